@@ -1,0 +1,26 @@
+"""`python3 -m app ...` and `pilothouse ...`: the one way in.
+
+From a bare checkout it makes `.venv`, installs what the command needs and hands over; in an
+environment that has everything it is the command line itself. This file must parse on any
+Python 3, or a person with an old one sees a SyntaxError and not the remedy.
+"""
+
+import sys
+
+
+def main() -> int:
+    if sys.version_info < (3, 11):  # noqa: UP036  The version check itself.
+        print(
+            "python: {}.{}: Pilothouse needs Python 3.11 or newer; start it with one, "
+            "for example python3.12 -m app".format(*sys.version_info[:2]),
+            file=sys.stderr,
+        )
+        return 4
+
+    from app.setup.launcher import launch
+
+    return launch(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

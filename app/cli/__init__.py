@@ -1,0 +1,1 @@
+"""The command line: one file per command group. `main.py` says how a group is added."""

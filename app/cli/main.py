@@ -1,0 +1,194 @@
+"""The root of the command line: finds commands, loads one, and turns what goes wrong into a line.
+
+Adding a command
+----------------
+1. Write `app/cli/NAME.py` with `app = typer.Typer()` and functions under `@app.command("...")`.
+2. Add a row to `COMMANDS`. A *group* (`data import`, `data list`) is the whole Typer; a plain
+   command (`demo`, `pause`) is the function registered in it under the row's name, so several
+   plain commands may share one module.
+
+The help line of a row stands here because a module is imported only when its command runs:
+`pilothouse --help` must not wait for numba. A row whose module does not exist is left out.
+
+Commands raise `PilothouseError`s (or use `output.fail`); none of them prints a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+import typer
+from typer.main import get_command
+
+from app import VERSION, paths
+from app.cli.output import ExitCode, print_error
+from engine.domain.errors import PilothouseError
+
+PROGRAM = "pilothouse"
+
+
+class Row(NamedTuple):
+    module: str
+    help: str
+    group: bool = False
+    hidden: bool = False
+
+
+COMMANDS: dict[str, Row] = {
+    "demo": Row("app.cli.demo", "A generated or recorded market, two bots, the terminal on top."),
+    "data": Row("app.cli.data", "Import, list and check recorded market data.", group=True),
+    "backtest": Row("app.cli.backtest", "Run a strategy over recorded data.", group=True),
+    "strategies": Row("app.cli.strategies", "The shipped strategies and their parameters."),
+    "config": Row("app.cli.config", "Show and check the settings.", group=True),
+    "doctor": Row("app.cli.doctor", "Look this machine over and say what could hurt."),
+    "bench": Row("app.cli.bench", "Measure the speed that this machine gives."),
+    "warm": Row("app.cli.warm", "Compile the kernels ahead of time.", hidden=True),
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code. Nothing escapes but SystemExit."""
+    os.umask(0o077)  # Before any file is made: ledgers, logs and settings are nobody else's.
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets its escape, never a UnicodeEncodeError.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(_hoist_home(argv))
+        sys.stdout.flush()
+    except PilothouseError as error:
+        print_error(error)
+        return error.exit_code
+    except typer.TyperException as error:
+        print_error(_usage_line(error))
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python's own flush at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    except Exception as error:  # noqa: BLE001  The last guard: one line here, the rest in the log.
+        print_error(_crash_line(error))
+        return ExitCode.FAILED
+    return code
+
+
+def _run(argv: list[str]) -> int:
+    command = get_command(_root(argv))
+    try:
+        with command.make_context(PROGRAM, argv) as context:
+            command.invoke(context)
+    except typer.Exit as leaving:
+        return leaving.exit_code
+    return ExitCode.DONE
+
+
+def _root(argv: Sequence[str]) -> typer.Typer:
+    """The command tree for this call: the command asked for is real, the others only names."""
+    root = typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        invoke_without_command=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    root.callback()(_global_options)
+    asked_for = _command_name(argv)
+    for name, row in COMMANDS.items():
+        if importlib.util.find_spec(row.module) is None:
+            continue
+        if name == asked_for:
+            _add(root, name, row)
+        else:
+            root.command(name, help=row.help, hidden=row.hidden)(_not_loaded)
+    return root
+
+
+def _add(root: typer.Typer, name: str, row: Row) -> None:
+    commands: typer.Typer = importlib.import_module(row.module).app
+    if row.group:
+        root.add_typer(commands, name=name, help=row.help, no_args_is_help=False)
+        return
+    for command in commands.registered_commands:
+        if (command.name or getattr(command.callback, "__name__", "")) == name:
+            command.name = name
+            root.registered_commands.append(command)
+            return
+    raise AssertionError(f"{row.module}.app has no command named {name!r}")
+
+
+def _not_loaded() -> None:
+    raise AssertionError("the command asked for is always loaded")
+
+
+def _global_options(
+    context: typer.Context,
+    home: Annotated[
+        str | None,
+        typer.Option(
+            "--home",
+            metavar="DIR",
+            help="Keep settings, state and data below DIR. Also: PILOTHOUSE_HOME.",
+        ),
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Watch the market, run bots, keep the helm."""
+    if version:
+        print(f"{PROGRAM} {VERSION}")
+        raise typer.Exit
+    if home is not None:
+        paths.move_home(home)
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _hoist_home(argv: Sequence[str]) -> list[str]:
+    """`--home DIR` moved to the front: it may stand anywhere, like any global option."""
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word == "--home":
+            front += [word, *([value] if (value := next(words, None)) is not None else [])]
+        elif word.startswith("--home="):
+            front.append(word)
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def _command_name(argv: Sequence[str]) -> str | None:
+    """The first word that is neither an option nor the value of `--home`."""
+    words = iter(argv)
+    for word in words:
+        if word == "--home":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def _usage_line(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else PROGRAM
+    return f"{path}: {error.format_message().rstrip('.')}. Try: {path} --help"
+
+
+def _crash_line(error: Exception) -> str:
+    """An error nobody foresaw: what it is in one line, its traceback in the log file."""
+    what = f"internal error: {type(error).__name__}: {error}"
+    try:
+        from app import logs
+
+        return f"{what}. Please report it with the log at {logs.record_crash(error)}"
+    except (OSError, PilothouseError) as log_error:
+        return f"{what}. It could not be logged: {log_error}"

@@ -1,0 +1,1 @@
+"""How a face and an engine talk. A face only ever sees a `Session`."""

@@ -1,0 +1,1 @@
+"""From a bare checkout to a running program. Standard library only, all of it."""

@@ -1,0 +1,1 @@
+from app.cli.main import main as launch

@@ -1,0 +1,1 @@
+"""Order in time: clock, ids, inbox, tasks, watchdog. The engine's heartbeat, without its mind."""

@@ -1,0 +1,23 @@
+"""What the trader is told besides commands and reports."""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.domain.commands import AnyCommand
+from engine.domain.reports import AnyReport
+
+
+class MarketAdvanced(msgspec.Struct, frozen=True, kw_only=True):
+    """The market views now include everything received up to this instant."""
+
+    instrument_id: str
+    reasons: int
+    """`WAKE_` codes of `engine.kernels.layout`."""
+
+
+class TimersDue(msgspec.Struct, frozen=True, kw_only=True):
+    """Time has passed; timers at or before now may fire."""
+
+
+Message = AnyCommand | AnyReport | MarketAdvanced | TimersDue

@@ -1,0 +1,270 @@
+"""Events: facts, past tense, never refused. The journal is a list of these, and the state of the
+trader is nothing but their fold (`TradingState.apply`)."""
+
+from __future__ import annotations
+
+import enum
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.commands import KillLevel
+from engine.domain.instrument import Instrument
+from engine.domain.order import Fill, Order, OrderSpec
+
+
+class Helm(enum.StrEnum):
+    """Who steers a bot's position."""
+
+    AUTO = "auto"
+    PAUSED = "paused"
+    """No new entries; exits and protective orders still run."""
+    MANUAL = "manual"
+    """The person owns orders and position; the bot watches."""
+    STOPPED = "stopped"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`ts_ns` is the engine's clock when it became a fact here."""
+
+    ts_ns: int
+
+
+# -- session -------------------------------------------------------------------------------
+
+
+class SessionStarted(Event, frozen=True, kw_only=True):
+    """First event of a ledger. A restart must describe the same world or be refused."""
+
+    world: str
+    """Digest of source, seed and scenario."""
+    capital: Decimal
+    settle: str
+    instruments: list[Instrument]
+
+
+class BotAdded(Event, frozen=True, kw_only=True):
+    bot_id: str
+    strategy: str
+    instrument_id: str
+    params_json: str
+
+
+# -- orders --------------------------------------------------------------------------------
+
+
+class OrderIntended(Event, frozen=True, kw_only=True):
+    """Durable before the first byte leaves for the venue."""
+
+    order: Order
+    command_id: str = ""
+
+
+class OrderDenied(Event, frozen=True, kw_only=True):
+    """The risk gate or a rule refused an intent; nothing was sent."""
+
+    bot_id: str
+    placed_by: str
+    spec: OrderSpec
+    limit: str
+    """Which limit or rule, for instance `position_max`."""
+    limit_value: str
+    order_value: str
+    command_id: str = ""
+    repeats: int = 0
+    """Equal refusals since the last one that was journalled; a stubborn bot fills no disk."""
+
+
+class OrderEvent(Event, frozen=True, kw_only=True):
+    """Facts that `order_step` understands."""
+
+    client_order_id: str
+    report_seq: int = 0
+
+
+class OrderAccepted(OrderEvent, frozen=True, kw_only=True):
+    venue_order_id: str
+    queue_ahead_lots: int = -1
+
+
+class OrderRejected(OrderEvent, frozen=True, kw_only=True):
+    reason: str
+
+
+class OrderFilled(OrderEvent, frozen=True, kw_only=True):
+    fill: Fill
+    value_units: int
+    """Value of the fill in the instrument's money units."""
+
+
+class OrderTriggered(OrderEvent, frozen=True, kw_only=True):
+    pass
+
+
+class CancelIntended(OrderEvent, frozen=True, kw_only=True):
+    by: str
+    then_price_ticks: int = 0
+    """When not 0: place what is left at this price once the cancel is confirmed (a move)."""
+
+
+class OrderCanceled(OrderEvent, frozen=True, kw_only=True):
+    reason: str = ""
+
+
+class CancelRejected(OrderEvent, frozen=True, kw_only=True):
+    reason: str
+
+
+class OrderExpired(OrderEvent, frozen=True, kw_only=True):
+    reason: str
+
+
+class PlacementUnknown(OrderEvent, frozen=True, kw_only=True):
+    """The answer to a placement was lost. The order may be live."""
+
+    reason: str
+
+
+class OrderProvenAbsent(OrderEvent, frozen=True, kw_only=True):
+    """Asked often and long enough: the venue has never seen this id."""
+
+
+class MoveEnded(Event, frozen=True, kw_only=True):
+    """The order being moved is gone; what was left has been placed anew, or there was nothing."""
+
+    client_order_id: str
+
+
+# -- money ---------------------------------------------------------------------------------
+
+
+class FundingPaid(Event, frozen=True, kw_only=True):
+    """Perpetual funding; positive when we pay."""
+
+    bot_id: str
+    instrument_id: str
+    amount: Decimal
+
+
+class EquityMarked(Event, frozen=True, kw_only=True):
+    """A point of the equity curve: profit or loss of the whole account since the start."""
+
+    equity: Decimal
+    by_bot: dict[str, Decimal]
+
+
+# -- helm and risk -------------------------------------------------------------------------
+
+
+class HelmChanged(Event, frozen=True, kw_only=True):
+    bot_id: str
+    helm: Helm
+    by: str
+    reason: str = ""
+
+
+class BotFailed(Event, frozen=True, kw_only=True):
+    """The strategy raised, hung or flooded; it has been paused."""
+
+    bot_id: str
+    error: str
+
+
+class KillChanged(Event, frozen=True, kw_only=True):
+    level: KillLevel
+    by: str
+    reason: str = ""
+
+
+class DayStarted(Event, frozen=True, kw_only=True):
+    """A UTC day began with this equity: the base of the daily loss limit."""
+
+    equity: Decimal
+
+
+class RiskTripped(Event, frozen=True, kw_only=True):
+    """A loss limit was reached: entries stop, then positions are flattened."""
+
+    limit: str
+    limit_value: str
+    value: str
+
+
+class LimitsReset(Event, frozen=True, kw_only=True):
+    """A person has looked after a breach: loss limits count anew from this equity."""
+
+    equity: Decimal
+    by: str
+
+
+class FlattenStarted(Event, frozen=True, kw_only=True):
+    """Positions of `bot_id` in `instrument_id` are being closed; "" means every one."""
+
+    instrument_id: str
+    bot_id: str
+    by: str
+    reason: str
+
+
+class FlattenEnded(Event, frozen=True, kw_only=True):
+    instrument_id: str
+    bot_id: str
+
+
+class CommandDone(Event, frozen=True, kw_only=True):
+    """A command was carried out or refused; remembered so that a repeat does nothing."""
+
+    command_id: str
+    name: str
+    by: str
+    refused: str = ""
+    """Why it was refused; empty when it was done."""
+
+
+class MarketShocked(Event, frozen=True, kw_only=True):
+    """The crash button of a generated market was pressed; part of what a restart replays."""
+
+    by: str
+
+
+class Noted(Event, frozen=True, kw_only=True):
+    """Something worth a line in the log, with no effect on the state."""
+
+    bot_id: str
+    text: str
+
+
+AnyOrderEvent = (
+    OrderAccepted
+    | OrderRejected
+    | OrderFilled
+    | OrderTriggered
+    | CancelIntended
+    | OrderCanceled
+    | CancelRejected
+    | OrderExpired
+    | PlacementUnknown
+    | OrderProvenAbsent
+)
+
+AnyEvent = (
+    SessionStarted
+    | BotAdded
+    | OrderIntended
+    | OrderDenied
+    | AnyOrderEvent
+    | MoveEnded
+    | FundingPaid
+    | EquityMarked
+    | HelmChanged
+    | BotFailed
+    | KillChanged
+    | DayStarted
+    | RiskTripped
+    | LimitsReset
+    | FlattenStarted
+    | FlattenEnded
+    | CommandDone
+    | MarketShocked
+    | Noted
+)

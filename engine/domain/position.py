@@ -1,0 +1,113 @@
+"""A position and its profit, exact to the instrument's money unit.
+
+Average-cost accounting in whole units: `cost_units` is what the open position has cost (signed
+like a cash flow turned round). When part of it is closed, its share of the cost is rounded once to
+a whole unit and the rest stays with the open part, so that at any moment, with no tolerance,
+
+    realised + (inventory value - open cost) = all cash flows + inventory value.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.instrument import Instrument, InstrumentKind
+from engine.domain.money import MONEY, ZERO
+from engine.domain.order import Fill, Side
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Holdings of one bot in one instrument. Units are the instrument's `money_unit`."""
+
+    lots: int = 0
+    """Signed: short is negative."""
+    cost_units: int = 0
+    """Cash spent on the open lots, minus cash received for them."""
+    cash_units: int = 0
+    """Sum of all cash flows of fills, fees not included."""
+    realised_units: int = 0
+    fees: Decimal = ZERO
+    """Paid so far in the settle asset; rebates are negative."""
+    funding: Decimal = ZERO
+    """Paid so far; received is negative."""
+    fills: int = 0
+    opened_ns: int = 0
+    """When the present position left zero."""
+
+    @property
+    def is_flat(self) -> bool:
+        return self.lots == 0
+
+
+def apply_fill(
+    position: Position, instrument: Instrument, side: Side, fill: Fill, value_units: int, now_ns: int
+) -> Position:
+    """The position after a fill of `value_units` (price x quantity in money units)."""
+    assert fill.lots > 0 and value_units >= 0, fill
+    pays = (side is Side.BUY) is (instrument.kind is not InstrumentKind.INVERSE)
+    cash = -value_units if pays else value_units
+    closing = min(fill.lots, abs(position.lots)) if position.lots * side.sign < 0 else 0
+    # The fill's own cash is split the same way as the position's cost: once, remainder opens.
+    closing_cash = _share(cash, closing, fill.lots)
+    released_cost = _share(position.cost_units, closing, abs(position.lots))
+    lots = position.lots + side.sign * fill.lots
+    opened_ns = position.opened_ns
+    if lots == 0:
+        opened_ns = 0
+    elif position.lots == 0 or (lots > 0) is not (position.lots > 0):
+        opened_ns = now_ns
+    return msgspec.structs.replace(
+        position,
+        lots=lots,
+        cost_units=position.cost_units - released_cost - (cash - closing_cash),
+        cash_units=position.cash_units + cash,
+        realised_units=position.realised_units + closing_cash - released_cost,
+        fees=MONEY.add(position.fees, fill.fee),
+        fills=position.fills + 1,
+        opened_ns=opened_ns,
+    )
+
+
+def _share(amount: int, part: int, whole: int) -> int:
+    """`amount` x part / whole, rounded half to even; exact ends: 0 and the whole."""
+    if part == 0 or amount == 0:
+        return 0
+    if part == whole:
+        return amount
+    quotient, remainder = divmod(amount * part, whole)
+    twice = 2 * remainder
+    if twice > whole or (twice == whole and quotient % 2 == 1):
+        quotient += 1
+    return quotient
+
+
+class Valuation(msgspec.Struct, frozen=True, kw_only=True):
+    """A position in money of the settle asset, at one mid price."""
+
+    cash: Decimal
+    inventory: Decimal
+    realised: Decimal
+    unrealised: Decimal
+    fees: Decimal
+    funding: Decimal
+    equity: Decimal
+    """cash + inventory - fees - funding: profit or loss since the start, exactly."""
+
+
+def value(position: Position, instrument: Instrument, mid_ticks_x2: int) -> Valuation:
+    """`position` marked at the mid; `mid_ticks_x2` is best bid + best ask in ticks."""
+    cash = instrument.money(position.cash_units)
+    inventory = instrument.inventory_value(position.lots, mid_ticks_x2)
+    unrealised = MONEY.subtract(inventory, instrument.money(position.cost_units))
+    costs = MONEY.add(position.fees, position.funding)
+    return Valuation(
+        cash=cash,
+        inventory=inventory,
+        realised=instrument.money(position.realised_units),
+        unrealised=unrealised,
+        fees=position.fees,
+        funding=position.funding,
+        equity=MONEY.subtract(MONEY.add(cash, inventory), costs),
+    )

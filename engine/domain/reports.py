@@ -1,0 +1,60 @@
+"""Reports: what a venue claims about our orders. Claims become facts through `order_step`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.domain.order import Fill
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`report_seq` counts a venue's reports from 1, so that a restart can skip those already
+    applied; `venue_ns` is the venue's clock, `received_ns` ours."""
+
+    client_order_id: str
+    report_seq: int
+    venue_ns: int
+    received_ns: int
+
+
+class AcceptReport(Report, frozen=True, kw_only=True):
+    venue_order_id: str
+    queue_ahead_lots: int = -1
+
+
+class RejectReport(Report, frozen=True, kw_only=True):
+    reason: str
+
+
+class FillReport(Report, frozen=True, kw_only=True):
+    fill: Fill
+
+
+class CancelReport(Report, frozen=True, kw_only=True):
+    reason: str = ""
+
+
+class CancelRejectReport(Report, frozen=True, kw_only=True):
+    reason: str
+
+
+class ExpireReport(Report, frozen=True, kw_only=True):
+    """The venue ended the order itself: IOC remainder, post-only that would cross, reduce-only
+    without a position."""
+
+    reason: str
+
+
+class TriggerReport(Report, frozen=True, kw_only=True):
+    """A stop's trigger was reached; the order is now working."""
+
+
+AnyReport = (
+    AcceptReport
+    | RejectReport
+    | FillReport
+    | CancelReport
+    | CancelRejectReport
+    | ExpireReport
+    | TriggerReport
+)

@@ -1,0 +1,202 @@
+"""Snapshots: what a face may know. Plain values, complete in themselves, safe to render late.
+
+Numbers keep the engine's units (ticks, lots, nanoseconds); faces turn them into text through
+`app.views`. Money is Decimal in the instrument's settle asset and is what the ledger says: a
+snapshot is published only after the events it reflects are durable.
+"""
+
+from __future__ import annotations
+
+import enum
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.commands import KillLevel
+from engine.domain.events import Helm
+from engine.domain.instrument import Instrument
+from engine.domain.order import Order
+
+
+class Mode(enum.StrEnum):
+    """Which world the numbers belong to. Shown as a word and a colour on every screen."""
+
+    PAPER = "paper"
+    REPLAY = "replay"
+    DRILL = "drill"
+    LIVE = "live"
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class TapeRow(msgspec.Struct, frozen=True, array_like=True):
+    ts_ns: int
+    ticks: int
+    lots: int
+    side: int
+    """1: the buyer was the aggressor; -1: the seller."""
+
+
+class BarRow(msgspec.Struct, frozen=True, array_like=True):
+    start_ns: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+
+
+class MarketSnapshot(Snapshot, frozen=True, kw_only=True):
+    instrument_id: str
+    ts_ns: int
+    """Local time of the newest row."""
+    is_ready: bool
+    """False while the book is incomplete: nothing may be traded on it."""
+    bids: list[tuple[int, int]]
+    """(ticks, lots), best first."""
+    asks: list[tuple[int, int]]
+    last_ticks: int
+    last_side: int
+    day_open_ticks: int
+    """First price of the session, for the change in percent; 0 before any trade."""
+    tape: list[TapeRow]
+    """Newest last."""
+    bars: dict[str, list[BarRow]]
+    """By timeframe word (`1s`, `1m`), oldest first; the last one is still forming."""
+    rows: int
+
+
+class BotSnapshot(Snapshot, frozen=True, kw_only=True):
+    bot_id: str
+    strategy: str
+    instrument_id: str
+    helm: Helm
+    helm_by: str
+    helm_reason: str
+    position_lots: int
+    entry_ticks: Decimal | None
+    """Average entry in ticks, None when flat."""
+    realised: Decimal
+    unrealised: Decimal
+    fees: Decimal
+    pnl: Decimal
+    """realised + unrealised - fees - funding."""
+    open_orders: int
+    fills: int
+    last_action: str
+    last_action_ns: int
+    params: dict[str, str]
+    error: str = ""
+
+
+class PositionSnapshot(Snapshot, frozen=True, kw_only=True):
+    """One book's holding in one instrument, flat ones included once they have traded."""
+
+    bot_id: str
+    """`manual` for the person's own book."""
+    instrument_id: str
+    lots: int
+    entry_ticks: Decimal | None
+    realised: Decimal
+    unrealised: Decimal
+    fees: Decimal
+    pnl: Decimal
+
+
+class OrderSnapshot(Snapshot, frozen=True, kw_only=True):
+    order: Order
+    queue_ahead_lots: int
+    """Estimated quantity ahead of it now; -1 where it makes no sense."""
+
+
+class FillSnapshot(Snapshot, frozen=True, kw_only=True):
+    seq: int
+    ts_ns: int
+    bot_id: str
+    client_order_id: str
+    instrument_id: str
+    side: int
+    ticks: int
+    lots: int
+    fee: Decimal
+    is_maker: bool
+
+
+class LimitSnapshot(Snapshot, frozen=True, kw_only=True):
+    """One risk limit as used / limit."""
+
+    name: str
+    used: Decimal
+    limit: Decimal
+    unit: str
+    """Settle asset, `%`, `orders` ..."""
+    is_tripped: bool = False
+
+
+class LogRow(Snapshot, frozen=True, kw_only=True):
+    seq: int
+    ts_ns: int
+    level: str
+    """`info`, `trade`, `warn`, `alert`."""
+    source: str
+    """Bot id, `risk`, `engine` or who gave the command."""
+    text: str
+
+
+class ReceiptSnapshot(Snapshot, frozen=True, kw_only=True):
+    """What became of a command."""
+
+    command_id: str
+    name: str
+    refused: str
+    """Empty when it was carried out."""
+
+
+class EngineSnapshot(Snapshot, frozen=True, kw_only=True):
+    """Everything a face shows, as of one instant."""
+
+    version: int
+    """Counts publications."""
+    ts_ns: int
+    """The engine's clock: recorded or generated time in paper, not the wall's."""
+    published_wall_ns: int
+    mode: Mode
+    profile: str
+    world: str
+    """Short words for the source: `generated market, seed 7`, `usdm_btcusdt_20240808.gz x1`."""
+    speed: Decimal
+    """Market seconds per second; 0 is as fast as possible."""
+    feed_age_ms: int
+    """Wall time since the market last moved."""
+    has_ended: bool
+    """The recording is over; nothing will move any more."""
+    kill: KillLevel
+    kill_reason: str
+    halted: str
+    """Why trading is halted (risk tripped, ledger failed); empty while it runs."""
+    settle: str
+    capital: Decimal
+    equity: Decimal
+    """capital + profit or loss."""
+    realised: Decimal
+    unrealised: Decimal
+    fees: Decimal
+    funding: Decimal
+    day_pnl: Decimal
+    equity_curve: list[tuple[int, Decimal]]
+    """(ts_ns, equity), thinned to a few hundred points."""
+    instruments: list[Instrument]
+    markets: list[MarketSnapshot]
+    bots: list[BotSnapshot]
+    positions: list[PositionSnapshot]
+    orders: list[OrderSnapshot]
+    """Live orders only."""
+    fills: list[FillSnapshot]
+    """The latest, newest last."""
+    limits: list[LimitSnapshot]
+    log: list[LogRow]
+    """The latest, newest last."""
+    receipts: list[ReceiptSnapshot]
+    """The latest, newest last."""

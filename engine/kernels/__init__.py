@@ -1,0 +1,1 @@
+"""Compiled hot loops: arrays and scalars in and out, no objects, no strings, no clock."""

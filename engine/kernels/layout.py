@@ -1,0 +1,144 @@
+"""The contract between kernels and the rest: dtypes, array shapes and every integer code.
+
+Everything is int64 ticks, lots and nanoseconds unless a comment says otherwise. Converting to and
+from domain values happens outside (`engine.sim`, `engine.market`, `engine.archive`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.void]
+
+# -- market rows -----------------------------------------------------------------------------
+
+ROW = np.dtype(
+    [
+        ("ts_exch_ns", np.int64),  # the venue's clock: when it happened
+        ("ts_local_ns", np.int64),  # our clock: when we could know
+        ("price_ticks", np.int64),
+        ("qty_lots", np.int64),
+        ("kind", np.uint8),  # one of the ROW_ codes
+        ("side", np.int8),  # BUY: bid level or buying aggressor; SELL: ask or selling aggressor
+    ],
+    align=True,
+)
+"""One market row. Rows lie in the order in which they were received."""
+
+ROW_DEPTH = 1
+"""The level `price_ticks` of `side` now holds `qty_lots` in all (0: the level is gone)."""
+ROW_TRADE = 2
+"""`qty_lots` traded at `price_ticks`; `side` is the aggressor's."""
+ROW_SNAPSHOT = 3
+"""Like ROW_DEPTH, part of a whole book; always after the ROW_CLEARs of its snapshot."""
+ROW_CLEAR = 4
+"""Every level of `side` from the best one to `price_ticks` inclusive is gone."""
+
+BUY = 1
+SELL = -1
+
+BID = 0
+ASK = 1
+"""Rows of a book array: `book[BID]`, `book[ASK]`."""
+
+# -- what we know of one market (the local side) ----------------------------------------------
+
+NO_BID = -(1 << 62)
+NO_ASK = 1 << 62
+"""Best price of an empty side."""
+
+# Indices of `MarketState.scalars`
+M_BASE = 0  # tick of book column 0
+M_BEST_BID = 1  # ticks, NO_BID when the side is empty
+M_BEST_ASK = 2
+M_LOW_BID = 3  # no bid lies below this tick (a bound, not exact)
+M_HIGH_ASK = 4  # no ask lies above this tick
+M_NOW_NS = 5  # local time up to which rows are included
+M_ROWS = 6  # rows applied
+M_READY = 7  # 1 once a snapshot has been seen and both sides hold a level
+M_FAR = 8  # depth rows outside the window, ignored
+M_CROSSED = 9  # times the touch was found crossed or locked after a whole message
+M_TOP_VERSION = 10  # counts changes of best price or best quantity
+M_TRADES = 11  # trades seen; the newest lies at tape[(M_TRADES - 1) % len(tape)]
+M_LAST_TICKS = 12  # last trade
+M_LAST_LOTS = 13
+M_LAST_SIDE = 14
+M_LAST_NS = 15  # local time of the last trade
+M_EXCH_NS = 16  # newest venue time seen
+M_VOLUME = 17  # lots traded since the start
+MARKET_SCALARS = 24
+
+# Columns of `MarketState.tape`
+T_NS, T_TICKS, T_LOTS, T_SIDE = range(4)
+TAPE_LENGTH = 1024
+
+# Columns of `MarketState.bars[timeframe, i]` and of `bar_scalars[timeframe]`
+B_START_NS, B_OPEN, B_HIGH, B_LOW, B_CLOSE, B_VOLUME, B_COUNT = range(7)
+BAR_COLUMNS = 7
+BARS_LENGTH = 2048
+F_PERIOD_NS = 0
+F_CLOSED = 1  # closed bars so far; bar n lies at bars[timeframe, n % BARS_LENGTH]
+F_LATE = 2  # trades that came after their bar had closed, left out
+F_OPEN = 3  # 1 while the forming bar at index F_CLOSED holds something
+BAR_SCALARS = 4
+
+BOOK_WINDOW_TICKS = 1 << 20
+
+
+class MarketState(NamedTuple):
+    """One instrument as seen locally. Allocated by `new_market`, advanced by kernels only.
+
+    book         int64[2, window]        lots by side and tick - base
+    scalars      int64[MARKET_SCALARS]   see the M_ codes
+    tape         int64[TAPE_LENGTH, 4]   ring of the latest trades
+    bars         int64[F, BARS_LENGTH, BAR_COLUMNS]  rings of bars, one per timeframe
+    bar_scalars  int64[F, BAR_SCALARS]   see the F_ codes
+    """
+
+    book: Int64s
+    scalars: Int64s
+    tape: Int64s
+    bars: Int64s
+    bar_scalars: Int64s
+
+
+def new_market(
+    mid_ticks: int,
+    periods_ns: tuple[int, ...] = (),
+    window_ticks: int = BOOK_WINDOW_TICKS,
+) -> MarketState:
+    """An empty market whose book window is centred on `mid_ticks`, with bars of `periods_ns`.
+
+    The arrays come zeroed from the system: untouched parts of the window cost no memory.
+    """
+    scalars = np.zeros(MARKET_SCALARS, np.int64)
+    scalars[M_BASE] = mid_ticks - window_ticks // 2
+    scalars[M_BEST_BID] = NO_BID
+    scalars[M_BEST_ASK] = NO_ASK
+    scalars[M_LOW_BID] = NO_ASK
+    scalars[M_HIGH_ASK] = NO_BID
+    frames = max(1, len(periods_ns))
+    bar_scalars = np.zeros((frames, BAR_SCALARS), np.int64)
+    for index, period in enumerate(periods_ns):
+        bar_scalars[index, F_PERIOD_NS] = period
+    return MarketState(
+        book=np.zeros((2, window_ticks), np.int64),
+        scalars=scalars,
+        tape=np.zeros((TAPE_LENGTH, 4), np.int64),
+        bars=np.zeros((frames, BARS_LENGTH, BAR_COLUMNS), np.int64),
+        bar_scalars=bar_scalars,
+    )
+
+
+# -- why a kernel handed control back ----------------------------------------------------------
+
+WAKE_UNTIL = 1  # the asked time was reached
+WAKE_REPORT = 2  # an answer or fill of the venue has been received
+WAKE_TOP = 4  # best price or quantity changed
+WAKE_TRADE = 8  # a trade was received
+WAKE_BAR = 16  # a bar of some timeframe closed
+WAKE_END = 32  # no row is left

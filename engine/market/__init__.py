@@ -1,0 +1,1 @@
+"""What we know of the market: views over the kernel's arrays, bars, sanity."""

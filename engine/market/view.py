@@ -1,0 +1,115 @@
+"""Reading a market: a thin window over the arrays that the kernels advance."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+
+from engine.domain.instrument import Instrument
+from engine.domain.money import MONEY
+from engine.domain.order import Side
+from engine.kernels import layout as k
+from engine.ports.strategy import Bar
+
+
+class MarketView:
+    """Read-only view of one instrument. Cheap to call, never caches what the kernel may change.
+
+    `timeframes` maps words to the index of their ring in `state.bars`.
+    """
+
+    def __init__(
+        self, instrument: Instrument, state: k.MarketState, timeframes: dict[str, int]
+    ) -> None:
+        self.instrument = instrument
+        self.state = state
+        self.timeframes = timeframes
+        self._scalars = state.scalars
+
+    # -- touch -------------------------------------------------------------------------------
+
+    @property
+    def best_bid(self) -> int:
+        return self._scalars.item(k.M_BEST_BID)
+
+    @property
+    def best_ask(self) -> int:
+        return self._scalars.item(k.M_BEST_ASK)
+
+    @property
+    def is_ready(self) -> bool:
+        """Complete, two-sided and not crossed."""
+        item = self._scalars.item
+        if not item(k.M_READY):
+            return False
+        bid, ask = item(k.M_BEST_BID), item(k.M_BEST_ASK)
+        return bid != k.NO_BID and ask != k.NO_ASK and bid < ask
+
+    @property
+    def mid_x2(self) -> int:
+        """Best bid + best ask in ticks: twice the mid, as an integer. Needs a two-sided book."""
+        return self.best_bid + self.best_ask
+
+    @property
+    def has_both_sides(self) -> bool:
+        return self.best_bid != k.NO_BID and self.best_ask != k.NO_ASK
+
+    @property
+    def mid(self) -> Decimal:
+        half_tick = MONEY.multiply(self.instrument.tick, Decimal("0.5"))
+        return MONEY.multiply(Decimal(self.mid_x2), half_tick)
+
+    @property
+    def now_ns(self) -> int:
+        return self._scalars.item(k.M_NOW_NS)
+
+    @property
+    def last_ticks(self) -> int:
+        return self._scalars.item(k.M_LAST_TICKS)
+
+    @property
+    def last_side(self) -> int:
+        return self._scalars.item(k.M_LAST_SIDE)
+
+    # -- depth, tape, bars ---------------------------------------------------------------------
+
+    def depth(self, side: Side, levels: int, within_ticks: int = 20_000) -> list[tuple[int, int]]:
+        """(ticks, lots), best first, at most `levels`, not farther than `within_ticks`."""
+        base = self._scalars.item(k.M_BASE)
+        if side is Side.BUY:
+            if self.best_bid == k.NO_BID:
+                return []
+            top = self.best_bid - base
+            low = max(0, top - within_ticks)
+            held = np.flatnonzero(self.state.book[k.BID, low : top + 1])[::-1][:levels] + low
+            quantities = self.state.book[k.BID, held]
+        else:
+            if self.best_ask == k.NO_ASK:
+                return []
+            top = self.best_ask - base
+            high = min(self.state.book.shape[1], top + within_ticks)
+            held = np.flatnonzero(self.state.book[k.ASK, top:high])[:levels] + top
+            quantities = self.state.book[k.ASK, held]
+        return list(zip((held + base).tolist(), quantities.tolist(), strict=True))
+
+    def tape(self, count: int) -> list[tuple[int, int, int, int]]:
+        """The latest trades (local ns, ticks, lots, aggressor side), oldest first."""
+        seen = self._scalars.item(k.M_TRADES)
+        count = min(count, seen, k.TAPE_LENGTH)
+        indices = np.arange(seen - count, seen) % k.TAPE_LENGTH
+        return [tuple(row) for row in self.state.tape[indices].tolist()]
+
+    def closed_bars(self, timeframe: str) -> int:
+        """How many bars of `timeframe` have closed since the start."""
+        return self.state.bar_scalars.item(self.timeframes[timeframe], k.F_CLOSED)
+
+    def bars(self, timeframe: str, count: int, *, forming: bool = False) -> list[Bar]:
+        """The latest closed bars, oldest first; with `forming` the open one comes last."""
+        ring = self.timeframes[timeframe]
+        end = self.closed_bars(timeframe)
+        count = min(count, end, k.BARS_LENGTH - 1)
+        if forming and self.state.bar_scalars.item(ring, k.F_OPEN):
+            end, count = end + 1, count + 1
+        indices = np.arange(end - count, end) % k.BARS_LENGTH
+        return [Bar(*row[:6]) for row in self.state.bars[ring, indices].tolist()]

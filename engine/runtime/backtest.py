@@ -1,0 +1,228 @@
+"""A backtest: the trader and the simulated world, run as fast as they go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain import events as e
+from engine.domain.errors import WorkFailed
+from engine.domain.money import MONEY, ZERO
+from engine.domain.order import Side
+from engine.kernels import layout as k
+from engine.market.view import MarketView
+from engine.ports.store import Journal
+from engine.ports.world import Wake, World
+from engine.runtime.driver import Driver
+from engine.runtime.trader import BotSpec, Trader
+from engine.strategy.runner import NEVER_NS
+
+PROGRESS_EVERY_BATCHES = 512
+
+
+class TraceRow(msgspec.Struct, frozen=True, array_like=True):
+    """The account after one wake-up of the strategy."""
+
+    ts_ns: int
+    mid: Decimal
+    position: Decimal
+    cash: Decimal
+    fee: Decimal
+    fills: int
+
+
+class FillRow(msgspec.Struct, frozen=True, array_like=True):
+    ts_ns: int
+    side: Side
+    price: Decimal
+    qty: Decimal
+    fee: Decimal
+    maker: bool
+    queue_ahead: Decimal
+    """Quantity ahead when the order joined its level; -1 for takers."""
+    order_id: str
+
+
+class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it. Money is in the settle asset; `equity` is profit or loss since the start:
+    cash + inventory - fees - funding, exactly."""
+
+    rows: int
+    start_ns: int
+    end_ns: int
+    orders: int
+    cancels: int
+    fills: int
+    denied: int
+    position: Decimal
+    mid: Decimal
+    cash: Decimal
+    inventory: Decimal
+    fees: Decimal
+    funding: Decimal
+    equity: Decimal
+    traded_notional: Decimal
+    maker_fills: int
+    max_drawdown: Decimal
+    first_mid: Decimal
+    failed_bots: list[str]
+    trades: list[FillRow]
+    trace: list[TraceRow]
+
+
+class Backtest:
+    """One bot in one world. `journal` keeps the events (in memory, or a ledger)."""
+
+    def __init__(
+        self,
+        trader: Trader,
+        world: World,
+        journal: Journal,
+        *,
+        keep_trace: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self._driver = Driver(trader, world)
+        self._trader = trader
+        self._world = world
+        self._journal = journal
+        self._keep_trace = keep_trace
+        self._progress = progress
+        self._trace: list[TraceRow] = []
+        self._trades: list[FillRow] = []
+        self._cancels = 0
+        self._makers = 0
+        self._notional = ZERO
+        self._first_mid = ZERO
+        self._peak = ZERO
+        self._max_drawdown = ZERO
+
+    def run(self, session: e.SessionStarted, bot: BotSpec) -> BacktestResult:
+        """From the first row to the last. WorkFailed when the world has no tradable market."""
+        self._trader.begin(session, [bot])
+        self._driver.ready()
+        runner = self._trader.runners[bot.bot_id]
+        if self._keep_trace:
+            runner.observe = self._observe
+        self._commit(self._trader.drain().events)
+        batches = 0
+        while True:
+            wake = self._driver.advance(NEVER_NS)
+            self._step(wake)
+            batches += 1
+            if self._progress is not None and batches % PROGRESS_EVERY_BATCHES == 0:
+                self._progress(self._world.rows)
+            if wake.reasons & k.WAKE_END:
+                return self._result(session, bot)
+
+    def _step(self, wake: Wake) -> None:
+        outbox = self._driver.batch(wake)
+        if outbox.events:
+            self._commit(outbox.events)
+            self._watch(outbox.events)
+        if outbox.requests:
+            self._world.submit(outbox.requests, wake.ts_ns)
+
+    def _commit(self, events: list[e.AnyEvent]) -> None:
+        self._journal.append(events).result()
+
+    # -- watching ------------------------------------------------------------------------------
+
+    def _watch(self, events: list[e.AnyEvent]) -> None:
+        has_fill = False
+        for event in events:
+            if isinstance(event, e.OrderFilled):
+                has_fill = True
+                self._add_fill(event)
+            elif isinstance(event, e.CancelIntended):
+                self._cancels += 1
+        if has_fill:
+            self._mark_drawdown()
+
+    def _add_fill(self, event: e.OrderFilled) -> None:
+        order = self._trader.state.find_order(event.client_order_id)
+        assert order is not None, event
+        instrument = self._trader.state.instruments[order.spec.instrument_id]
+        fill = event.fill
+        self._makers += fill.is_maker
+        self._notional = MONEY.add(self._notional, instrument.money(event.value_units))
+        self._trades.append(
+            FillRow(
+                ts_ns=event.ts_ns,
+                side=order.spec.side,
+                price=instrument.price(fill.price_ticks),
+                qty=instrument.qty(fill.lots),
+                fee=fill.fee,
+                maker=fill.is_maker,
+                queue_ahead=(
+                    instrument.qty(fill.queue_ahead_lots)
+                    if fill.queue_ahead_lots >= 0
+                    else Decimal(-1)
+                ),
+                order_id=event.client_order_id,
+            )
+        )
+
+    def _mark_drawdown(self) -> None:
+        """At every fill: between fills of a quoting bot nothing is realised."""
+        profit = MONEY.subtract(self._trader.portfolio.equity(), self._trader.state.capital)
+        self._peak = max(self._peak, profit)
+        self._max_drawdown = max(self._max_drawdown, MONEY.subtract(self._peak, profit))
+
+    def _observe(self, now_ns: int) -> None:
+        view = self._view()
+        if not view.has_both_sides:
+            return
+        account = self._trader.portfolio.account()
+        state = self._trader.state
+        lots = state.net_lots.get(view.instrument.instrument_id, 0)
+        self._trace.append(
+            TraceRow(
+                ts_ns=now_ns,
+                mid=view.mid,
+                position=view.instrument.qty(lots),
+                cash=account.cash,
+                fee=account.fees,
+                fills=state.fills,
+            )
+        )
+
+    # -- result --------------------------------------------------------------------------------
+
+    def _view(self) -> MarketView:
+        markets: Mapping[str, MarketView] = self._trader.markets
+        return next(iter(markets.values()))
+
+    def _result(self, session: e.SessionStarted, bot: BotSpec) -> BacktestResult:
+        view = self._view()
+        if not view.has_both_sides:
+            raise WorkFailed("the recording ends without a two-sided book: nothing to value")
+        state = self._trader.state
+        self._trader.portfolio.refresh(bot.instrument_id)
+        self._mark_drawdown()
+        account = self._trader.portfolio.account()
+        return BacktestResult(
+            rows=self._world.rows,
+            start_ns=session.ts_ns,
+            end_ns=self._world.now_ns,
+            orders=state.placed,
+            cancels=self._cancels,
+            fills=state.fills,
+            denied=state.denied,
+            position=view.instrument.qty(state.net_lots.get(bot.instrument_id, 0)),
+            mid=view.mid,
+            cash=account.cash,
+            inventory=account.inventory,
+            fees=account.fees,
+            funding=account.funding,
+            equity=account.profit,
+            traded_notional=self._notional,
+            maker_fills=self._makers,
+            max_drawdown=self._max_drawdown,
+            first_mid=self._first_mid,
+            failed_bots=[item.bot_id for item in state.bots.values() if item.error],
+            trades=self._trades,
+            trace=self._trace,
+        )

@@ -1,0 +1,96 @@
+"""Turns what a simulated world did into one batch of messages for the trader.
+
+Paper trading and backtests share this file; all they add is when to move and what to do with the
+events. That is why the same recording gives the same orders and fills in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from engine.core.messages import MarketAdvanced, TimersDue
+from engine.domain import events as e
+from engine.domain.commands import AnyCommand
+from engine.kernels import layout as k
+from engine.ports.venue import Cancel, Submit, VenueRequest
+from engine.ports.world import Wake, World
+from engine.runtime.trader import Outbox, Trader
+
+_MARKET_REASONS = k.WAKE_TOP | k.WAKE_TRADE | k.WAKE_BAR
+
+
+class Driver:
+    def __init__(self, trader: Trader, world: World) -> None:
+        self.trader = trader
+        self.world = world
+        self._wake_mask = 0
+
+    def ready(self) -> None:
+        """The bots are known now; remember what they want to be woken for."""
+        self._wake_mask = self.trader.wake_mask
+
+    def advance(self, until_ns: int) -> Wake:
+        """Move the world to its next reason, the trader's next timer, or `until_ns`."""
+        return self.world.advance(min(until_ns, self.trader.next_timer_ns), self._wake_mask)
+
+    def is_due(self, wake: Wake) -> bool:
+        """Whether the trader has to see this instant; a pause of the pacing alone is nothing."""
+        if wake.reasons & (k.WAKE_REPORT | (self._wake_mask & _MARKET_REASONS)):
+            return True
+        return wake.ts_ns >= self.trader.next_timer_ns
+
+    def batch(self, wake: Wake, commands: Sequence[AnyCommand] = ()) -> Outbox:
+        """Everything that belongs to this instant, in the one order that is allowed."""
+        trader, now_ns = self.trader, wake.ts_ns
+        for report in self.world.drain_reports():
+            trader.process(report, now_ns)
+        reasons = wake.reasons & _MARKET_REASONS
+        if reasons:
+            for instrument_id in self.world.markets:
+                trader.process(
+                    MarketAdvanced(instrument_id=instrument_id, reasons=reasons), now_ns
+                )
+        for command in commands:
+            trader.process(command, now_ns)
+        trader.process(TimersDue(), now_ns)
+        return trader.drain()
+
+
+def fast_forward(
+    world: World, events: Iterable[e.AnyEvent], crash: Callable[[int], None]
+) -> None:
+    """Bring a fresh world to where a ledger left it, by giving it the same requests again.
+
+    The world is deterministic, so its orders, queues and fills come out as they were. Reports
+    that the ledger already holds are dropped later by their number (`OrderManager.on_report`).
+    """
+    last_ns = world.now_ns
+    for event in events:
+        last_ns = event.ts_ns
+        request = _request_of(event)
+        if request is None and not isinstance(event, e.MarketShocked):
+            continue
+        _advance_to(world, event.ts_ns)
+        if request is None:
+            crash(event.ts_ns)
+        else:
+            world.submit([request], event.ts_ns)
+    _advance_to(world, last_ns)
+
+
+def _advance_to(world: World, until_ns: int) -> None:
+    while world.now_ns < until_ns:
+        if world.advance(until_ns, 0).reasons & k.WAKE_END:
+            return
+
+
+def _request_of(event: e.AnyEvent) -> VenueRequest | None:
+    match event:
+        case e.OrderIntended(order=order):
+            return Submit(
+                client_order_id=order.client_order_id, bot_id=order.bot_id, spec=order.spec
+            )
+        case e.CancelIntended(client_order_id=client_order_id):
+            return Cancel(client_order_id=client_order_id)
+        case _:
+            return None

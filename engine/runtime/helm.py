@@ -1,0 +1,229 @@
+"""Commands of a person (or of a breached limit) carried out: who steers, what is cancelled,
+what is closed. Risk-reducing commands are never refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.domain import commands as c
+from engine.domain import events as e
+from engine.domain.commands import KillLevel
+from engine.domain.events import Helm
+from engine.domain.order import Order
+from engine.strategy.runner import BotRunner
+from engine.trading.flatten import Flattener
+from engine.trading.order_manager import OrderManager, Record
+from engine.trading.portfolio import Portfolio
+from engine.trading.risk.monitor import PositionBreach
+from engine.trading.state import MANUAL, TradingState, is_spared_by_pause
+
+INTENT_AGE_MS_MAX = 500
+"""An order key pressed on an older picture is refused: the market has moved on."""
+
+
+class HelmDesk:
+    def __init__(
+        self,
+        state: TradingState,
+        orders: OrderManager,
+        flattener: Flattener,
+        portfolio: Portfolio,
+        runners: dict[str, BotRunner],
+        record: Record,
+    ) -> None:
+        self._state = state
+        self._orders = orders
+        self._flattener = flattener
+        self._portfolio = portfolio
+        self._runners = runners
+        self._record = record
+        self._handlers: dict[type, Callable[[Any, int], str]] = {
+            c.PlaceOrder: self._place,
+            c.CancelOrder: self._cancel,
+            c.MoveOrder: self._move,
+            c.CancelAll: self._cancel_all,
+            c.Flatten: self._flatten,
+            c.PauseBot: self._pause,
+            c.ResumeBot: self._resume,
+            c.TakeHelm: self._take,
+            c.GiveHelm: self._give,
+            c.StopBot: self._stop,
+            c.Kill: self._kill,
+            c.ResetKill: self._reset_kill,
+        }
+
+    def execute(self, command: c.AnyCommand, now_ns: int) -> None:
+        """Carry `command` out once; a repeated id does nothing. Refusals are journalled."""
+        if command.command_id in self._state.commands:
+            return
+        refused = self._handlers[type(command)](command, now_ns)
+        self._record(
+            e.CommandDone(
+                ts_ns=now_ns,
+                command_id=command.command_id,
+                name=type(command).__name__,
+                by=command.by,
+                refused=refused,
+            )
+        )
+
+    # -- orders: each handler returns why it refused, or "" ----------------------------------------
+
+    def _place(self, command: c.PlaceOrder, now_ns: int) -> str:
+        bot_id = command.bot_id
+        if bot_id != MANUAL and bot_id not in self._state.bots:
+            return f"no bot {bot_id}"
+        if not command.spec.reduce_only:
+            if command.age_ms > INTENT_AGE_MS_MAX:
+                return f"the picture was {command.age_ms} ms old (limit {INTENT_AGE_MS_MAX} ms)"
+            if bot_id != MANUAL and self._state.bots[bot_id].helm is not Helm.MANUAL:
+                return f"{bot_id} is steered by itself: take the helm first"
+        placed = self._orders.place(command.spec, bot_id, "human", now_ns, command.command_id)
+        if isinstance(placed, Order):
+            return ""
+        return f"{placed.limit}: limit {placed.limit_value}, order {placed.order_value}"
+
+    def _cancel(self, command: c.CancelOrder, now_ns: int) -> str:
+        order = self._state.find_order(command.client_order_id)
+        if order is None or not order.is_live:
+            return f"order {command.client_order_id} is not working"
+        self._orders.cancel(order, command.by, now_ns)
+        return ""
+
+    def _move(self, command: c.MoveOrder, now_ns: int) -> str:
+        order = self._state.find_order(command.client_order_id)
+        if order is None or not order.is_live:
+            return f"order {command.client_order_id} is not working"
+        if command.price_ticks <= 0:
+            return "price must be greater than zero"
+        bot = self._state.bots.get(order.bot_id)
+        if bot is not None and bot.helm is not Helm.MANUAL and order.placed_by == "bot":
+            return f"{order.bot_id} is steered by itself: take the helm first"
+        if not self._orders.cancel(order, command.by, now_ns, command.price_ticks):
+            return "a cancel is already under way"
+        return ""
+
+    def _cancel_all(self, command: c.CancelAll, now_ns: int) -> str:
+        for order in list(self._state.orders.values()):
+            if command.instrument_id not in ("", order.spec.instrument_id):
+                continue
+            if command.bot_id not in ("", order.bot_id):
+                continue
+            if command.with_protective or not is_spared_by_pause(order):
+                self._orders.cancel(order, command.by, now_ns)
+        return ""
+
+    def _flatten(self, command: c.Flatten, now_ns: int) -> str:
+        for bot in self._state.bots.values():
+            in_scope = command.bot_id in ("", bot.bot_id) and command.instrument_id in (
+                "",
+                bot.instrument_id,
+            )
+            if in_scope and bot.helm is Helm.AUTO:
+                self._change(bot.bot_id, Helm.PAUSED, command.by, "flatten", now_ns)
+        self._flattener.start(
+            command.instrument_id, command.bot_id, command.by, "asked to flatten", now_ns
+        )
+        return ""
+
+    # -- helm ----------------------------------------------------------------------------------
+
+    def _pause(self, command: c.PauseBot, now_ns: int) -> str:
+        if not command.bot_id:
+            self.pause_all(command.by, "pause all", now_ns)
+            return ""
+        bot = self._state.bots.get(command.bot_id)
+        if bot is None:
+            return f"no bot {command.bot_id}"
+        if bot.helm is not Helm.AUTO:
+            return f"{bot.bot_id} is {bot.helm}"
+        self._change(bot.bot_id, Helm.PAUSED, command.by, "", now_ns)
+        self._runners[bot.bot_id].cancel_orders(command.by, now_ns)
+        return ""
+
+    def pause_all(self, by: str, reason: str, now_ns: int) -> None:
+        for bot in self._state.bots.values():
+            if bot.helm is Helm.AUTO:
+                self._change(bot.bot_id, Helm.PAUSED, by, reason, now_ns)
+                self._runners[bot.bot_id].cancel_orders(by, now_ns)
+
+    def _resume(self, command: c.ResumeBot, now_ns: int) -> str:
+        return self._steer(command.bot_id, (Helm.PAUSED, Helm.STOPPED), command.by, now_ns)
+
+    def _give(self, command: c.GiveHelm, now_ns: int) -> str:
+        return self._steer(command.bot_id, (Helm.MANUAL,), command.by, now_ns)
+
+    def _steer(self, bot_id: str, allowed: tuple[Helm, ...], by: str, now_ns: int) -> str:
+        """Let the bot steer again, from one of the `allowed` states."""
+        bot = self._state.bots.get(bot_id)
+        if bot is None:
+            return f"no bot {bot_id}"
+        if self._state.kill is not KillLevel.NONE:
+            return "the kill switch is on: reset it first"
+        if self._state.tripped is not None:
+            return f"{self._state.tripped.limit} was reached: reset it first"
+        if bot.helm not in allowed:
+            return f"{bot_id} is {bot.helm}"
+        self._change(bot_id, Helm.AUTO, by, "", now_ns)
+        return ""
+
+    def _take(self, command: c.TakeHelm, now_ns: int) -> str:
+        bot = self._state.bots.get(command.bot_id)
+        if bot is None:
+            return f"no bot {command.bot_id}"
+        if bot.helm is Helm.MANUAL:
+            return f"{bot.bot_id} is already yours"
+        self._change(bot.bot_id, Helm.MANUAL, command.by, "", now_ns)
+        return ""
+
+    def _stop(self, command: c.StopBot, now_ns: int) -> str:
+        bot = self._state.bots.get(command.bot_id)
+        if bot is None:
+            return f"no bot {command.bot_id}"
+        if bot.helm is Helm.STOPPED:
+            return f"{bot.bot_id} is already stopped"
+        self._change(bot.bot_id, Helm.STOPPED, command.by, "", now_ns)
+        self._runners[bot.bot_id].cancel_orders(command.by, now_ns)
+        return ""
+
+    def _change(self, bot_id: str, helm: Helm, by: str, reason: str, now_ns: int) -> None:
+        self._record(
+            e.HelmChanged(ts_ns=now_ns, bot_id=bot_id, helm=helm, by=by, reason=reason)
+        )
+
+    # -- kill and limits -----------------------------------------------------------------------
+
+    def _kill(self, command: c.Kill, now_ns: int) -> str:
+        level = max(command.level, self._state.kill)
+        self._record(
+            e.KillChanged(ts_ns=now_ns, level=level, by=command.by, reason="kill switch")
+        )
+        self.pause_all(command.by, "kill switch", now_ns)
+        if level >= KillLevel.CANCEL_ALL:
+            for order in list(self._state.orders.values()):
+                self._orders.cancel(order, command.by, now_ns)
+        if level >= KillLevel.FLATTEN:
+            self._flattener.start("", "", command.by, "kill switch", now_ns)
+        return ""
+
+    def _reset_kill(self, command: c.ResetKill, now_ns: int) -> str:
+        if self._state.kill is KillLevel.NONE and self._state.tripped is None:
+            return "nothing to reset"
+        if self._state.kill is not KillLevel.NONE:
+            self._record(
+                e.KillChanged(ts_ns=now_ns, level=KillLevel.NONE, by=command.by, reason="reset")
+            )
+        if self._state.tripped is not None:
+            self._record(
+                e.LimitsReset(ts_ns=now_ns, equity=self._portfolio.equity(), by=command.by)
+            )
+        return ""
+
+    def close_breached(self, breach: PositionBreach, now_ns: int) -> None:
+        """A position reached its stop-loss or take-profit: close it; after a loss also pause."""
+        bot = self._state.bots.get(breach.bot_id)
+        words = f"{breach.limit} at {breach.value}"
+        if breach.limit == "stop_loss" and bot is not None and bot.helm is Helm.AUTO:
+            self._change(bot.bot_id, Helm.PAUSED, "risk", words, now_ns)
+        self._flattener.start(breach.instrument_id, breach.bot_id, "risk", words, now_ns)

@@ -1,0 +1,117 @@
+"""Events in words: one line each for the log, or nothing for what only machines care about."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.domain import events as e
+from engine.domain.instrument import Instrument
+from engine.domain.money import plain
+from engine.domain.order import OrderSpec
+from engine.trading.state import TradingState
+
+
+class Line(NamedTuple):
+    level: str
+    """`info`, `trade`, `warn`, `alert`."""
+    source: str
+    text: str
+
+
+def spec_words(spec: OrderSpec, instrument: Instrument) -> str:
+    """`buy 0.010 limit @ 60000.0 post_only reduce-only`."""
+    words = [str(spec.side), plain(instrument.qty(spec.qty_lots)), str(spec.type)]
+    if spec.price_ticks:
+        words.append(f"@ {instrument.price(spec.price_ticks)}")
+    if spec.trigger_ticks:
+        words.append(f"trigger {instrument.price(spec.trigger_ticks)}")
+    if spec.tif != "gtc":
+        words.append(str(spec.tif))
+    if spec.reduce_only:
+        words.append("reduce-only")
+    return " ".join(words)
+
+
+def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
+    """The line for `event`, told after it has been applied to `state`."""
+    if isinstance(event, e.OrderEvent):
+        return _narrate_order(event, state)
+    match event:
+        case e.SessionStarted():
+            return Line("info", "engine", f"ledger started with {event.capital} {event.settle}")
+        case e.BotAdded():
+            return Line("info", event.bot_id, f"{event.strategy} on {event.instrument_id} started")
+        case e.OrderIntended(order=order) if order.placed_by != "bot":
+            instrument = state.instruments[order.spec.instrument_id]
+            text = f"{order.placed_by}: {spec_words(order.spec, instrument)}"
+            return Line("trade", order.bot_id, text)
+        case e.OrderDenied():
+            instrument = state.instruments[event.spec.instrument_id]
+            more = f" ({event.repeats} more like it)" if event.repeats else ""
+            return Line(
+                "warn",
+                event.bot_id,
+                f"refused {spec_words(event.spec, instrument)}: {event.limit} "
+                f"limit {event.limit_value}, order {event.order_value}{more}",
+            )
+        case e.FundingPaid():
+            verb = "paid" if event.amount >= 0 else "received"
+            return Line("info", event.bot_id, f"funding {verb} {plain(abs(event.amount))}")
+        case e.HelmChanged():
+            reason = f": {event.reason}" if event.reason else ""
+            return Line("info", event.bot_id, f"{event.helm} by {event.by}{reason}")
+        case e.BotFailed():
+            return Line("alert", event.bot_id, event.error)
+        case e.KillChanged(level=level):
+            text = f"kill switch: {level.name.lower().replace('_', ' ')} by {event.by}"
+            return Line("alert", "risk", text)
+        case e.RiskTripped():
+            text = f"{event.limit} {event.value} reached the limit of {event.limit_value}"
+            return Line("alert", "risk", text)
+        case e.LimitsReset():
+            return Line("warn", "risk", f"loss limits reset by {event.by}")
+        case e.FlattenStarted():
+            scope = event.bot_id or event.instrument_id or "everything"
+            return Line("warn", "risk", f"flattening {scope} for {event.by}: {event.reason}")
+        case e.FlattenEnded():
+            scope = event.bot_id or event.instrument_id or "everything"
+            return Line("info", "risk", f"{scope} is flat, no orders working")
+        case e.CommandDone(refused=refused) if refused:
+            return Line("warn", event.by, f"{event.name} refused: {refused}")
+        case e.MarketShocked():
+            return Line("alert", "market", f"crash button pressed by {event.by}")
+        case e.Noted():
+            return Line("warn", event.bot_id or "engine", event.text)
+        case _:
+            return None
+
+
+def _narrate_order(event: e.OrderEvent, state: TradingState) -> Line | None:
+    order = state.find_order(event.client_order_id)
+    if order is None:
+        return Line("alert", "engine", f"{type(event).__name__} for unknown {event.client_order_id}")
+    instrument = state.instruments[order.spec.instrument_id]
+    if order.suspect:
+        return Line("alert", order.bot_id, f"{order.client_order_id}: {order.suspect}")
+    match event:
+        case e.OrderFilled(fill=fill):
+            role = "maker" if fill.is_maker else "taker"
+            return Line(
+                "trade",
+                order.bot_id,
+                f"{order.spec.side} {plain(instrument.qty(fill.lots))} filled @ "
+                f"{instrument.price(fill.price_ticks)} fee {plain(fill.fee)} {role}",
+            )
+        case e.OrderRejected() | e.OrderExpired():
+            words = spec_words(order.spec, instrument)
+            return Line("warn", order.bot_id, f"{words}: {event.reason}")
+        case e.CancelRejected():
+            return Line("warn", order.bot_id, f"cancel refused: {event.reason}")
+        case e.OrderTriggered():
+            return Line("trade", order.bot_id, f"triggered {spec_words(order.spec, instrument)}")
+        case e.PlacementUnknown():
+            return Line("alert", order.bot_id, f"fate of {order.client_order_id} unknown")
+        case e.OrderCanceled() if order.placed_by != "bot":
+            return Line("trade", order.bot_id, f"cancelled {spec_words(order.spec, instrument)}")
+        case _:
+            return None

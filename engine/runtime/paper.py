@@ -1,0 +1,237 @@
+"""Paper trading: the trader and a simulated world, paced by the wall clock, with a ledger.
+
+The loop is the backtest's with three additions: it waits for the pace, it takes commands, and it
+lets requests out (and shows anything) only once the events behind them are durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from engine.core.clock import NS_PER_SECOND, Clock
+from engine.domain import events as e
+from engine.domain.commands import AnyCommand
+from engine.domain.errors import ConfigError
+from engine.domain.snapshots import EngineSnapshot, Mode
+from engine.kernels import layout as k
+from engine.ports.store import Journal
+from engine.ports.world import Wake, World
+from engine.runtime.driver import Driver, fast_forward
+from engine.runtime.publisher import Pacing, Publisher
+from engine.runtime.trader import BotSpec, Outbox, Trader
+from engine.strategy.runner import NEVER_NS
+
+PUBLISH_NS = 80_000_000
+"""At most this often a snapshot is made, in wall time; faces poll at 10 Hz."""
+IDLE_NS = 20_000_000
+"""How long to wait for commands or the pace when nothing is due."""
+BEHIND_BATCHES = 64
+"""Batches worked through before commands and faces get a turn while catching up."""
+
+
+class Pace:
+    """Market seconds per wall second; 0 is as fast as possible."""
+
+    def __init__(self, speed: Decimal, clock: Clock) -> None:
+        self.speed = speed
+        self._clock = clock
+        self._market_ns = 0
+        self._wall_ns = 0
+
+    def start(self, market_ns: int) -> None:
+        """The market stands at `market_ns` now."""
+        self._market_ns = market_ns
+        self._wall_ns = self._clock.monotonic_ns()
+
+    def target_ns(self) -> int:
+        """How far the market may have moved by now."""
+        if self.speed == 0:
+            return NEVER_NS
+        passed = self._clock.monotonic_ns() - self._wall_ns
+        return self._market_ns + int(passed * self.speed)
+
+    def wait_ns(self, until_ns: int) -> int:
+        """Wall time until the market may reach `until_ns`."""
+        if self.speed == 0:
+            return 0
+        return int((until_ns - self.target_ns()) / self.speed)
+
+
+class PaperRuntime:
+    """Owns the loop. `commands` are handed in through `submit` from any thread of the same loop.
+
+    `press_crash` is the world's crash button, None for recordings. `show` gets every snapshot.
+    """
+
+    def __init__(
+        self,
+        *,
+        trader: Trader,
+        world: World,
+        journal: Journal,
+        clock: Clock,
+        speed: Decimal,
+        mode: Mode,
+        profile: str,
+        world_words: str,
+        take_commands: Callable[[], Sequence[AnyCommand]],
+        show: Callable[[EngineSnapshot], None] | None,
+        press_crash: Callable[[int], None] | None,
+        queue_ahead: Callable[[str], int],
+    ) -> None:
+        self._trader = trader
+        self._world = world
+        self._journal = journal
+        self._clock = clock
+        self._pace = Pace(speed, clock)
+        self._mode = mode
+        self._profile = profile
+        self._world_words = world_words
+        self._take_commands = take_commands
+        self._show = show
+        self._press_crash = press_crash
+        self._driver = Driver(trader, world)
+        self.publisher = Publisher(trader, queue_ahead)
+        self._shown_ns = -PUBLISH_NS
+        self._moved_ns = clock.monotonic_ns()
+        self._rows = 0
+        self._crash_asked_by = ""
+        self.has_ended = False
+
+    # -- life ----------------------------------------------------------------------------------
+
+    async def open(self, session: e.SessionStarted, bots: Sequence[BotSpec]) -> bool:
+        """Start a new ledger or resume the one found. True when it was resumed.
+
+        ConfigError when the ledger belongs to another world (source, seed or scenario).
+        """
+        # Two passes over the journal instead of a list: a long ledger need not fit in memory.
+        self._trader.restore(self._journal.replay())
+        if self._trader.state.events == 0:
+            self._trader.begin(session, bots)
+            await self._commit(self._trader.drain())
+            self._driver.ready()
+            return False
+        if self._trader.state.world != session.world:
+            raise ConfigError(
+                f"ledger: it belongs to {self._trader.state.world}, not to {session.world}: "
+                "use another --profile or --home, or start with the same source and settings"
+            )
+        fast_forward(self._world, self._journal.replay(), self._crash)
+        self._trader.resume()
+        for event in self._journal.replay():
+            self.publisher.remember([event])
+        self._driver.ready()
+        await self._commit(self._trader.drain())
+        return True
+
+    async def run(self, stop: asyncio.Event, until_ns: int = NEVER_NS) -> None:
+        """Trade until `stop` is set, the recording ends, or the market reaches `until_ns`."""
+        self._pace.start(self._world.now_ns)
+        while not stop.is_set():
+            await self._take_turn(until_ns)
+            if self.has_ended or self._world.now_ns >= until_ns:
+                break
+            await asyncio.sleep(0)
+        self._publish(force=True)
+
+    async def linger(self, stop: asyncio.Event) -> None:
+        """The recording is over: keep answering commands on the last known book until `stop`."""
+        while not stop.is_set():
+            commands = self._take_commands()
+            if commands:
+                await self._batch(Wake(self._world.now_ns, k.WAKE_UNTIL), commands)
+            self._publish()
+            await self._clock.sleep(IDLE_NS)
+
+    def ask_crash(self, by: str) -> None:
+        """Press the crash button at the next turn; ignored where the market is a recording."""
+        self._crash_asked_by = by
+
+    # -- the loop --------------------------------------------------------------------------------
+
+    async def _take_turn(self, until_ns: int) -> None:
+        """Commands first, then the market up to the pace, then a look for the faces."""
+        commands = self._take_commands()
+        if commands or self._crash_asked_by:
+            await self._batch(Wake(self._world.now_ns, k.WAKE_UNTIL), commands)
+        target_ns = min(self._pace.target_ns(), until_ns)
+        for _ in range(BEHIND_BATCHES):
+            wake = self._driver.advance(target_ns)
+            if self._driver.is_due(wake):
+                await self._batch(wake)
+            if wake.reasons & k.WAKE_END:
+                self.has_ended = True
+                break
+            if wake.ts_ns >= target_ns:
+                break
+        self._note_movement()
+        self._publish()
+        wait_ns = self._pace.wait_ns(self._trader.next_timer_ns)
+        if wait_ns > 0 and not self.has_ended:
+            await self._clock.sleep(min(wait_ns, IDLE_NS))
+
+    async def _batch(self, wake: Wake, commands: Sequence[AnyCommand] = ()) -> None:
+        outbox = self._driver.batch(wake, commands)
+        if self._crash_asked_by:
+            self._apply_crash(wake.ts_ns, outbox)
+        await self._commit(outbox)
+
+    async def _commit(self, outbox: Outbox) -> None:
+        """Durable first, then visible, then on the wire."""
+        if not outbox.events:
+            assert not outbox.requests, "a request without an event behind it"
+            return
+        await asyncio.wrap_future(self._journal.append(outbox.events))
+        self.publisher.remember(outbox.events)
+        if outbox.requests:
+            self._world.submit(outbox.requests, self._world.now_ns)
+
+    def _apply_crash(self, now_ns: int, outbox: Outbox) -> None:
+        by, self._crash_asked_by = self._crash_asked_by, ""
+        if self._press_crash is None:
+            return
+        self._trader.record_shock(by, now_ns)
+        outbox.events.extend(self._trader.drain().events)
+        self._press_crash(now_ns)
+
+    def _crash(self, now_ns: int) -> None:
+        assert self._press_crash is not None, "the ledger holds a crash, the world has no button"
+        self._press_crash(now_ns)
+
+    # -- faces -----------------------------------------------------------------------------------
+
+    def _note_movement(self) -> None:
+        if self._world.rows != self._rows:
+            self._rows = self._world.rows
+            self._moved_ns = self._clock.monotonic_ns()
+
+    def _publish(self, *, force: bool = False) -> None:
+        if self._show is None:
+            return
+        now_ns = self._clock.monotonic_ns()
+        if not force and now_ns - self._shown_ns < PUBLISH_NS:
+            return
+        self._shown_ns = now_ns
+        self._show(self.snapshot())
+
+    def snapshot(self) -> EngineSnapshot:
+        return self.publisher.render(
+            Pacing(
+                mode=self._mode,
+                profile=self._profile,
+                world=self._world_words,
+                speed=self._pace.speed,
+                feed_age_ms=(self._clock.monotonic_ns() - self._moved_ns) // 1_000_000,
+                has_ended=self.has_ended,
+                halted="",
+                wall_ns=self._clock.now_ns(),
+            )
+        )
+
+
+def seconds(value: Decimal) -> int:
+    """Seconds as nanoseconds."""
+    return int(value * NS_PER_SECOND)

@@ -1,0 +1,261 @@
+"""The deterministic core: messages in, events and requests out.
+
+`process` is synchronous, has one caller, and reads no clock, no random source and no socket. The
+caller owns time: it tells the trader what instant it is, makes the drained events durable, and
+only then lets the drained requests leave. Given the same messages at the same instants the trader
+produces the same bytes.
+
+One instant is one batch. Within it the caller keeps this order: reports of the venue, then what
+the market did, then commands, then `TimersDue`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import assert_never
+
+import msgspec
+
+from engine.core.messages import MarketAdvanced, Message, TimersDue
+from engine.domain import commands as c
+from engine.domain import events as e
+from engine.domain import reports as r
+from engine.domain.errors import ConfigError
+from engine.domain.money import MONEY, ZERO
+from engine.market.view import MarketView
+from engine.ports.venue import VenueRequest
+from engine.runtime.helm import HelmDesk
+from engine.strategy.catalogue import build_strategy
+from engine.strategy.runner import NEVER_NS, BotRunner, Guard
+from engine.trading.flatten import Flattener
+from engine.trading.order_manager import OrderIds, OrderManager
+from engine.trading.portfolio import Portfolio
+from engine.trading.risk.gate import RiskGate
+from engine.trading.risk.limits import RiskLimits
+from engine.trading.risk.monitor import PriceGuard, check_losses, check_positions
+from engine.trading.state import TradingState
+
+HOUSEKEEPING_NS = 250_000_000
+"""How often losses, positions and unfinished business are looked at, in market time."""
+EQUITY_MARK_NS = 10_000_000_000
+DAY_NS = 86_400_000_000_000
+
+
+class BotSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A bot to run: which strategy, on what, with which parameters (canonical JSON)."""
+
+    bot_id: str
+    strategy: str
+    instrument_id: str
+    params_json: str
+
+
+class Outbox(msgspec.Struct):
+    """What one batch produced. Requests may leave only once the events are durable."""
+
+    events: list[e.AnyEvent]
+    requests: list[VenueRequest]
+
+
+class Trader:
+    def __init__(
+        self,
+        *,
+        limits: RiskLimits,
+        markets: Mapping[str, MarketView],
+        ids: OrderIds,
+        guard: Guard,
+    ) -> None:
+        self.state = TradingState()
+        self.markets = markets
+        self.portfolio = Portfolio(self.state, markets)
+        self.price_guard = PriceGuard(limits, self.portfolio, markets)
+        self.limits = limits
+        gate = RiskGate(limits, self.state, self.portfolio, markets)
+        gate.distrusted = self.price_guard.distrusted
+        self.orders = OrderManager(self.state, gate, ids, self._record, self._send)
+        self.flattener = Flattener(self.state, self.orders, markets, self._record)
+        self.runners: dict[str, BotRunner] = {}
+        self._helm = HelmDesk(
+            self.state, self.orders, self.flattener, self.portfolio, self.runners, self._record
+        )
+        self._guard = guard
+        self._events: list[e.AnyEvent] = []
+        self._requests: list[VenueRequest] = []
+        self._next_housekeeping_ns = NEVER_NS
+        self._next_equity_mark_ns = NEVER_NS
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def begin(self, session: e.SessionStarted, bots: Sequence[BotSpec]) -> None:
+        """Start a new ledger at `session.ts_ns` with these bots steering."""
+        self._record(session)
+        now_ns = session.ts_ns
+        for spec in bots:
+            self._record(
+                e.BotAdded(
+                    ts_ns=now_ns,
+                    bot_id=spec.bot_id,
+                    strategy=spec.strategy,
+                    instrument_id=spec.instrument_id,
+                    params_json=spec.params_json,
+                )
+            )
+        self._record(e.DayStarted(ts_ns=now_ns, equity=session.capital))
+        self._start_runners(now_ns)
+
+    def restore(self, events: Iterable[e.AnyEvent]) -> None:
+        """Rebuild the state of an existing ledger by folding its events."""
+        for event in events:
+            self.state.apply(event)
+
+    def resume(self) -> None:
+        """After `restore`, with the markets back at the last event's instant: start the bots."""
+        now_ns = self.state.last_ns
+        for view in self.markets.values():
+            self.price_guard.look(view.instrument.instrument_id, now_ns)
+        self._start_runners(now_ns)
+
+    def _start_runners(self, now_ns: int) -> None:
+        first = min((bot.started_ns for bot in self.state.bots.values()), default=now_ns)
+        self._next_housekeeping_ns = _next_multiple(first, now_ns, HOUSEKEEPING_NS)
+        self._next_equity_mark_ns = _next_multiple(first, now_ns, EQUITY_MARK_NS)
+        for bot in self.state.bots.values():
+            view = self.markets.get(bot.instrument_id)
+            if view is None:
+                raise ConfigError(
+                    f"bot {bot.bot_id}: instrument {bot.instrument_id} is not part of this world"
+                )
+            strategy = build_strategy(bot.strategy, bot.params_json, view.instrument)
+            runner = BotRunner(
+                bot, strategy, view, self.state, self.orders, self._record, self._guard
+            )
+            self.runners[bot.bot_id] = runner
+            runner.start(now_ns)
+
+    # -- time ----------------------------------------------------------------------------------
+
+    @property
+    def next_timer_ns(self) -> int:
+        """The instant at which the trader must next be given `TimersDue`."""
+        soonest = min(self._next_housekeeping_ns, self._next_equity_mark_ns)
+        for runner in self.runners.values():
+            if runner.next_timer_ns < soonest:
+                soonest = runner.next_timer_ns
+        return soonest
+
+    @property
+    def wake_mask(self) -> int:
+        mask = 0
+        for runner in self.runners.values():
+            mask |= runner.wake_mask
+        return mask
+
+    # -- messages ------------------------------------------------------------------------------
+
+    def process(self, message: Message, now_ns: int) -> None:
+        """Take in one message that belongs to the instant `now_ns`."""
+        match message:
+            case MarketAdvanced(instrument_id=instrument_id, reasons=reasons):
+                self._look(instrument_id, now_ns)
+                for runner in self.runners.values():
+                    if runner.bot.instrument_id == instrument_id:
+                        runner.on_market(reasons, now_ns)
+            case TimersDue():
+                self._on_timers(now_ns)
+            case r.Report():
+                self._on_report(message, now_ns)
+            case c.Command():
+                self._helm.execute(message, now_ns)
+            case _:
+                assert_never(message)
+
+    def drain(self) -> Outbox:
+        """Everything produced since the last drain."""
+        outbox = Outbox(self._events, self._requests)
+        self._events, self._requests = [], []
+        return outbox
+
+    def record_shock(self, by: str, now_ns: int) -> None:
+        """The world's crash button was pressed (generated markets only)."""
+        self._record(e.MarketShocked(ts_ns=now_ns, by=by))
+
+    def _on_report(self, report: r.AnyReport, now_ns: int) -> None:
+        event = self.orders.on_report(report, now_ns)
+        if isinstance(event, e.OrderFilled):
+            order = self.state.find_order(event.client_order_id)
+            runner = self.runners.get(order.bot_id) if order is not None else None
+            if runner is not None:
+                runner.on_fill(event, now_ns)
+        if event is not None and self.state.flattening:
+            self.flattener.step(now_ns)
+
+    def _on_timers(self, now_ns: int) -> None:
+        for instrument_id in self.markets:
+            self._look(instrument_id, now_ns)
+        for runner in self.runners.values():
+            if runner.next_timer_ns <= now_ns:
+                runner.on_timer(now_ns)
+        if self._next_housekeeping_ns <= now_ns:
+            self._next_housekeeping_ns = _next_multiple(
+                self._next_housekeeping_ns, now_ns, HOUSEKEEPING_NS
+            )
+            self._housekeep(now_ns)
+        if self._next_equity_mark_ns <= now_ns:
+            self._next_equity_mark_ns = _next_multiple(
+                self._next_equity_mark_ns, now_ns, EQUITY_MARK_NS
+            )
+            self._mark_equity(now_ns)
+
+    # -- watching ------------------------------------------------------------------------------
+
+    def _look(self, instrument_id: str, now_ns: int) -> None:
+        words = self.price_guard.look(instrument_id, now_ns)
+        if words:
+            self._record(e.Noted(ts_ns=now_ns, bot_id="", text=f"{instrument_id}: {words}"))
+
+    def _housekeep(self, now_ns: int) -> None:
+        state = self.state
+        equity = self.portfolio.equity()
+        if now_ns // DAY_NS != state.day_start_ns // DAY_NS:
+            self._record(e.DayStarted(ts_ns=now_ns, equity=equity))
+        if state.tripped is None:
+            breach = check_losses(self.limits, state, equity, state.peak_equity)
+            if breach is not None:
+                self._trip(breach.limit, breach.limit_value, breach.value, now_ns)
+        for position in check_positions(self.limits, state, self.portfolio):
+            self._helm.close_breached(position, now_ns)
+        if state.flattening:
+            self.flattener.step(now_ns)
+
+    def _trip(self, limit: str, limit_value: str, value: str, now_ns: int) -> None:
+        """A loss limit of the account: entries stop, then everything is flattened."""
+        self._record(
+            e.RiskTripped(ts_ns=now_ns, limit=limit, limit_value=limit_value, value=value)
+        )
+        self._helm.pause_all("risk", f"{limit} {value} of {limit_value}", now_ns)
+        self.flattener.start("", "", "risk", f"{limit} limit of {limit_value} reached", now_ns)
+
+    def _mark_equity(self, now_ns: int) -> None:
+        by_bot: dict[str, Decimal] = {}
+        profit = ZERO
+        for bot_id, instrument_id in self.state.positions:
+            part = self.portfolio.valuation(bot_id, instrument_id).equity
+            by_bot[bot_id] = MONEY.add(by_bot.get(bot_id, ZERO), part)
+            profit = MONEY.add(profit, part)
+        self._record(e.EquityMarked(ts_ns=now_ns, equity=profit, by_bot=by_bot))
+
+    # -- out -----------------------------------------------------------------------------------
+
+    def _record(self, event: e.AnyEvent) -> None:
+        self.state.apply(event)
+        self._events.append(event)
+
+    def _send(self, request: VenueRequest) -> None:
+        self._requests.append(request)
+
+
+def _next_multiple(base_ns: int, now_ns: int, period_ns: int) -> int:
+    """The first base + k x period after `now_ns`."""
+    return base_ns + ((now_ns - base_ns) // period_ns + 1) * period_ns

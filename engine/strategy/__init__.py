@@ -1,0 +1,1 @@
+"""Bots: the runner, the helm, and the shipped strategies, one file each."""

@@ -1,0 +1,153 @@
+"""The strategy's side of the desk: a read-only view, four verbs, and what the helm allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from engine.domain.commands import KillLevel
+from engine.domain.events import Helm
+from engine.domain.order import Order, OrderSpec, OrderType, Purpose, Side, TimeInForce
+from engine.market.view import MarketView
+from engine.ports.strategy import Bar
+from engine.trading.order_manager import OrderManager
+from engine.trading.state import BotState, TradingState
+
+VERBS_PER_WAKE_MAX = 500
+"""More than this in one wake-up is a flood: the bot is paused."""
+
+
+class StrategyFlooded(Exception):
+    """A strategy asked for more than any sane strategy would in one wake-up."""
+
+
+class BotContext:
+    """Implements `engine.ports.strategy.Context` for one bot."""
+
+    def __init__(
+        self,
+        bot: BotState,
+        view: MarketView,
+        state: TradingState,
+        orders: OrderManager,
+        timeframe: str,
+    ) -> None:
+        self.instrument = view.instrument
+        self.now_ns = 0
+        self.said = ""
+        self.said_ns = 0
+        self._bot = bot
+        self._view = view
+        self._state = state
+        self._orders = orders
+        self._timeframe = timeframe
+        self._verbs = 0
+
+    def begin(self, now_ns: int) -> None:
+        """A callback is about to run at `now_ns`."""
+        self.now_ns = now_ns
+        self._verbs = 0
+
+    # -- view --------------------------------------------------------------------------------
+
+    @property
+    def best_bid(self) -> int:
+        return self._view.best_bid
+
+    @property
+    def best_ask(self) -> int:
+        return self._view.best_ask
+
+    @property
+    def is_ready(self) -> bool:
+        return self._view.is_ready
+
+    @property
+    def last_ticks(self) -> int:
+        return self._view.last_ticks
+
+    def depth(self, side: Side, levels: int) -> list[tuple[int, int]]:
+        return self._view.depth(side, levels)
+
+    def bars(self, count: int) -> list[Bar]:
+        return self._view.bars(self._timeframe, count)
+
+    @property
+    def position_lots(self) -> int:
+        return self._state.position(self._bot.bot_id, self.instrument.instrument_id).lots
+
+    @property
+    def orders(self) -> Mapping[str, Order]:
+        return MappingProxyType(self._state.bot_orders(self._bot.bot_id))
+
+    # -- verbs -------------------------------------------------------------------------------
+
+    def buy(
+        self, lots: int, price_ticks: int = 0, tif: TimeInForce = TimeInForce.GTC
+    ) -> str | None:
+        return self._place(Side.BUY, lots, price_ticks, tif)
+
+    def sell(
+        self, lots: int, price_ticks: int = 0, tif: TimeInForce = TimeInForce.GTC
+    ) -> str | None:
+        return self._place(Side.SELL, lots, price_ticks, tif)
+
+    def close(self) -> None:
+        held = self.position_lots
+        if held:
+            side = Side.SELL if held > 0 else Side.BUY
+            self._place(side, abs(held), 0, TimeInForce.IOC, reducing=True)
+
+    def cancel(self, client_order_id: str) -> None:
+        self._count()
+        order = self._state.bot_orders(self._bot.bot_id).get(client_order_id)
+        if order is not None and self._may_act() and order.placed_by == "bot":
+            self._orders.cancel(order, self._bot.bot_id, self.now_ns)
+
+    def explain(self, text: str) -> None:
+        self.said = text
+        self.said_ns = self.now_ns
+
+    # -- rules -------------------------------------------------------------------------------
+
+    def _count(self) -> None:
+        self._verbs += 1
+        if self._verbs > VERBS_PER_WAKE_MAX:
+            raise StrategyFlooded(f"more than {VERBS_PER_WAKE_MAX} orders or cancels in one wake-up")
+
+    def _may_act(self) -> bool:
+        """A bot whose helm a person holds, or that was killed, only watches."""
+        steers = self._bot.helm in (Helm.AUTO, Helm.PAUSED)
+        return steers and self._state.kill < KillLevel.CANCEL_ALL
+
+    def _place(
+        self,
+        side: Side,
+        lots: int,
+        price_ticks: int,
+        tif: TimeInForce,
+        *,
+        reducing: bool = False,
+    ) -> str | None:
+        self._count()
+        if not self._may_act():
+            return None
+        if self._bot.helm is Helm.PAUSED:
+            # Paused: nothing that adds; what reduces becomes reduce-only, cut to the position.
+            held = self.position_lots
+            if held * side.sign >= 0:
+                return None
+            lots = min(lots, abs(held))
+            reducing = True
+        spec = OrderSpec(
+            instrument_id=self.instrument.instrument_id,
+            side=side,
+            qty_lots=lots,
+            type=OrderType.LIMIT if price_ticks else OrderType.MARKET,
+            price_ticks=price_ticks,
+            tif=tif if price_ticks else TimeInForce.IOC,
+            reduce_only=reducing,
+            purpose=Purpose.EXIT if reducing else Purpose.ENTRY,
+        )
+        placed = self._orders.place(spec, self._bot.bot_id, "bot", self.now_ns)
+        return placed.client_order_id if isinstance(placed, Order) else None

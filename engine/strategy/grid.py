@@ -1,0 +1,103 @@
+"""A quoting grid: post-only bids below the mid and asks above it, moved as the mid moves.
+
+Copy this file to write your own strategy. It shows the whole surface: typed parameters with
+ranges, a wake-up filter, a read-only view and four verbs.
+
+What it earns: the spread between its bids and asks, when both fill. What it risks: inventory
+against a trend, and being filled just before the price moves on (adverse selection).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, ClassVar
+
+from engine.domain.errors import BadInput
+from engine.domain.instrument import Instrument
+from engine.domain.order import Order, Pending, Side, TimeInForce
+from engine.ports import strategy as api
+from engine.ports.strategy import Context, Knob, Strategy, WakeFilter
+
+
+class GridParams(api.Params, frozen=True, kw_only=True):
+    """Quantities are in the instrument's own units; the grid's geometry is in ticks."""
+
+    levels: Annotated[int, Knob("orders a side", ge=1, le=100)] = 5
+    max_position: Annotated[
+        Decimal, Knob("no bids at or above, no asks at or below minus this", gt=0)
+    ] = Decimal("0.05")
+    interval_ticks: Annotated[int, Knob("distance of levels", ge=1, le=100_000)] = 10
+    half_spread_ticks: Annotated[
+        Decimal, Knob("mid to first level, in half ticks", ge=0, le=100_000)
+    ] = Decimal(20)
+    qty: Annotated[Decimal, Knob("size of each order", gt=0)] = Decimal("0.005")
+    every_ms: Annotated[int, Knob("how often it looks", ge=1, le=3_600_000)] = 100
+
+
+class Grid(Strategy):
+    name: ClassVar[str] = "grid"
+    summary: ClassVar[str] = "quotes a grid of post-only orders around the mid price"
+    Params: ClassVar[type[api.Params]] = GridParams
+
+    def __init__(self, params: api.Params, instrument: Instrument) -> None:
+        assert isinstance(params, GridParams)
+        self.levels = params.levels
+        self.interval = params.interval_ticks
+        self.lots = instrument.lots(params.qty, "qty")
+        self.max_lots = instrument.lots(params.max_position, "max_position")
+        self.min_lots = -self.max_lots if instrument.can_short else 0
+        twice = params.half_spread_ticks * 2
+        if twice != int(twice):
+            raise BadInput(
+                "half_spread_ticks", str(params.half_spread_ticks), "use multiples of 0.5"
+            )
+        self.half_spread_x2 = int(twice)
+        self.every_ms = params.every_ms
+
+    @property
+    def wake(self) -> WakeFilter:
+        return WakeFilter(every_ms=self.every_ms)
+
+    def on_timer(self, ctx: Context) -> None:
+        if not ctx.is_ready:
+            return
+        bids, asks = self.wanted(ctx.best_bid + ctx.best_ask, ctx.position_lots)
+        resting = ctx.orders
+        taken = {order.spec.price_ticks for order in resting.values()}
+        for order in list(resting.values()):
+            wanted = bids if order.spec.side is Side.BUY else asks
+            if order.spec.price_ticks not in wanted and is_cancellable(order):
+                ctx.cancel(order.client_order_id)
+        placed = 0
+        for price in bids:
+            if price not in taken and ctx.buy(self.lots, price, TimeInForce.POST_ONLY):
+                placed += 1
+        for price in asks:
+            if price not in taken and ctx.sell(self.lots, price, TimeInForce.POST_ONLY):
+                placed += 1
+        if placed:
+            ctx.explain(f"{placed} quotes around {ctx.instrument.price(ctx.best_bid)}")
+
+    def wanted(self, mid_x2: int, position_lots: int) -> tuple[range, range]:
+        """Prices in ticks to bid and to ask at; `mid_x2` is best bid + best ask.
+
+        In whole numbers, so that no rounding of a binary float can shift a level by a tick:
+        floor((mid - half spread) / interval) and ceil((mid + half spread) / interval).
+        """
+        step = self.interval
+        first_bid = (mid_x2 - self.half_spread_x2) // (2 * step) * step
+        first_ask = -((-mid_x2 - self.half_spread_x2) // (2 * step)) * step
+        bids = asks = self.levels
+        if position_lots >= self.max_lots:
+            bids = 0
+        if position_lots <= self.min_lots:
+            asks = 0
+        return (
+            range(first_bid, first_bid - bids * step, -step),
+            range(first_ask, first_ask + asks * step, step),
+        )
+
+
+def is_cancellable(order: Order) -> bool:
+    """Known to rest at the venue, with nothing under way."""
+    return order.pending is Pending.NONE

@@ -1,0 +1,1 @@
+"""What we do about the market: state, risk gate, orders, positions."""

@@ -1,0 +1,112 @@
+"""Closing positions: cancel what is in the way, close reduce-only with a price cap, repeat until
+the venue has made it flat. Works on stale or broken books too: then without the cap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from engine.domain import events as e
+from engine.domain.money import MONEY
+from engine.domain.order import Order, OrderSpec, OrderType, Purpose, Side, TimeInForce
+from engine.market.view import MarketView
+from engine.trading.order_manager import OrderManager, Record
+from engine.trading.state import TradingState
+
+CAP_PCT = Decimal(1)
+"""How far through the touch a closing order may reach; the next try starts from the new touch."""
+RETRY_NS = 250_000_000
+
+
+class Flattener:
+    def __init__(
+        self,
+        state: TradingState,
+        orders: OrderManager,
+        markets: Mapping[str, MarketView],
+        record: Record,
+    ) -> None:
+        self._state = state
+        self._orders = orders
+        self._markets = markets
+        self._record = record
+        self._tried_ns: dict[tuple[str, str], int] = {}
+
+    def start(self, instrument_id: str, bot_id: str, by: str, reason: str, now_ns: int) -> None:
+        """Begin (again) to flatten the scope; "" stands for every one."""
+        if (instrument_id, bot_id) not in self._state.flattening:
+            self._record(
+                e.FlattenStarted(
+                    ts_ns=now_ns, instrument_id=instrument_id, bot_id=bot_id, by=by, reason=reason
+                )
+            )
+        self.step(now_ns)
+
+    def step(self, now_ns: int) -> None:
+        """Do what is next for every scope being flattened. Called whenever something changed."""
+        for scope in list(self._state.flattening):
+            if self._step_scope(scope, now_ns):
+                self._record(
+                    e.FlattenEnded(ts_ns=now_ns, instrument_id=scope[0], bot_id=scope[1])
+                )
+
+    def _step_scope(self, scope: tuple[str, str], now_ns: int) -> bool:
+        """True once nothing in the scope is open any more."""
+        live = [order for order in self._state.orders.values() if _in_scope(order, scope)]
+        for order in live:
+            if order.spec.purpose is not Purpose.FLATTEN:
+                self._orders.cancel(order, "engine", now_ns)
+        closing = {
+            (order.bot_id, order.spec.instrument_id)
+            for order in live
+            if order.spec.purpose is Purpose.FLATTEN
+        }
+        is_flat = True
+        for (bot_id, instrument_id), position in self._state.positions.items():
+            if position.is_flat or not _matches(scope, instrument_id, bot_id):
+                continue
+            is_flat = False
+            own = (bot_id, instrument_id)
+            if own in closing or now_ns - self._tried_ns.get(own, -RETRY_NS) < RETRY_NS:
+                continue
+            self._tried_ns[own] = now_ns
+            spec = self._closing_order(instrument_id, position.lots)
+            self._orders.place(spec, bot_id, "engine", now_ns)
+        return is_flat and not live
+
+    def _closing_order(self, instrument_id: str, lots: int) -> OrderSpec:
+        side = Side.SELL if lots > 0 else Side.BUY
+        return closing_spec(self._markets[instrument_id], instrument_id, side, abs(lots))
+
+
+def closing_spec(view: MarketView, instrument_id: str, side: Side, lots: int) -> OrderSpec:
+    """A reduce-only order that closes now: capped while the book can be believed."""
+    if not view.is_ready:
+        return OrderSpec(
+            instrument_id=instrument_id,
+            side=side,
+            qty_lots=lots,
+            type=OrderType.MARKET,
+            tif=TimeInForce.IOC,
+            reduce_only=True,
+            purpose=Purpose.FLATTEN,
+        )
+    touch = view.best_bid if side is Side.SELL else view.best_ask
+    reach = max(1, int(MONEY.multiply(Decimal(touch), CAP_PCT) / 100))
+    return OrderSpec(
+        instrument_id=instrument_id,
+        side=side,
+        qty_lots=lots,
+        price_ticks=max(1, touch - reach if side is Side.SELL else touch + reach),
+        tif=TimeInForce.IOC,
+        reduce_only=True,
+        purpose=Purpose.FLATTEN,
+    )
+
+
+def _matches(scope: tuple[str, str], instrument_id: str, bot_id: str) -> bool:
+    return scope[0] in ("", instrument_id) and scope[1] in ("", bot_id)
+
+
+def _in_scope(order: Order, scope: tuple[str, str]) -> bool:
+    return _matches(scope, order.spec.instrument_id, order.bot_id)

@@ -1,0 +1,192 @@
+"""Orders from wish to fact: gate, durable intent, request, and what the venue's reports mean.
+
+The manager decides and records; it sends nothing itself. Requests it hands over leave only after
+the events recorded with them are durable: that is the caller's promise (`engine.runtime`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from engine.domain import events as e
+from engine.domain import reports as r
+from engine.domain.order import Order, OrderSpec, Pending
+from engine.ports.venue import Cancel, Submit, VenueRequest
+from engine.trading.risk.gate import RiskGate
+from engine.trading.state import TradingState
+
+DENIAL_QUIET_NS = 1_000_000_000
+
+Record = Callable[[e.AnyEvent], None]
+Send = Callable[[VenueRequest], None]
+
+
+class OrderIds(Protocol):
+    def client_order_id(self, bot_index: int, intent_seq: int) -> str:
+        """The id of the `intent_seq`-th intent of this ledger; never the same twice."""
+
+
+class OrderManager:
+    def __init__(
+        self, state: TradingState, gate: RiskGate, ids: OrderIds, record: Record, send: Send
+    ) -> None:
+        self._state = state
+        self._gate = gate
+        self._ids = ids
+        self._record = record
+        self._send = send
+        self._denials: dict[tuple[str, str, str], tuple[int, int]] = {}
+        """(when last journalled, how many since) by bot, limit and side."""
+
+    # -- wishes ------------------------------------------------------------------------------
+
+    def place(
+        self, spec: OrderSpec, bot_id: str, placed_by: str, now_ns: int, command_id: str = ""
+    ) -> Order | e.OrderDenied:
+        """Intend `spec` for the book of `bot_id`, or say which limit forbids it."""
+        denial = self._gate.check(spec, bot_id, now_ns)
+        if denial is not None:
+            denied = e.OrderDenied(
+                ts_ns=now_ns,
+                bot_id=bot_id,
+                placed_by=placed_by,
+                spec=spec,
+                limit=denial.limit,
+                limit_value=denial.limit_value,
+                order_value=denial.order_value,
+                command_id=command_id,
+            )
+            self._record_denied(denied)
+            return denied
+        order = Order(
+            client_order_id=self._ids.client_order_id(
+                self._bot_index(bot_id), self._state.intents + 1
+            ),
+            bot_id=bot_id,
+            placed_by=placed_by,
+            spec=spec,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+        )
+        self._record(e.OrderIntended(ts_ns=now_ns, order=order, command_id=command_id))
+        self._send(Submit(client_order_id=order.client_order_id, bot_id=bot_id, spec=spec))
+        return order
+
+    def _record_denied(self, denied: e.OrderDenied) -> None:
+        """Journal a refusal, but equal ones of a bot only once a second, with their count."""
+        key = (denied.bot_id, denied.limit, denied.spec.side)
+        last_ns, repeats = self._denials.get(key, (denied.ts_ns - DENIAL_QUIET_NS, 0))
+        if denied.placed_by == "bot" and denied.ts_ns - last_ns < DENIAL_QUIET_NS:
+            self._denials[key] = (last_ns, repeats + 1)
+            return
+        self._denials[key] = (denied.ts_ns, 0)
+        self._record(msgspec.structs.replace(denied, repeats=repeats))
+
+    def cancel(self, order: Order, by: str, now_ns: int, then_price_ticks: int = 0) -> bool:
+        """Ask for the cancel of a live order; False when there is nothing (more) to ask.
+
+        With `then_price_ticks` what is left is placed there once the cancel is confirmed.
+        """
+        if not order.is_live or order.pending is Pending.CANCELLING:
+            return False
+        self._record(
+            e.CancelIntended(
+                ts_ns=now_ns,
+                client_order_id=order.client_order_id,
+                by=by,
+                then_price_ticks=then_price_ticks,
+            )
+        )
+        self._send(Cancel(client_order_id=order.client_order_id))
+        return True
+
+    def _bot_index(self, bot_id: str) -> int:
+        """Position among the bots, from 1; 0 is the person's own book."""
+        for index, known in enumerate(self._state.bots, start=1):
+            if known == bot_id:
+                return index
+        return 0
+
+    # -- reports -----------------------------------------------------------------------------
+
+    def on_report(self, report: r.AnyReport, now_ns: int) -> e.AnyOrderEvent | None:
+        """Turn a venue's claim into a fact and record it; None when it had been applied before."""
+        if report.report_seq <= self._state.report_seq:
+            return None
+        order = self._state.find_order(report.client_order_id)
+        event = self._event_of(report, order, now_ns)
+        self._record(event)
+        if order is not None:
+            self._continue_move(order.client_order_id, now_ns)
+        return event
+
+    def _event_of(
+        self, report: r.AnyReport, order: Order | None, now_ns: int
+    ) -> e.AnyOrderEvent:
+        key, seq = report.client_order_id, report.report_seq
+        match report:
+            case r.FillReport(fill=fill):
+                value_units = 0
+                if order is not None:
+                    instrument = self._state.instruments[order.spec.instrument_id]
+                    value_units = instrument.value_units(fill.lots, fill.price_ticks)
+                return e.OrderFilled(
+                    ts_ns=now_ns,
+                    client_order_id=key,
+                    report_seq=seq,
+                    fill=fill,
+                    value_units=value_units,
+                )
+            case r.AcceptReport(venue_order_id=venue_order_id, queue_ahead_lots=ahead):
+                return e.OrderAccepted(
+                    ts_ns=now_ns,
+                    client_order_id=key,
+                    report_seq=seq,
+                    venue_order_id=venue_order_id,
+                    queue_ahead_lots=ahead,
+                )
+            case r.RejectReport(reason=reason):
+                return e.OrderRejected(
+                    ts_ns=now_ns, client_order_id=key, report_seq=seq, reason=reason
+                )
+            case r.CancelReport(reason=reason):
+                return e.OrderCanceled(
+                    ts_ns=now_ns, client_order_id=key, report_seq=seq, reason=reason
+                )
+            case r.CancelRejectReport(reason=reason):
+                return e.CancelRejected(
+                    ts_ns=now_ns, client_order_id=key, report_seq=seq, reason=reason
+                )
+            case r.ExpireReport(reason=reason):
+                return e.OrderExpired(
+                    ts_ns=now_ns, client_order_id=key, report_seq=seq, reason=reason
+                )
+            case r.TriggerReport():
+                return e.OrderTriggered(ts_ns=now_ns, client_order_id=key, report_seq=seq)
+
+    def _continue_move(self, client_order_id: str, now_ns: int) -> None:
+        """Second half of a move: the old order is gone, place what it had left."""
+        price_ticks = self._state.moves.get(client_order_id)
+        if price_ticks is None:
+            return
+        order = self._state.find_order(client_order_id)
+        if order is None or order.is_live:
+            return
+        self._record(e.MoveEnded(ts_ns=now_ns, client_order_id=client_order_id))
+        if order.leaves_lots == 0:
+            return
+        spec = OrderSpec(
+            instrument_id=order.spec.instrument_id,
+            side=order.spec.side,
+            qty_lots=order.leaves_lots,
+            type=order.spec.type,
+            price_ticks=price_ticks if order.spec.price_ticks else 0,
+            trigger_ticks=price_ticks if order.spec.trigger_ticks else 0,
+            tif=order.spec.tif,
+            reduce_only=order.spec.reduce_only,
+            purpose=order.spec.purpose,
+        )
+        self.place(spec, order.bot_id, "human", now_ns)

@@ -1,0 +1,78 @@
+"""Money views over the state: what each bot and the whole account is worth, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.money import MONEY, ZERO
+from engine.domain.position import Valuation, value
+from engine.market.view import MarketView
+from engine.trading.state import TradingState
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums over all bots, in the settle asset. `profit` is since the start of the ledger."""
+
+    cash: Decimal = ZERO
+    inventory: Decimal = ZERO
+    realised: Decimal = ZERO
+    unrealised: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    profit: Decimal = ZERO
+
+
+class Portfolio:
+    """Values positions at the last good mid of each instrument (see `PriceGuard`)."""
+
+    def __init__(self, state: TradingState, markets: Mapping[str, MarketView]) -> None:
+        self._state = state
+        self._markets = markets
+        self.good_mid_x2: dict[str, int] = {}
+        """Last trusted best bid + best ask, by instrument; kept when a side goes missing."""
+
+    def refresh(self, instrument_id: str) -> None:
+        """Take over the present mid of `instrument_id` as good."""
+        view = self._markets[instrument_id]
+        if view.has_both_sides:
+            self.good_mid_x2[instrument_id] = view.mid_x2
+
+    def valuation(self, bot_id: str, instrument_id: str) -> Valuation:
+        """One bot's position. Before any price is known the inventory counts as nothing."""
+        position = self._state.position(bot_id, instrument_id)
+        instrument = self._state.instruments[instrument_id]
+        mid_x2 = self.good_mid_x2.get(instrument_id, 0)
+        assert mid_x2 or position.is_flat, (bot_id, instrument_id)
+        return value(position, instrument, mid_x2)
+
+    def account(self) -> Account:
+        cash = inventory = realised = unrealised = fees = funding = profit = ZERO
+        add = MONEY.add
+        for bot_id, instrument_id in self._state.positions:
+            part = self.valuation(bot_id, instrument_id)
+            cash = add(cash, part.cash)
+            inventory = add(inventory, part.inventory)
+            realised = add(realised, part.realised)
+            unrealised = add(unrealised, part.unrealised)
+            fees = add(fees, part.fees)
+            funding = add(funding, part.funding)
+            profit = add(profit, part.equity)
+        return Account(
+            cash=cash,
+            inventory=inventory,
+            realised=realised,
+            unrealised=unrealised,
+            fees=fees,
+            funding=funding,
+            profit=profit,
+        )
+
+    def equity(self) -> Decimal:
+        """Capital plus profit or loss."""
+        total = self._state.capital
+        for bot_id, instrument_id in self._state.positions:
+            total = MONEY.add(total, self.valuation(bot_id, instrument_id).equity)
+        return total

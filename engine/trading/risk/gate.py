@@ -1,0 +1,240 @@
+"""The gate: every order of bot, person or engine passes here, and nowhere else, before its intent.
+
+`check` is a decision: it returns the denial or None and changes nothing. Reservation happens when
+the caller records the intent (`TradingState`), in the same synchronous step, so that two bots
+asking in one instant cannot both get the last of a limit.
+
+Orders that only take risk off are never refused for a limit: they must merely be able to reduce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.commands import KillLevel
+from engine.domain.instrument import Instrument
+from engine.domain.money import MONEY, plain
+from engine.domain.order import OrderSpec, OrderType, Purpose, Side
+from engine.market.view import MarketView
+from engine.trading.portfolio import Portfolio
+from engine.trading.risk.limits import RiskLimits
+from engine.trading.state import TradingState
+
+_HUNDREDTH = Decimal("0.01")
+
+
+class Denial(msgspec.Struct, frozen=True, kw_only=True):
+    """Which limit, its value and the order's, as words for a person."""
+
+    limit: str
+    limit_value: str
+    order_value: str
+
+
+class RiskGate:
+    def __init__(
+        self,
+        limits: RiskLimits,
+        state: TradingState,
+        portfolio: Portfolio,
+        markets: Mapping[str, MarketView],
+    ) -> None:
+        self.limits = limits
+        self._state = state
+        self._portfolio = portfolio
+        self._markets = markets
+        self.distrusted: dict[str, str] = {}
+        """Instruments whose price is not believed at the moment, and why (`PriceGuard`)."""
+
+    def check(self, spec: OrderSpec, bot_id: str, now_ns: int) -> Denial | None:
+        """The first limit that `spec` of `bot_id` would break, or None."""
+        instrument = self._state.instruments.get(spec.instrument_id)
+        if instrument is None:
+            return Denial(
+                limit="instrument", limit_value="one of this session", order_value=spec.instrument_id
+            )
+        denial = _check_shape(spec, instrument)
+        if denial is not None:
+            return denial
+        if spec.reduce_only:
+            return self._check_reducing(spec, bot_id, instrument)
+        return (
+            self._check_permission(spec, bot_id)
+            or self._check_market(spec, instrument)
+            or self._check_size(spec, instrument)
+            or self._check_counts(now_ns)
+        )
+
+    # -- the parts, in the order in which they are asked ---------------------------------------
+
+    def _check_reducing(
+        self, spec: OrderSpec, bot_id: str, instrument: Instrument
+    ) -> Denial | None:
+        held = self._state.position(bot_id, spec.instrument_id).lots
+        if held * spec.side.sign < 0:
+            return None
+        return Denial(
+            limit="reduce_only",
+            limit_value=f"position {plain(instrument.qty(held))}",
+            order_value=f"{spec.side} {plain(instrument.qty(spec.qty_lots))} would not reduce it",
+        )
+
+    def _check_permission(self, spec: OrderSpec, bot_id: str) -> Denial | None:
+        state = self._state
+        if state.kill is not KillLevel.NONE:
+            return Denial(
+                limit="kill",
+                limit_value=state.kill.name.lower(),
+                order_value="orders that add risk are refused until the kill switch is reset",
+            )
+        if state.tripped is not None:
+            return Denial(
+                limit=state.tripped.limit,
+                limit_value=state.tripped.limit_value,
+                order_value=f"reached {state.tripped.value}: no entries until it is reset",
+            )
+        for scope_instrument, scope_bot in state.flattening:
+            if scope_instrument in ("", spec.instrument_id) and scope_bot in ("", bot_id):
+                return Denial(
+                    limit="flatten",
+                    limit_value="positions are being closed",
+                    order_value="no entry until they are flat",
+                )
+        return None
+
+    def _check_market(self, spec: OrderSpec, instrument: Instrument) -> Denial | None:
+        view = self._markets[spec.instrument_id]
+        if not view.is_ready:
+            return Denial(limit="book", limit_value="complete and not crossed", order_value="is not")
+        doubt = self.distrusted.get(spec.instrument_id)
+        if doubt is not None:
+            return Denial(
+                limit="jump_distrust",
+                limit_value=f"{plain(self.limits.jump_distrust_pct)} %",
+                order_value=doubt,
+            )
+        price = spec.price_ticks or spec.trigger_ticks
+        if price == 0:
+            return None
+        touch = view.best_ask if spec.side is Side.BUY else view.best_bid
+        distance = abs(price - touch)
+        if distance * 100 > int_ceiling(self.limits.collar_pct, touch):
+            percent = MONEY.divide(Decimal(distance * 100), Decimal(touch)).quantize(_HUNDREDTH)
+            return Denial(
+                limit="collar",
+                limit_value=f"{plain(self.limits.collar_pct)} % from {plain(instrument.price(touch))}",
+                order_value=f"{plain(instrument.price(price))} is {plain(percent)} % away",
+            )
+        return None
+
+    def _check_size(self, spec: OrderSpec, instrument: Instrument) -> Denial | None:
+        view = self._markets[spec.instrument_id]
+        touch = view.best_ask if spec.side is Side.BUY else view.best_bid
+        price = spec.price_ticks or spec.trigger_ticks or touch
+        notional = instrument.notional(spec.qty_lots, price)
+        if notional < instrument.min_notional:
+            return _money_denial("min_notional", instrument.min_notional, notional, instrument)
+        equity = self._portfolio.equity()
+        order_max = _percent_of(equity, self.limits.order_notional_max_pct)
+        if notional > order_max:
+            return _money_denial("order_notional_max", order_max, notional, instrument)
+        worst_lots = self.worst_case_lots(spec.instrument_id, spec.side, spec.qty_lots)
+        position_max = _percent_of(equity, self.limits.position_max_pct)
+        worst = instrument.notional(max(0, worst_lots), price)
+        if worst > position_max:
+            return _money_denial("position_max", position_max, worst, instrument)
+        if not instrument.can_short:
+            return self._check_spot(spec, instrument, notional)
+        return None
+
+    def worst_case_lots(self, instrument_id: str, side: Side, extra_lots: int) -> int:
+        """Position towards `side` if every reserved order on that side filled, plus `extra`."""
+        exposure = self._state.exposure[instrument_id]
+        reserved = exposure.buy_lots if side is Side.BUY else exposure.sell_lots
+        net = self._state.net_lots.get(instrument_id, 0)
+        return side.sign * net + reserved + extra_lots
+
+    def _check_spot(
+        self, spec: OrderSpec, instrument: Instrument, notional: Decimal
+    ) -> Denial | None:
+        """On spot one sells what one has and pays with what one has; no borrowing."""
+        if spec.side is Side.SELL:
+            short = self.worst_case_lots(spec.instrument_id, Side.SELL, spec.qty_lots)
+            if short <= 0:
+                return None
+            return Denial(
+                limit="balance",
+                limit_value=f"{instrument.base} held and not already offered",
+                order_value=f"{plain(instrument.qty(short))} {instrument.base} more than that",
+            )
+        account = self._portfolio.account()
+        spent = MONEY.add(account.fees, account.funding)
+        free = MONEY.subtract(MONEY.add(self._state.capital, account.cash), spent)
+        reserved_lots = self._state.exposure[spec.instrument_id].buy_lots
+        touch = self._markets[spec.instrument_id].best_ask
+        reserved = instrument.notional(reserved_lots, touch)
+        if MONEY.add(notional, reserved) > free:
+            return _money_denial("balance", MONEY.subtract(free, reserved), notional, instrument)
+        return None
+
+    def _check_counts(self, now_ns: int) -> Denial | None:
+        live = len(self._state.orders)
+        if live >= self.limits.open_orders_max:
+            return Denial(
+                limit="open_orders_max",
+                limit_value=str(self.limits.open_orders_max),
+                order_value=str(live + 1),
+            )
+        recent = self._state.intents_in_window(now_ns)
+        if recent >= self.limits.orders_per_s_max:
+            return Denial(
+                limit="orders_per_s_max",
+                limit_value=str(self.limits.orders_per_s_max),
+                order_value=str(recent + 1),
+            )
+        return None
+
+
+def _check_shape(spec: OrderSpec, instrument: Instrument) -> Denial | None:
+    """What no venue would take: sizes and prices that make no sense."""
+    if spec.qty_lots < instrument.min_lots:
+        return Denial(
+            limit="min_qty",
+            limit_value=plain(instrument.qty(instrument.min_lots)),
+            order_value=plain(instrument.qty(spec.qty_lots)),
+        )
+    needs_price = spec.type in (OrderType.LIMIT, OrderType.STOP_LIMIT)
+    needs_trigger = spec.type in (OrderType.STOP, OrderType.STOP_LIMIT)
+    if needs_price is not (spec.price_ticks > 0) or needs_trigger is not (spec.trigger_ticks > 0):
+        return Denial(
+            limit="order_type",
+            limit_value=f"{spec.type}: {'a' if needs_price else 'no'} price, "
+            f"{'a' if needs_trigger else 'no'} trigger",
+            order_value=f"price {spec.price_ticks}, trigger {spec.trigger_ticks} ticks",
+        )
+    if spec.purpose in (Purpose.PROTECTIVE, Purpose.FLATTEN) and not spec.reduce_only:
+        return Denial(limit="purpose", limit_value="reduce-only", order_value=str(spec.purpose))
+    return None
+
+
+def int_ceiling(percent: Decimal, ticks: int) -> int:
+    """percent x ticks as an integer bound (rounded up)."""
+    return int(MONEY.multiply(percent, Decimal(ticks)).__ceil__())
+
+
+def _percent_of(amount: Decimal, percent: Decimal) -> Decimal:
+    return MONEY.multiply(amount, MONEY.multiply(percent, _HUNDREDTH))
+
+
+def _money_denial(
+    limit: str, limit_value: Decimal, order_value: Decimal, instrument: Instrument
+) -> Denial:
+    places = Decimal("0.00000001") if instrument.settle == instrument.base else _HUNDREDTH
+    return Denial(
+        limit=limit,
+        limit_value=f"{plain(limit_value.quantize(places))} {instrument.settle}",
+        order_value=f"{plain(order_value.quantize(places))} {instrument.settle}",
+    )

@@ -1,0 +1,132 @@
+"""The watchers: prices that jump, losses that add up, positions that went too far.
+
+Like the gate, these are decisions: they say what should happen and the trader does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.money import MONEY, ZERO, plain
+from engine.market.view import MarketView
+from engine.trading.portfolio import Portfolio
+from engine.trading.risk.limits import JUMP_SETTLE_NS, RiskLimits
+from engine.trading.state import TradingState
+
+_CENT = Decimal("0.01")
+
+
+class PriceGuard:
+    """Feeds good mids to the portfolio and withholds those that jumped too far.
+
+    A jump is adopted once the new price has stood for `JUMP_SETTLE_NS`; until then the gate
+    refuses entries and valuations keep the last good price.
+    """
+
+    def __init__(
+        self, limits: RiskLimits, portfolio: Portfolio, markets: Mapping[str, MarketView]
+    ) -> None:
+        self._limits = limits
+        self._portfolio = portfolio
+        self._markets = markets
+        self.distrusted: dict[str, str] = {}
+        self._doubts: dict[str, tuple[int, int]] = {}
+        """(mid_x2 when the doubt began, since when) by instrument."""
+
+    def look(self, instrument_id: str, now_ns: int) -> str:
+        """Judge the present mid. Returns words for the log when the verdict changed, else ""."""
+        view = self._markets[instrument_id]
+        if not view.has_both_sides:
+            return ""
+        mid_x2 = view.mid_x2
+        good = self._portfolio.good_mid_x2.get(instrument_id)
+        if good is None or abs(mid_x2 - good) * 100 <= self._limits.jump_distrust_pct * good:
+            self._portfolio.good_mid_x2[instrument_id] = mid_x2
+            if self.distrusted.pop(instrument_id, None) is None:
+                return ""
+            del self._doubts[instrument_id]
+            return "price is back near the last good one: trusted again"
+        return self._doubt(instrument_id, mid_x2, good, now_ns)
+
+    def _doubt(self, instrument_id: str, mid_x2: int, good: int, now_ns: int) -> str:
+        instrument = self._markets[instrument_id].instrument
+        half = MONEY.multiply(instrument.tick, Decimal("0.5"))
+        seen = plain(MONEY.multiply(Decimal(mid_x2), half))
+        known = plain(MONEY.multiply(Decimal(good), half))
+        began_at, since_ns = self._doubts.get(instrument_id, (mid_x2, now_ns))
+        if abs(mid_x2 - began_at) * 100 > self._limits.collar_pct * began_at:
+            began_at, since_ns = mid_x2, now_ns
+        if now_ns - since_ns >= JUMP_SETTLE_NS:
+            self._portfolio.good_mid_x2[instrument_id] = mid_x2
+            self.distrusted.pop(instrument_id, None)
+            self._doubts.pop(instrument_id, None)
+            return f"price {seen} has stood for a minute: adopted (was {known})"
+        self._doubts[instrument_id] = (began_at, since_ns)
+        is_new = instrument_id not in self.distrusted
+        self.distrusted[instrument_id] = f"mid {seen} against last good {known}"
+        if is_new:
+            return f"price jumped from {known} to {seen}: not believed, entries refused"
+        return ""
+
+
+class LossBreach(msgspec.Struct, frozen=True, kw_only=True):
+    limit: str
+    limit_value: str
+    value: str
+
+
+def check_losses(
+    limits: RiskLimits, state: TradingState, equity: Decimal, peak: Decimal
+) -> LossBreach | None:
+    """Daily loss and drawdown of the whole account; None while both hold."""
+    for name, base, percent in (
+        ("daily_loss", state.day_start_equity, limits.daily_loss_max_pct),
+        ("drawdown", peak, limits.drawdown_max_pct),
+    ):
+        allowed = MONEY.multiply(base, MONEY.multiply(percent, _CENT))
+        loss = MONEY.subtract(base, equity)
+        if allowed > 0 and loss >= allowed:
+            share = MONEY.divide(MONEY.multiply(loss, Decimal(100)), base).quantize(_CENT)
+            return LossBreach(
+                limit=name,
+                limit_value=f"{plain(percent)} %",
+                value=f"{plain(share)} % ({plain(loss.quantize(_CENT))} {state.settle})",
+            )
+    return None
+
+
+class PositionBreach(msgspec.Struct, frozen=True, kw_only=True):
+    bot_id: str
+    instrument_id: str
+    limit: str
+    """`stop_loss` or `take_profit`."""
+    value: str
+
+
+def check_positions(
+    limits: RiskLimits, state: TradingState, portfolio: Portfolio
+) -> list[PositionBreach]:
+    """Positions whose loss or gain, as a share of their cost, reached the per-position limits."""
+    breaches = []
+    for (bot_id, instrument_id), position in state.positions.items():
+        if position.is_flat or (instrument_id, bot_id) in state.flattening:
+            continue
+        instrument = state.instruments[instrument_id]
+        cost = abs(instrument.money(position.cost_units))
+        unrealised = portfolio.valuation(bot_id, instrument_id).unrealised
+        loss_max = MONEY.multiply(cost, MONEY.multiply(limits.stop_loss_pct, _CENT))
+        gain_max = MONEY.multiply(cost, MONEY.multiply(limits.take_profit_pct, _CENT))
+        if cost > ZERO and (unrealised <= -loss_max or unrealised >= gain_max):
+            share = MONEY.divide(MONEY.multiply(unrealised, Decimal(100)), cost).quantize(_CENT)
+            breaches.append(
+                PositionBreach(
+                    bot_id=bot_id,
+                    instrument_id=instrument_id,
+                    limit="stop_loss" if unrealised < 0 else "take_profit",
+                    value=f"{plain(share)} %",
+                )
+            )
+    return breaches

@@ -1,0 +1,307 @@
+"""The trader's whole state: nothing but the fold of its events.
+
+Every change of orders, positions, helm, kill level and risk flags goes through `apply`. A restart
+applies the journal and is then, by construction, where the live state was; a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from engine.domain import events as e
+from engine.domain.commands import KillLevel
+from engine.domain.instrument import Instrument
+from engine.domain.money import MONEY, ZERO
+from engine.domain.order import Order, Purpose, Side
+from engine.domain.order_step import order_step
+from engine.domain.position import Position, apply_fill
+
+MANUAL = "manual"
+"""The book of the person: orders and positions that belong to no bot."""
+
+FINAL_ORDERS_KEPT = 4096
+"""Finished orders remembered for late or repeated reports; older ones are in the ledger."""
+COMMANDS_KEPT = 4096
+RATE_WINDOW_NS = 1_000_000_000
+
+
+class BotState(msgspec.Struct):
+    """One bot as far as the ledger knows it."""
+
+    bot_id: str
+    strategy: str
+    instrument_id: str
+    params_json: str
+    started_ns: int
+    helm: e.Helm = e.Helm.AUTO
+    helm_by: str = "start"
+    helm_reason: str = ""
+    error: str = ""
+
+
+class Exposure(msgspec.Struct):
+    """Lots of one instrument that are reserved by live orders which could add to a position."""
+
+    buy_lots: int = 0
+    sell_lots: int = 0
+
+
+class TradingState:
+    """See the module. Fields are read by everyone and written by `apply` alone."""
+
+    def __init__(self) -> None:
+        self.last_ns = 0
+        self.events = 0
+        self.world = ""
+        self.settle = ""
+        self.capital = ZERO
+        self.instruments: dict[str, Instrument] = {}
+        self.bots: dict[str, BotState] = {}
+        self.orders: dict[str, Order] = {}
+        """Live orders, oldest first."""
+        self.orders_by_bot: dict[str, dict[str, Order]] = {}
+        self.final_orders: OrderedDict[str, Order] = OrderedDict()
+        self.positions: dict[tuple[str, str], Position] = {}
+        self.net_lots: dict[str, int] = {}
+        """Position of all bots together, by instrument."""
+        self.exposure: dict[str, Exposure] = {}
+        self.moves: dict[str, int] = {}
+        """Orders being cancelled in order to be placed again at this price."""
+        self.intents = 0
+        self.recent_intents: deque[int] = deque()
+        self.kill = KillLevel.NONE
+        self.kill_reason = ""
+        self.tripped: e.RiskTripped | None = None
+        self.flattening: dict[tuple[str, str], e.FlattenStarted] = {}
+        """By (instrument, bot); "" stands for every one."""
+        self.day_start_ns = 0
+        self.day_start_equity = ZERO
+        self.peak_equity = ZERO
+        self.equity_curve: deque[tuple[int, Decimal]] = deque(maxlen=4096)
+        self.commands: OrderedDict[str, e.CommandDone] = OrderedDict()
+        self.report_seq = 0
+        self.denied = 0
+        self.placed = 0
+        self.fills = 0
+        self.suspects: dict[str, str] = {}
+        """Orders that need reconciliation, and why."""
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def position(self, bot_id: str, instrument_id: str) -> Position:
+        return self.positions.get((bot_id, instrument_id), _FLAT)
+
+    def bot_orders(self, bot_id: str) -> dict[str, Order]:
+        return self.orders_by_bot.get(bot_id, _NO_ORDERS)
+
+    def find_order(self, client_order_id: str) -> Order | None:
+        order = self.orders.get(client_order_id)
+        return order if order is not None else self.final_orders.get(client_order_id)
+
+    def intents_in_window(self, now_ns: int) -> int:
+        """Orders intended within the last second."""
+        recent = self.recent_intents
+        while recent and recent[0] <= now_ns - RATE_WINDOW_NS:
+            recent.popleft()
+        return len(recent)
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def apply(self, event: e.AnyEvent) -> None:
+        """Fold one event in. Never refuses: an event is a fact."""
+        self.last_ns = event.ts_ns
+        self.events += 1
+        _APPLY[type(event)](self, event)
+
+    def _session_started(self, event: e.SessionStarted) -> None:
+        self.world = event.world
+        self.settle = event.settle
+        self.capital = event.capital
+        self.peak_equity = event.capital
+        self.day_start_equity = event.capital
+        self.instruments = {item.instrument_id: item for item in event.instruments}
+        self.exposure = {item.instrument_id: Exposure() for item in event.instruments}
+
+    def _bot_added(self, event: e.BotAdded) -> None:
+        self.bots[event.bot_id] = BotState(
+            bot_id=event.bot_id,
+            strategy=event.strategy,
+            instrument_id=event.instrument_id,
+            params_json=event.params_json,
+            started_ns=event.ts_ns,
+        )
+
+    def _order_intended(self, event: e.OrderIntended) -> None:
+        order = event.order
+        self.intents += 1
+        self.placed += 1
+        self.recent_intents.append(event.ts_ns)
+        self.orders[order.client_order_id] = order
+        self.orders_by_bot.setdefault(order.bot_id, {})[order.client_order_id] = order
+        self._reserve(order, 1)
+
+    def _order_denied(self, event: e.OrderDenied) -> None:
+        self.denied += 1 + event.repeats
+
+    def _order_event(self, event: Any) -> None:
+        self.report_seq = max(self.report_seq, event.report_seq)
+        order = self.find_order(event.client_order_id)
+        if order is None:
+            # Older than the memory of finished orders: keep the trace, a person must look.
+            self.suspects[event.client_order_id] = f"{type(event).__name__} for a forgotten order"
+            return
+        step = order_step(order, event)
+        if step.is_repeat:
+            return
+        if step.anomaly:
+            self.suspects[order.client_order_id] = step.anomaly
+        self._replace(order, step.order)
+        if isinstance(event, e.OrderFilled):
+            self._book_fill(order, event)
+        elif isinstance(event, e.CancelIntended) and event.then_price_ticks:
+            self.moves[order.client_order_id] = event.then_price_ticks
+
+    def _replace(self, old: Order, new: Order) -> None:
+        """Put `new` in the place of `old` and move reservations with it."""
+        key = new.client_order_id
+        if old.is_live:
+            self._reserve(old, -1)
+        if new.is_live:
+            self._reserve(new, 1)
+            self.orders[key] = new
+            self.orders_by_bot.setdefault(new.bot_id, {})[key] = new
+            self.final_orders.pop(key, None)
+            return
+        if old.is_live:
+            del self.orders[key]
+            del self.orders_by_bot[new.bot_id][key]
+        self.final_orders[key] = new
+        if len(self.final_orders) > FINAL_ORDERS_KEPT:
+            self.final_orders.popitem(last=False)
+
+    def _reserve(self, order: Order, sign: int) -> None:
+        if order.spec.reduce_only:
+            return
+        exposure = self.exposure[order.spec.instrument_id]
+        if order.spec.side is Side.BUY:
+            exposure.buy_lots += sign * order.leaves_lots
+        else:
+            exposure.sell_lots += sign * order.leaves_lots
+
+    def _book_fill(self, order: Order, event: e.OrderFilled) -> None:
+        self.fills += 1
+        instrument_id = order.spec.instrument_id
+        instrument = self.instruments[instrument_id]
+        side, fill, value, now_ns = order.spec.side, event.fill, event.value_units, event.ts_ns
+        own = (order.bot_id, instrument_id)
+        self.positions[own] = apply_fill(
+            self.positions.get(own, _FLAT), instrument, side, fill, value, now_ns
+        )
+        self.net_lots[instrument_id] = self.net_lots.get(instrument_id, 0) + side.sign * fill.lots
+
+    def _funding_paid(self, event: e.FundingPaid) -> None:
+        own = (event.bot_id, event.instrument_id)
+        position = self.positions.get(own, _FLAT)
+        self.positions[own] = msgspec.structs.replace(
+            position, funding=MONEY.add(position.funding, event.amount)
+        )
+
+    def _move_ended(self, event: e.MoveEnded) -> None:
+        self.moves.pop(event.client_order_id, None)
+
+    def _equity_marked(self, event: e.EquityMarked) -> None:
+        equity = MONEY.add(self.capital, event.equity)
+        self.peak_equity = max(self.peak_equity, equity)
+        self.equity_curve.append((event.ts_ns, equity))
+
+    def _helm_changed(self, event: e.HelmChanged) -> None:
+        bot = self.bots[event.bot_id]
+        bot.helm = event.helm
+        bot.helm_by = event.by
+        bot.helm_reason = event.reason
+        if event.helm is e.Helm.AUTO:
+            bot.error = ""
+
+    def _bot_failed(self, event: e.BotFailed) -> None:
+        self.bots[event.bot_id].error = event.error
+
+    def _kill_changed(self, event: e.KillChanged) -> None:
+        self.kill = event.level
+        self.kill_reason = event.reason
+
+    def _day_started(self, event: e.DayStarted) -> None:
+        self.day_start_ns = event.ts_ns
+        self.day_start_equity = event.equity
+        self.peak_equity = max(self.peak_equity, event.equity)
+
+    def _risk_tripped(self, event: e.RiskTripped) -> None:
+        self.tripped = event
+
+    def _limits_reset(self, event: e.LimitsReset) -> None:
+        self.tripped = None
+        self.day_start_equity = event.equity
+        self.peak_equity = event.equity
+
+    def _flatten_started(self, event: e.FlattenStarted) -> None:
+        self.flattening[(event.instrument_id, event.bot_id)] = event
+
+    def _flatten_ended(self, event: e.FlattenEnded) -> None:
+        self.flattening.pop((event.instrument_id, event.bot_id), None)
+
+    def _command_done(self, event: e.CommandDone) -> None:
+        self.commands[event.command_id] = event
+        if len(self.commands) > COMMANDS_KEPT:
+            self.commands.popitem(last=False)
+
+    def _no_effect(self, event: e.AnyEvent) -> None:
+        """Facts that only the log shows."""
+
+
+_FLAT = Position()
+_NO_ORDERS: dict[str, Order] = {}
+
+_APPLY: dict[type, Callable[[TradingState, Any], None]] = {
+    e.SessionStarted: TradingState._session_started,
+    e.BotAdded: TradingState._bot_added,
+    e.OrderIntended: TradingState._order_intended,
+    e.OrderDenied: TradingState._order_denied,
+    e.MoveEnded: TradingState._move_ended,
+    e.FundingPaid: TradingState._funding_paid,
+    e.EquityMarked: TradingState._equity_marked,
+    e.HelmChanged: TradingState._helm_changed,
+    e.BotFailed: TradingState._bot_failed,
+    e.KillChanged: TradingState._kill_changed,
+    e.DayStarted: TradingState._day_started,
+    e.RiskTripped: TradingState._risk_tripped,
+    e.LimitsReset: TradingState._limits_reset,
+    e.FlattenStarted: TradingState._flatten_started,
+    e.FlattenEnded: TradingState._flatten_ended,
+    e.CommandDone: TradingState._command_done,
+    e.MarketShocked: TradingState._no_effect,
+    e.Noted: TradingState._no_effect,
+    **dict.fromkeys(
+        (
+            e.OrderAccepted,
+            e.OrderRejected,
+            e.OrderFilled,
+            e.OrderTriggered,
+            e.CancelIntended,
+            e.OrderCanceled,
+            e.CancelRejected,
+            e.OrderExpired,
+            e.PlacementUnknown,
+            e.OrderProvenAbsent,
+        ),
+        TradingState._order_event,
+    ),
+}
+
+
+def is_spared_by_pause(order: Order) -> bool:
+    """Orders that a pause, a failed bot or a plain cancel-all leaves alone."""
+    return order.spec.purpose is Purpose.PROTECTIVE

@@ -1,0 +1,1 @@
+"""Builders, fakes behind ports, and the way to the recorded data."""
