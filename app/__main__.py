@@ -8,10 +8,11 @@ Python 3, or a person with an old one sees a SyntaxError and not the remedy.
 import sys
 
 
-def main() -> int:
+def main(installed: bool = True) -> int:
+    """The installed command `pilothouse`."""
     if sys.version_info < (3, 11):  # noqa: UP036  The version check itself.
         print(
-            "python: {}.{}: Pilothouse needs Python 3.11 or newer; start it with one, "
+            "python: {}.{}: Pilothouse needs Python 3.11 or newer: start it with one, "
             "for example python3.12 -m app".format(*sys.version_info[:2]),
             file=sys.stderr,
         )
@@ -19,8 +20,8 @@ def main() -> int:
 
     from app.setup.launcher import launch
 
-    return launch(sys.argv[1:])
+    return launch(sys.argv[1:], installed=installed)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(installed=False))

@@ -29,7 +29,9 @@ _SECRET_NAME = re.compile(rf"(?i)(?:[\w-]*[-_])?(?:{_SECRET_NAMES})")
 _SECRET_PAIR = re.compile(
     rf"""(?i)((?<![a-z])(?:{_SECRET_NAMES})["']?\s*[=:]\s*["']?)((?:bearer|basic)\s+)?[^"'&\s,;}}\])]+"""
 )
-_PRIVATE_KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]*KEY-----.*?(?:-----END [A-Z ]*KEY-----|\Z)", re.S)
+_PRIVATE_KEY_BLOCK = re.compile(
+    r"-----BEGIN [A-Z ]*KEY-----.*?(?:-----END [A-Z ]*KEY-----|\Z)", re.S
+)
 HIDDEN = "[redacted]"
 
 _RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -65,7 +65,5 @@ def make_private(directory: Path) -> Path:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or "cannot be made"
-        raise ConfigError(
-            f"{directory}: {reason}: choose another place with --home DIR"
-        ) from error
+        raise ConfigError(f"{directory}: {reason}: choose another place with --home DIR") from error
     return directory

@@ -27,6 +27,7 @@ from typer.main import get_command
 
 from app import VERSION, paths
 from app.cli.output import ExitCode, print_error
+from app.setup.words import hoist_home, split_command
 from engine.domain.errors import PilothouseError
 
 PROGRAM = "pilothouse"
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = _run(_hoist_home(argv))
+        code = _run(hoist_home(argv))
         sys.stdout.flush()
     except PilothouseError as error:
         print_error(error)
@@ -99,7 +100,7 @@ def _root(argv: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     root.callback()(_global_options)
-    asked_for = _command_name(argv)
+    asked_for, _ = split_command(argv)
     for name, row in COMMANDS.items():
         if importlib.util.find_spec(row.module) is None:
             continue
@@ -147,34 +148,6 @@ def _global_options(
         paths.move_home(home)
     if context.invoked_subcommand is None:
         print(context.get_help())
-
-
-def _hoist_home(argv: Sequence[str]) -> list[str]:
-    """`--home DIR` moved to the front: it may stand anywhere, like any global option."""
-    front: list[str] = []
-    rest: list[str] = []
-    words = iter(argv)
-    for word in words:
-        if word == "--":
-            rest += [word, *words]
-        elif word == "--home":
-            front += [word, *([value] if (value := next(words, None)) is not None else [])]
-        elif word.startswith("--home="):
-            front.append(word)
-        else:
-            rest.append(word)
-    return front + rest
-
-
-def _command_name(argv: Sequence[str]) -> str | None:
-    """The first word that is neither an option nor the value of `--home`."""
-    words = iter(argv)
-    for word in words:
-        if word == "--home":
-            next(words, None)
-        elif not word.startswith("-"):
-            return word
-    return None
 
 
 def _usage_line(error: typer.TyperException) -> str:

@@ -1,1 +1,94 @@
-from app.cli.main import main as launch
+"""Decides where a command runs: here and now, or in the checkout's `.venv` once that is ready.
+
+Here and now: an installed copy, a frozen build, `.venv` itself, or a virtual environment of the
+person's own that has the libraries. Otherwise the `.venv` of the checkout is brought up to date
+and the process replaced by the same command in it. When nothing is to be done this costs a few
+file reads.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from app.cli.output import ExitCode, print_error
+from app.setup import failures
+from app.setup.environment import Environment
+from app.setup.failures import SetupError
+from app.setup.kernels import KernelCache
+from app.setup.words import split_command
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+SETS = {"gui": ["base", "gui"], "test": ["base", "dev"]}
+"""What a command needs beyond the base set. `infer` and `train` are for commands to come."""
+
+KERNEL_COMMANDS = frozenset({"demo", "engine", "tui", "gui", "backtest", "bench", "test"})
+"""They run kernels, so they wait for them to be compiled."""
+
+
+def launch(argv: Sequence[str], *, installed: bool = False) -> int:
+    """Run the command, here or in `.venv`; returns its exit code unless the process is replaced.
+
+    `installed`: called as the console command that some installer has made.
+    """
+    environment = Environment(CHECKOUT)
+    command, _ = split_command(argv)
+    sets = SETS.get(command or "", ["base"])
+    try:
+        if not environment.lock_file("base").is_file() or getattr(sys, "frozen", False):
+            return _run_here(argv)
+        if environment.is_current():
+            if command != "warm" and environment.missing(sets):
+                raise SetupError(
+                    f".venv: does not hold what packaging/locks asks for: "
+                    f"run python3 -m app {command or ''} in {CHECKOUT}, it sees to that"
+                )
+            return _run_here(argv)
+        if installed or _has_libraries():
+            return _run_here(argv)
+        environment.ensure(sets)
+        if command in KERNEL_COMMANDS and not (kernels := KernelCache(environment)).is_hot():
+            kernels.warm()
+    except SetupError as error:
+        print_error(error)
+        return ExitCode.CONFIG
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except OSError as error:
+        print_error(failures.from_os_error(error, CHECKOUT))
+        return ExitCode.CONFIG
+    return _hand_over(environment, argv)
+
+
+def _run_here(argv: Sequence[str]) -> int:
+    command, rest = split_command(argv)
+    if command == "test" and (CHECKOUT / "tests").is_dir():
+        from app.setup import checks
+
+        return checks.run(CHECKOUT, rest)
+    from app.cli import main
+
+    return main.main(argv)
+
+
+def _has_libraries() -> bool:
+    """Whether this is a virtual environment of the person's own with our libraries in it."""
+    return sys.prefix != sys.base_prefix and all(
+        find_spec(name) is not None for name in ("ccxt", "msgspec", "numba", "textual", "typer")
+    )
+
+
+def _hand_over(environment: Environment, argv: Sequence[str]) -> int:
+    """Become the same command in `.venv`."""
+    # -P: a folder named app where the person happens to stand must not be taken for ours.
+    command = [str(environment.python), "-P", "-m", "app", *argv]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name == "nt":
+        return subprocess.call(command)
+    os.execv(command[0], command)

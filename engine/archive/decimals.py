@@ -14,6 +14,7 @@ MAX_STEPS = 10**15
 """Largest number of ticks or lots; anything above is taken for rubbish."""
 _MAX_TEXT = 40
 _MAX_MEMO = 1 << 20
+_TEN = [10**power for power in range(2 * _MAX_TEXT)]
 
 
 class Step(NamedTuple):
@@ -77,9 +78,10 @@ class StepTexts(dict[str, int]):
             raise BadInput(
                 self._field, text, "expected a plain number, not negative, such as 61800.1"
             ) from None
-        numerator = digits * 10 ** max(0, self._places - places)
-        denominator = self._units * 10 ** max(0, places - self._places)
-        steps, rest = divmod(numerator, denominator)
+        numerator = digits * _TEN[max(0, self._places - places)]
+        denominator = self._units * _TEN[max(0, places - self._places)]
+        steps: int = numerator // denominator
+        rest = numerator % denominator
         if rest and not self._rounds:
             remedy = f"must be a multiple of the {self._word} {plain(self._step)}"
             raise BadInput(self._field, text, f"{remedy}; give the right one with --{self._word}")
@@ -97,7 +99,7 @@ def common_step(texts: Iterable[str]) -> Decimal | None:
     for text in texts:
         digits, own_places = split_decimal(text)
         if own_places > places:
-            divisor *= 10 ** (own_places - places)
+            divisor *= _TEN[own_places - places]
             places = own_places
-        divisor = math.gcd(divisor, digits * 10 ** (places - own_places))
+        divisor = math.gcd(divisor, digits * _TEN[places - own_places])
     return Step(divisor, places).decimal() if divisor else None

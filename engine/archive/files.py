@@ -11,7 +11,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, cast
 
 from engine.domain.errors import BadInput
 
@@ -22,7 +22,7 @@ MAX_LINE = 16 << 20
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[IO[bytes]]:
+def reading(path: Path) -> Iterator[BinaryIO]:
     """Open `path` for binary reading, unpacked when gzip. BadInput when it cannot be read.
 
     Also translates what goes wrong while reading inside the `with`, truncated gzip among it.
@@ -35,7 +35,7 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
                 yield raw
                 return
             with gzip.GzipFile(fileobj=raw) as text:
-                yield text
+                yield cast(BinaryIO, text)
     except FileNotFoundError:
         raise BadInput("file", str(path), "no such file") from None
     except IsADirectoryError:

@@ -206,10 +206,8 @@ class Inbox(Generic[M]):
         May be cancelled (a timeout for the next timer, say) without losing anything.
         """
         with self._lock:
-            if any(queue.entries for queue in self._queues.values()):
+            if self._has_messages():
                 return
-            if self._is_closed:
-                raise InboxClosed("inbox: closed and empty")
             assert self._waiter is None, "an inbox has one consumer"
             loop = asyncio.get_running_loop()
             woken = loop.create_future()
@@ -218,10 +216,17 @@ class Inbox(Generic[M]):
             await woken
         finally:
             with self._lock:
-                if self._waiter is not None and self._waiter[1] is woken:
+                if self._waiter == (loop, woken):
                     self._waiter = None
-        if self._is_closed and not len(self):
+        with self._lock:
+            self._has_messages()
+
+    def _has_messages(self) -> bool:
+        if any(queue.entries for queue in self._queues.values()):
+            return True
+        if self._is_closed:
             raise InboxClosed("inbox: closed and empty")
+        return False
 
     def __len__(self) -> int:
         with self._lock:

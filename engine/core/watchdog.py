@@ -23,6 +23,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 
@@ -74,9 +75,9 @@ class Watchdog:
         """Last block that the watcher is done interrupting."""
         self._started_ns = 0
         self._thread_id = 0
-        self._is_asleep = True
-        self._is_closed = False
+        self._is_asleep = False
         self._wake = threading.Event()
+        self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._watcher.start()
 
@@ -88,7 +89,8 @@ class Watchdog:
         return self
 
     def __enter__(self) -> None:
-        assert not self._running, f"guard({self._name}) inside another guarded block"
+        # A block whose leaving was cut short by its own StrategyHung is still on record.
+        assert self._running in (0, self._firing), f"guard({self._name}) inside another one"
         self._started_ns = self._monotonic_ns()
         self._thread_id = threading.get_ident()
         self._block += 1
@@ -112,20 +114,20 @@ class Watchdog:
     def _take_back(self, block: int) -> None:
         """Make sure that no shot at `block` is in the air. The shot may land in here."""
         while self._fired != block:
-            self._wake.wait(0.0001)
+            time.sleep(0)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread_id), None)
 
     # -- watcher thread ----------------------------------------------------------------------
 
     def close(self) -> None:
         """End the watcher thread."""
-        self._is_closed = True
+        self._closing.set()
         self._wake.set()
         self._watcher.join()
 
     def _watch(self) -> None:
         seen_block = seen_ticks = idle_ticks = 0
-        while not self._is_closed:
+        while not self._closing.is_set():
             block = self._running
             idle_ticks = idle_ticks + 1 if self._block == seen_block and not block else 0
             seen_ticks = seen_ticks + 1 if block and block == seen_block else 0
@@ -141,12 +143,12 @@ class Watchdog:
                 self._interrupt(block)
                 if seen_ticks == 3 * _TICKS_PER_LIMIT:
                     self._report_stuck(block)
-            threading.Event().wait(self._tick_s)
+            self._closing.wait(self._tick_s)
 
     def _sleep_until_armed(self) -> None:
         self._wake.clear()
         self._is_asleep = True
-        if not self._running and not self._is_closed:
+        if not self._running and not self._closing.is_set():
             self._wake.wait()
         self._is_asleep = False
 

@@ -40,6 +40,8 @@ class SessionStarted(Event, frozen=True, kw_only=True):
     """Digest of source, seed and scenario."""
     capital: Decimal
     settle: str
+    salt: int
+    """Makes this ledger's order ids unlike any other's (`engine.core.ids`)."""
     instruments: list[Instrument]
 
 

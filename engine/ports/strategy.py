@@ -124,7 +124,7 @@ class Strategy:
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    Params: ClassVar[type[Params]]
+    params_type: ClassVar[type[Params]]
 
     def __init__(self, params: Params, instrument: Instrument) -> None:
         raise NotImplementedError

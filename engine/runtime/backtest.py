@@ -118,6 +118,8 @@ class Backtest:
                 return self._result(session, bot)
 
     def _step(self, wake: Wake) -> None:
+        if not self._first_mid and self._view().has_both_sides:
+            self._first_mid = self._view().mid
         outbox = self._driver.batch(wake)
         if outbox.events:
             self._commit(outbox.events)

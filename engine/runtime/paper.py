@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Protocol
 
 from engine.core.clock import NS_PER_SECOND, Clock
 from engine.domain import events as e
@@ -59,11 +60,33 @@ class Pace:
         return int((until_ns - self.target_ns()) / self.speed)
 
 
-class PaperRuntime:
-    """Owns the loop. `commands` are handed in through `submit` from any thread of the same loop.
+class Bridge(Protocol):
+    """The people's side as the runtime sees it. Called from the runtime's loop only."""
 
-    `press_crash` is the world's crash button, None for recordings. `show` gets every snapshot.
-    """
+    def take_commands(self) -> Sequence[AnyCommand]:
+        """Commands given since the last call."""
+
+    def take_crash(self) -> bool:
+        """Whether the crash button was pressed since the last call."""
+
+    def show(self, snapshot: EngineSnapshot) -> None: ...
+
+
+class Nobody:
+    """The bridge of a headless run: no commands, no eyes."""
+
+    def take_commands(self) -> Sequence[AnyCommand]:
+        return ()
+
+    def take_crash(self) -> bool:
+        return False
+
+    def show(self, snapshot: EngineSnapshot) -> None:
+        """Nobody looks."""
+
+
+class PaperRuntime:
+    """Owns the loop. `press_crash` is the world's crash button, None for recordings."""
 
     def __init__(
         self,
@@ -76,8 +99,7 @@ class PaperRuntime:
         mode: Mode,
         profile: str,
         world_words: str,
-        take_commands: Callable[[], Sequence[AnyCommand]],
-        show: Callable[[EngineSnapshot], None] | None,
+        bridge: Bridge,
         press_crash: Callable[[int], None] | None,
         queue_ahead: Callable[[str], int],
     ) -> None:
@@ -89,15 +111,13 @@ class PaperRuntime:
         self._mode = mode
         self._profile = profile
         self._world_words = world_words
-        self._take_commands = take_commands
-        self._show = show
+        self._bridge = bridge
         self._press_crash = press_crash
         self._driver = Driver(trader, world)
         self.publisher = Publisher(trader, queue_ahead)
         self._shown_ns = -PUBLISH_NS
         self._moved_ns = clock.monotonic_ns()
         self._rows = 0
-        self._crash_asked_by = ""
         self.has_ended = False
 
     # -- life ----------------------------------------------------------------------------------
@@ -140,23 +160,23 @@ class PaperRuntime:
     async def linger(self, stop: asyncio.Event) -> None:
         """The recording is over: keep answering commands on the last known book until `stop`."""
         while not stop.is_set():
-            commands = self._take_commands()
+            commands = self._bridge.take_commands()
             if commands:
                 await self._batch(Wake(self._world.now_ns, k.WAKE_UNTIL), commands)
             self._publish()
             await self._clock.sleep(IDLE_NS)
 
-    def ask_crash(self, by: str) -> None:
-        """Press the crash button at the next turn; ignored where the market is a recording."""
-        self._crash_asked_by = by
-
     # -- the loop --------------------------------------------------------------------------------
 
     async def _take_turn(self, until_ns: int) -> None:
         """Commands first, then the market up to the pace, then a look for the faces."""
-        commands = self._take_commands()
-        if commands or self._crash_asked_by:
+        commands = self._bridge.take_commands()
+        if commands:
             await self._batch(Wake(self._world.now_ns, k.WAKE_UNTIL), commands)
+        if self._bridge.take_crash() and self._press_crash is not None:
+            self._trader.record_shock("human", self._world.now_ns)
+            await self._commit(self._trader.drain())
+            self._press_crash(self._world.now_ns)
         target_ns = min(self._pace.target_ns(), until_ns)
         for _ in range(BEHIND_BATCHES):
             wake = self._driver.advance(target_ns)
@@ -174,10 +194,7 @@ class PaperRuntime:
             await self._clock.sleep(min(wait_ns, IDLE_NS))
 
     async def _batch(self, wake: Wake, commands: Sequence[AnyCommand] = ()) -> None:
-        outbox = self._driver.batch(wake, commands)
-        if self._crash_asked_by:
-            self._apply_crash(wake.ts_ns, outbox)
-        await self._commit(outbox)
+        await self._commit(self._driver.batch(wake, commands))
 
     async def _commit(self, outbox: Outbox) -> None:
         """Durable first, then visible, then on the wire."""
@@ -188,14 +205,6 @@ class PaperRuntime:
         self.publisher.remember(outbox.events)
         if outbox.requests:
             self._world.submit(outbox.requests, self._world.now_ns)
-
-    def _apply_crash(self, now_ns: int, outbox: Outbox) -> None:
-        by, self._crash_asked_by = self._crash_asked_by, ""
-        if self._press_crash is None:
-            return
-        self._trader.record_shock(by, now_ns)
-        outbox.events.extend(self._trader.drain().events)
-        self._press_crash(now_ns)
 
     def _crash(self, now_ns: int) -> None:
         assert self._press_crash is not None, "the ledger holds a crash, the world has no button"
@@ -209,13 +218,11 @@ class PaperRuntime:
             self._moved_ns = self._clock.monotonic_ns()
 
     def _publish(self, *, force: bool = False) -> None:
-        if self._show is None:
-            return
         now_ns = self._clock.monotonic_ns()
         if not force and now_ns - self._shown_ns < PUBLISH_NS:
             return
         self._shown_ns = now_ns
-        self._show(self.snapshot())
+        self._bridge.show(self.snapshot())
 
     def snapshot(self) -> EngineSnapshot:
         return self.publisher.render(

@@ -54,7 +54,6 @@ class Publisher:
         self._fills: deque[s.FillSnapshot] = deque(maxlen=FILLS_KEPT)
         self._receipts: deque[s.ReceiptSnapshot] = deque(maxlen=RECEIPTS_KEPT)
         self._actions: dict[str, tuple[str, int]] = {}
-        self._fills_by_bot: dict[str, int] = {}
         self._seq = 0
         self._version = 0
         self._day_open: dict[str, int] = {}
@@ -91,7 +90,6 @@ class Publisher:
         order = self._trader.state.find_order(event.client_order_id)
         if order is None:
             return
-        self._fills_by_bot[order.bot_id] = self._fills_by_bot.get(order.bot_id, 0) + 1
         self._fills.append(
             s.FillSnapshot(
                 seq=self._seq,

@@ -29,7 +29,7 @@ from engine.runtime.helm import HelmDesk
 from engine.strategy.catalogue import build_strategy
 from engine.strategy.runner import NEVER_NS, BotRunner, Guard
 from engine.trading.flatten import Flattener
-from engine.trading.order_manager import OrderIds, OrderManager
+from engine.trading.order_manager import OrderManager
 from engine.trading.portfolio import Portfolio
 from engine.trading.risk.gate import RiskGate
 from engine.trading.risk.limits import RiskLimits
@@ -64,7 +64,6 @@ class Trader:
         *,
         limits: RiskLimits,
         markets: Mapping[str, MarketView],
-        ids: OrderIds,
         guard: Guard,
     ) -> None:
         self.state = TradingState()
@@ -74,7 +73,7 @@ class Trader:
         self.limits = limits
         gate = RiskGate(limits, self.state, self.portfolio, markets)
         gate.distrusted = self.price_guard.distrusted
-        self.orders = OrderManager(self.state, gate, ids, self._record, self._send)
+        self.orders = OrderManager(self.state, gate, self._record, self._send)
         self.flattener = Flattener(self.state, self.orders, markets, self._record)
         self.runners: dict[str, BotRunner] = {}
         self._helm = HelmDesk(

@@ -29,7 +29,7 @@ def find_strategy(name: str) -> type[Strategy]:
 
 def parse_params(kind: type[Strategy], values: Mapping[str, str]) -> Params:
     """Typed parameters from `name -> text`; BadInput names the parameter, value and range."""
-    fields = {field.name: field.type for field in msgspec.structs.fields(kind.Params)}
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind.params_type)}
     converted: dict[str, int | Decimal | str] = {}
     for name, text in values.items():
         if name not in fields:
@@ -37,7 +37,7 @@ def parse_params(kind: type[Strategy], values: Mapping[str, str]) -> Params:
             hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(fields)}"
             raise BadInput(f"parameter of {kind.name}", name, hint)
         converted[name] = _convert(name, text, fields[name])
-    return kind.Params(**converted)
+    return kind.params_type(**converted)
 
 
 def _convert(name: str, text: str, annotated: Any) -> int | Decimal | str:
@@ -78,7 +78,7 @@ def build_strategy(name: str, params_json: str, instrument: Instrument) -> Strat
 def describe_params(kind: type[Strategy]) -> list[tuple[str, str, str, str]]:
     """(name, default, range, meaning) of each parameter, for people."""
     rows = []
-    for field in msgspec.structs.fields(kind.Params):
+    for field in msgspec.structs.fields(kind.params_type):
         knob = field.type.__metadata__[0]
         default = field.default
         shown = plain(default) if isinstance(default, Decimal) else str(default)

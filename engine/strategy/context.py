@@ -116,9 +116,13 @@ class BotContext:
             raise StrategyFlooded(f"more than {VERBS_PER_WAKE_MAX} orders or cancels in one wake-up")
 
     def _may_act(self) -> bool:
-        """A bot whose helm a person holds, or that was killed, only watches."""
-        steers = self._bot.helm in (Helm.AUTO, Helm.PAUSED)
-        return steers and self._state.kill < KillLevel.CANCEL_ALL
+        """A bot whose helm a person holds, or that was killed or is being flattened, watches."""
+        state = self._state
+        return (
+            self._bot.helm in (Helm.AUTO, Helm.PAUSED)
+            and state.kill < KillLevel.CANCEL_ALL
+            and not state.is_flattening(self.instrument.instrument_id, self._bot.bot_id)
+        )
 
     def _place(
         self,

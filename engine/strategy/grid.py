@@ -37,7 +37,7 @@ class GridParams(api.Params, frozen=True, kw_only=True):
 class Grid(Strategy):
     name: ClassVar[str] = "grid"
     summary: ClassVar[str] = "quotes a grid of post-only orders around the mid price"
-    Params: ClassVar[type[api.Params]] = GridParams
+    params_type: ClassVar[type[api.Params]] = GridParams
 
     def __init__(self, params: api.Params, instrument: Instrument) -> None:
         assert isinstance(params, GridParams)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+from engine.core.watchdog import StrategyHung
 from engine.domain import events as e
 from engine.domain.errors import shorten
 from engine.domain.text import clean
@@ -20,8 +21,8 @@ from engine.strategy.context import BotContext
 from engine.trading.order_manager import OrderManager, Record
 from engine.trading.state import BotState, TradingState, is_spared_by_pause
 
-Guard = Callable[[], AbstractContextManager[object]]
-"""Makes a context manager that interrupts a callback running for too long (`core.watchdog`)."""
+Guard = Callable[[str], AbstractContextManager[object]]
+"""Given the bot's name, makes a context manager that interrupts a callback running for too long (`core.watchdog`)."""
 
 NEVER_NS = 1 << 62
 
@@ -111,14 +112,14 @@ class BotRunner:
         self.wakes += 1
         self.context.begin(now_ns)
         try:
-            with self._guard():
+            with self._guard(self.bot.bot_id):
                 callback(self.context, *args)
-        except Exception as error:  # noqa: BLE001 - the wall between foreign code and the engine
+        except (Exception, StrategyHung) as error:  # noqa: BLE001 - foreign code ends here
             self._fail(error, now_ns)
         if self.observe is not None:
             self.observe(now_ns)
 
-    def _fail(self, error: Exception, now_ns: int) -> None:
+    def _fail(self, error: BaseException, now_ns: int) -> None:
         words = clean(f"{type(error).__name__}: {shorten(str(error), 160)}")
         self._record(e.BotFailed(ts_ns=now_ns, bot_id=self.bot.bot_id, error=words))
         if self.bot.helm is e.Helm.AUTO:

@@ -26,7 +26,7 @@ class TrendParams(api.Params, frozen=True, kw_only=True):
 class Trend(Strategy):
     name: ClassVar[str] = "trend"
     summary: ClassVar[str] = "follows the cross of two moving averages of closed bars"
-    Params: ClassVar[type[api.Params]] = TrendParams
+    params_type: ClassVar[type[api.Params]] = TrendParams
 
     def __init__(self, params: api.Params, instrument: Instrument) -> None:
         assert isinstance(params, TrendParams)

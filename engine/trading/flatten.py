@@ -15,7 +15,7 @@ from engine.trading.state import TradingState
 
 CAP_PCT = Decimal(1)
 """How far through the touch a closing order may reach; the next try starts from the new touch."""
-RETRY_NS = 250_000_000
+RETRY_NS = 100_000_000
 
 
 class Flattener:

@@ -7,10 +7,10 @@ the events recorded with them are durable: that is the caller's promise (`engine
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import msgspec
 
+from engine.core.ids import client_order_id
 from engine.domain import events as e
 from engine.domain import reports as r
 from engine.domain.order import Order, OrderSpec, Pending
@@ -24,18 +24,12 @@ Record = Callable[[e.AnyEvent], None]
 Send = Callable[[VenueRequest], None]
 
 
-class OrderIds(Protocol):
-    def client_order_id(self, bot_index: int, intent_seq: int) -> str:
-        """The id of the `intent_seq`-th intent of this ledger; never the same twice."""
-
-
 class OrderManager:
     def __init__(
-        self, state: TradingState, gate: RiskGate, ids: OrderIds, record: Record, send: Send
+        self, state: TradingState, gate: RiskGate, record: Record, send: Send
     ) -> None:
         self._state = state
         self._gate = gate
-        self._ids = ids
         self._record = record
         self._send = send
         self._denials: dict[tuple[str, str, str], tuple[int, int]] = {}
@@ -62,8 +56,8 @@ class OrderManager:
             self._record_denied(denied)
             return denied
         order = Order(
-            client_order_id=self._ids.client_order_id(
-                self._bot_index(bot_id), self._state.intents + 1
+            client_order_id=client_order_id(
+                self._bot_index(bot_id), self._state.intents + 1, self._state.salt
             ),
             bot_id=bot_id,
             placed_by=placed_by,

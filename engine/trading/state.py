@@ -60,6 +60,7 @@ class TradingState:
         self.world = ""
         self.settle = ""
         self.capital = ZERO
+        self.salt = 0
         self.instruments: dict[str, Instrument] = {}
         self.bots: dict[str, BotState] = {}
         self.orders: dict[str, Order] = {}
@@ -103,6 +104,13 @@ class TradingState:
         order = self.orders.get(client_order_id)
         return order if order is not None else self.final_orders.get(client_order_id)
 
+    def is_flattening(self, instrument_id: str, bot_id: str) -> bool:
+        """Whether this book is being closed by the engine right now."""
+        return any(
+            instrument in ("", instrument_id) and bot in ("", bot_id)
+            for instrument, bot in self.flattening
+        )
+
     def intents_in_window(self, now_ns: int) -> int:
         """Orders intended within the last second."""
         recent = self.recent_intents
@@ -122,6 +130,7 @@ class TradingState:
         self.world = event.world
         self.settle = event.settle
         self.capital = event.capital
+        self.salt = event.salt
         self.peak_equity = event.capital
         self.day_start_equity = event.capital
         self.instruments = {item.instrument_id: item for item in event.instruments}

@@ -96,13 +96,12 @@ class RiskGate:
                 limit_value=state.tripped.limit_value,
                 order_value=f"reached {state.tripped.value}: no entries until it is reset",
             )
-        for scope_instrument, scope_bot in state.flattening:
-            if scope_instrument in ("", spec.instrument_id) and scope_bot in ("", bot_id):
-                return Denial(
-                    limit="flatten",
-                    limit_value="positions are being closed",
-                    order_value="no entry until they are flat",
-                )
+        if state.is_flattening(spec.instrument_id, bot_id):
+            return Denial(
+                limit="flatten",
+                limit_value="positions are being closed",
+                order_value="no entry until they are flat",
+            )
         return None
 
     def _check_market(self, spec: OrderSpec, instrument: Instrument) -> Denial | None:

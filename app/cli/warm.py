@@ -1,0 +1,15 @@
+"""`warm`: fills numba's cache. The installation calls it; a person need not."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command("warm")
+def warm() -> None:
+    """Compile the kernels ahead of time."""
+    from engine.kernels.warm import warm_all
+
+    warm_all()

@@ -1,0 +1,103 @@
+"""A session with an engine in this process: its own thread, its own event loop.
+
+The face's thread and the engine's thread meet in two places only: the inbox, and one reference to
+the newest snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from engine.core.ids import new_command_id
+from engine.core.inbox import Inbox, InboxClosed, InboxFull, Lane, Overflow, Policy
+from engine.domain.commands import AnyCommand
+from engine.domain.errors import EngineNotRunning, PilothouseError
+from engine.domain.snapshots import EngineSnapshot
+
+_POLICIES = {
+    # A person's wish is never dropped; 1024 waiting commands means the engine stands still.
+    "command": Policy(lane=Lane.ORDERS, overflow=Overflow.NEVER_DROP, capacity=1024),
+}
+_COMMANDS_PER_TURN = 256
+
+Program = Callable[["LocalSession", asyncio.Event], Coroutine[Any, Any, None]]
+"""The engine's life: opens, trades until the event is set, closes."""
+
+
+class LocalSession:
+    """Implements `app.service.session.Session` for an engine in a thread of its own."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._inbox: Inbox[AnyCommand] = Inbox(_POLICIES)
+        self._snapshot: EngineSnapshot | None = None
+        self._failure = ""
+        self._crash_asked = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="engine", daemon=True)
+
+    # -- the face's side -------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._thread.start()
+        self._started.wait()
+
+    def snapshot(self) -> EngineSnapshot | None:
+        return self._snapshot
+
+    def submit(self, command: AnyCommand) -> None:
+        try:
+            self._inbox.put("command", command)
+        except (InboxClosed, InboxFull) as error:
+            raise EngineNotRunning(f"engine: {error}: start it again") from error
+
+    def new_command_id(self) -> str:
+        return new_command_id()
+
+    def crash(self) -> None:
+        self._crash_asked = True
+
+    def failure(self) -> str:
+        return self._failure
+
+    def stop(self, timeout_s: float = 10.0) -> bool:
+        """Ask the engine to close its ledger and end; False when it did not within the time."""
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    # -- the engine's side -----------------------------------------------------------------------
+
+    def take_commands(self) -> Sequence[AnyCommand]:
+        return self._inbox.drain(_COMMANDS_PER_TURN)
+
+    def take_crash(self) -> bool:
+        asked, self._crash_asked = self._crash_asked, False
+        return asked
+
+    def show(self, snapshot: EngineSnapshot) -> None:
+        self._snapshot = snapshot
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._run())
+        except PilothouseError as error:
+            self._failure = str(error)
+        except Exception as error:  # noqa: BLE001 - the thread's last wall: a face must be told
+            self._failure = f"engine failed: {type(error).__name__}: {error}"
+            raise
+        finally:
+            self._inbox.close()
+            self._started.set()
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self._started.set()
+        await self._program(self, self._stop)

@@ -1,0 +1,156 @@
+"""What a second tap would do, said exactly and from the snapshot, before it happens."""
+
+from __future__ import annotations
+
+from app.views import format as fmt
+from app.views.viewstate import ViewState, find_instrument, steering_bots
+from engine.domain.order import Purpose, Side
+from engine.domain.snapshots import EngineSnapshot, OrderSnapshot
+
+MARKET_CAP_BP = 50
+"""How far through the touch a capped market order may reach: 0.5 %."""
+
+
+def _parts(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def _pauses(snapshot: EngineSnapshot, instrument_id: str = "") -> str:
+    bots = [b for b in steering_bots(snapshot) if instrument_id in ("", b.instrument_id)]
+    return f"pause {fmt.count(len(bots), 'bot')}" if bots else ""
+
+
+def _cancels(orders: list[OrderSnapshot]) -> str:
+    return f"cancel {fmt.count(len(orders), 'order')}"
+
+
+def _in(orders: list[OrderSnapshot], instrument_id: str) -> list[OrderSnapshot]:
+    return [o for o in orders if o.order.spec.instrument_id == instrument_id]
+
+
+def kill(view: ViewState) -> str:
+    snapshot = view.snapshot
+    if snapshot is None:
+        return "pause all bots, cancel all orders, block new orders"
+    return _parts(_pauses(snapshot), _cancels(snapshot.orders), "block new orders")
+
+
+def flatten_symbol(view: ViewState) -> str:
+    snapshot, instrument = view.snapshot, view.instrument
+    if snapshot is None or instrument is None:
+        return "flatten this symbol"
+    held = [p for p in snapshot.positions if p.instrument_id == view.instrument_id and p.lots]
+    net = sum(position.lots for position in held)
+    close = f"close {fmt.signed_qty(net, instrument)} {instrument.symbol}" if held else ""
+    return _parts(
+        _pauses(snapshot, view.instrument_id),
+        _cancels(_in(snapshot.orders, view.instrument_id)),
+        close or f"{instrument.symbol} is flat",
+    )
+
+
+def flatten_all(view: ViewState) -> str:
+    snapshot = view.snapshot
+    if snapshot is None:
+        return "flatten every position"
+    held = [position for position in snapshot.positions if position.lots]
+    closes = f"close {fmt.count(len(held), 'position')}" if held else "nothing is open"
+    return _parts(_pauses(snapshot), _cancels(snapshot.orders), closes)
+
+
+def cancel_all(view: ViewState) -> str:
+    guards = [o for o in view.orders if o.order.spec.purpose is Purpose.PROTECTIVE]
+    stops = f"{fmt.count(len(guards), 'protective stop')} among them" if guards else "stops too"
+    return _parts(_cancels(view.orders), stops)
+
+
+def arm(view: ViewState) -> str:
+    if view.is_armed:
+        return "disarm the order keys"
+    size = _size(view)
+    return f"ARM the order keys: one press then sends {size}"
+
+
+def quit(view: ViewState) -> str:
+    return _parts("leave", view.leaving)
+
+
+# -- bots ------------------------------------------------------------------------------------
+
+
+def _bot_holding(view: ViewState) -> str:
+    """`+0.25 BTCUSDT and 12 orders`."""
+    bot = view.bot
+    if bot is None:
+        return "nothing"
+    held = f"{fmt.count(bot.open_orders, 'order')}"
+    instrument = find_instrument(view.snapshot, bot.instrument_id)
+    if instrument is None or bot.position_lots == 0:
+        return f"no position and {held}"
+    return f"{fmt.signed_qty(bot.position_lots, instrument)} {instrument.symbol} and {held}"
+
+
+def bot_take(view: ViewState) -> str:
+    return f"take the helm of {view.bot_id}: {_bot_holding(view)} become yours"
+
+
+def bot_return(view: ViewState) -> str:
+    return f"give {_bot_holding(view)} back to {view.bot_id}: it trades on its own"
+
+
+def bot_stop(view: ViewState) -> str:
+    bot = view.bot
+    orders = bot.open_orders if bot is not None else 0
+    return f"stop {view.bot_id} and cancel {fmt.count(orders, 'order')}; its position stays"
+
+
+def bot_resume(view: ViewState) -> str:
+    return f"resume {view.bot_id}: it places orders again"
+
+
+# -- orders ----------------------------------------------------------------------------------
+
+
+def buy_market(view: ViewState) -> str:
+    return _market(view, Side.BUY)
+
+
+def sell_market(view: ViewState) -> str:
+    return _market(view, Side.SELL)
+
+
+def _market(view: ViewState, side: Side) -> str:
+    instrument = view.instrument
+    if instrument is None:
+        return f"{side} at the market"
+    bound = "at most" if side is Side.BUY else "at least"
+    cap = fmt.price(market_cap_ticks(view, side), instrument)
+    return f"{side} {_size(view)} now, {bound} {cap}"
+
+
+def market_cap_ticks(view: ViewState, side: Side) -> int:
+    """The worst price a market order of this screen accepts, from the painted touch."""
+    touch = view.ask_ticks if side is Side.BUY else view.bid_ticks
+    reach = max(1, touch * MARKET_CAP_BP // 10_000)
+    return max(1, touch + side.sign * reach)
+
+
+def close_half(view: ViewState) -> str:
+    instrument = view.instrument
+    if instrument is None:
+        return "close half of the position"
+    size = fmt.qty(half_lots(view.acting_lots), instrument)
+    held = fmt.signed_qty(view.acting_lots, instrument)
+    return f"{view.closing_side} {size} of {held} {instrument.symbol}, reduce-only"
+
+
+def half_lots(lots: int) -> int:
+    """Half of a position, rounded up: closing half of the last lot closes it."""
+    return (abs(lots) + 1) // 2
+
+
+def _size(view: ViewState) -> str:
+    instrument = view.instrument
+    if instrument is None:
+        return "the chosen size"
+    return f"{fmt.qty(view.qty_lots, instrument)} {instrument.base}"

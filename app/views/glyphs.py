@@ -1,0 +1,81 @@
+"""The drawing characters, twice: for UTF-8 terminals and for plain ASCII ones."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
+    rule: str
+    """Horizontal line."""
+    wall: str
+    """Vertical line between panes."""
+    corner: str
+    """Where a pane that has a neighbour to its left begins."""
+    up: str
+    down: str
+    flat: str
+    pointer: str
+    """Marks the selected row and, at the right side, `pointer_back`."""
+    pointer_back: str
+    full: str
+    """Used part of a bar."""
+    empty: str
+    """Unused part of a bar."""
+    partial: str
+    """Eighths of a bar's last cell, shortest first; may be empty."""
+    steps: str
+    """Eight heights of a volume column, lowest first."""
+    dot: str
+    on: str
+    """Helm: steering."""
+    pause: str
+    hand: str
+    stop: str
+    times: str
+    dash: str
+
+
+UNICODE = Glyphs(
+    rule="─",
+    wall="│",
+    corner="╭",
+    up="▲",
+    down="▼",
+    flat="·",
+    pointer="▸",
+    pointer_back="◂",
+    full="█",
+    empty="░",
+    partial="▏▎▍▌▋▊▉",
+    steps="▁▂▃▄▅▆▇█",
+    dot="·",
+    on="●",
+    pause="‖",
+    hand="◆",
+    stop="■",
+    times="×",
+    dash="–",
+)
+
+ASCII = Glyphs(
+    rule="-",
+    wall="|",
+    corner="+",
+    up="^",
+    down="v",
+    flat=".",
+    pointer=">",
+    pointer_back="<",
+    full="#",
+    empty=".",
+    partial="",
+    steps=".:-=+*#@",
+    dot="-",
+    on="*",
+    pause="=",
+    hand="@",
+    stop="x",
+    times="x",
+    dash="-",
+)

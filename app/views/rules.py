@@ -1,0 +1,217 @@
+"""Enable rules: why an action cannot run in a given state, or "" when it can.
+
+These save a person a pointless press and say the remedy. They are not the risk gate: what passes
+here is judged again by the engine. Actions that take risk off are held back only where there is
+nothing they could act on.
+"""
+
+from __future__ import annotations
+
+from app.views import format as fmt
+from app.views.viewstate import (
+    ViewState,
+    find_bot,
+    find_order,
+    is_generated,
+)
+from engine.domain.commands import KillLevel
+from engine.domain.events import Helm
+from engine.domain.snapshots import OrderSnapshot
+
+INTENT_AGE_MS_MAX = 500
+"""An order key that waited longer, or was pressed on an older picture, is refused."""
+
+
+def always(view: ViewState) -> str:
+    return ""
+
+
+def is_alive(view: ViewState) -> str:
+    """Enough for everything that takes risk off."""
+    return f"the engine has stopped: {view.failure}" if view.failure else ""
+
+
+def has_instrument(view: ViewState) -> str:
+    if view.instrument is None:
+        return is_alive(view) or "no instrument yet: waiting for the engine"
+    return is_alive(view)
+
+
+def can_enter(view: ViewState) -> str:
+    """May an order that adds risk leave this screen?"""
+    snapshot, market = view.snapshot, view.market
+    if view.failure or snapshot is None or market is None:
+        return has_instrument(view) or "no market yet: waiting for the engine"
+    if snapshot.has_ended:
+        return "the recording has ended: nothing can fill any more"
+    if snapshot.kill is not KillLevel.NONE:
+        return "the kill switch is on: reset it first (Ctrl+P, reset)"
+    if snapshot.halted:
+        return f"trading is halted: {snapshot.halted}"
+    if view.is_stale:
+        return f"the market is STALE ({fmt.age(view.feed_age_ms)}): order keys are off"
+    if not market.is_ready or not market.bids or not market.asks:
+        return "the book is incomplete: order keys are off"
+    if view.picture_age_ms > INTENT_AGE_MS_MAX:
+        return f"that picture was {view.picture_age_ms} ms old: look again, then press"
+    return "" if view.qty_lots > 0 else "no size chosen: [ and ] choose one"
+
+
+def can_enter_at_cursor(view: ViewState) -> str:
+    return can_enter(view) or has_cursor(view)
+
+
+def has_cursor(view: ViewState) -> str:
+    if not view.is_cursor_painted:
+        return "the cursor is off the ladder: c brings it back"
+    if view.is_ladder_settling:
+        return "the ladder has just moved: press again"
+    return ""
+
+
+def is_armable(view: ViewState) -> str:
+    return "" if view.is_armed else can_enter(view)
+
+
+# -- orders ----------------------------------------------------------------------------------
+
+
+def has_order_here(view: ViewState) -> str:
+    if orders_here(view):
+        return is_alive(view)
+    if view.pane == "ladder":
+        return "no own order in the cursor's row: n jumps to the next one"
+    return "no order selected"
+
+
+def orders_here(view: ViewState) -> list[OrderSnapshot]:
+    """What `cancel` and `grab` mean: the cursor's row in the ladder, else the selected row."""
+    ids = view.cursor_orders if view.pane == "ladder" else (view.order_id,)
+    found = (find_order(view.snapshot, order_id) for order_id in ids)
+    return [order for order in found if order is not None]
+
+
+def can_grab(view: ViewState) -> str:
+    here = orders_here(view)
+    if not here:
+        return has_order_here(view)
+    if movable_order(view) is None:
+        return f"{here[0].order.bot_id} steers that order: take its helm first (T T)"
+    return is_alive(view)
+
+
+def movable_order(view: ViewState) -> OrderSnapshot | None:
+    """The first order here that a person may move: not one of a bot that steers itself."""
+    for shown in orders_here(view):
+        bot = find_bot(view.snapshot, shown.order.bot_id)
+        if bot is None or bot.helm is Helm.MANUAL or shown.order.placed_by != "bot":
+            return shown
+    return None
+
+
+def has_grabbed(view: ViewState) -> str:
+    if find_order(view.snapshot, view.grabbed_id) is None:
+        return "nothing is grabbed: m picks up the order at the cursor"
+    return is_alive(view) or has_cursor(view)
+
+
+def can_move(view: ViewState) -> str:
+    """A move that may add risk: like an entry, but its size is the order's own."""
+    return has_grabbed(view) or can_enter(view)
+
+
+def has_orders(view: ViewState) -> str:
+    mine = [o for o in view.orders if o.order.spec.instrument_id == view.instrument_id]
+    return "" if mine else "no working orders in this instrument"
+
+
+# -- positions -------------------------------------------------------------------------------
+
+
+def has_position(view: ViewState) -> str:
+    if view.acting_lots:
+        return is_alive(view)
+    bot = view.bot
+    if bot is not None and bot.position_lots and bot.helm is not Helm.MANUAL:
+        return f"that position is steered by {bot.bot_id}: take its helm first (T T)"
+    return "no position of yours here"
+
+
+def can_stop_here(view: ViewState) -> str:
+    why = has_position(view) or has_cursor(view)
+    if why:
+        return why
+    if view.acting_lots > 0 and view.bid_ticks and view.cursor_ticks >= view.bid_ticks:
+        return "a stop for a long position belongs below the best bid"
+    if view.acting_lots < 0 and view.ask_ticks and view.cursor_ticks <= view.ask_ticks:
+        return "a stop for a short position belongs above the best ask"
+    return ""
+
+
+def can_target_here(view: ViewState) -> str:
+    why = has_position(view) or has_cursor(view)
+    if why:
+        return why
+    if view.acting_lots > 0 and view.bid_ticks and view.cursor_ticks <= view.bid_ticks:
+        return "a target for a long position belongs above the best bid"
+    if view.acting_lots < 0 and view.ask_ticks and view.cursor_ticks >= view.ask_ticks:
+        return "a target for a short position belongs below the best ask"
+    return ""
+
+
+# -- bots ------------------------------------------------------------------------------------
+
+
+def has_bot(view: ViewState) -> str:
+    return is_alive(view) if view.bot is not None else "no bot selected"
+
+
+def can_pause(view: ViewState) -> str:
+    bot = view.bot
+    if bot is not None and bot.helm is Helm.MANUAL:
+        return f"you hold the helm of {bot.bot_id}: G G gives it back"
+    return has_bot(view)
+
+
+def can_resume(view: ViewState) -> str:
+    bot = view.bot
+    if bot is not None and bot.helm not in (Helm.PAUSED, Helm.STOPPED):
+        return f"{bot.bot_id} is {bot.helm}: nothing to resume"
+    return has_bot(view)
+
+
+def can_take(view: ViewState) -> str:
+    bot = view.bot
+    if bot is not None and bot.helm is Helm.MANUAL:
+        return f"you hold the helm of {bot.bot_id} already"
+    return has_bot(view)
+
+
+def can_give(view: ViewState) -> str:
+    bot = view.bot
+    if bot is not None and bot.helm is not Helm.MANUAL:
+        return f"{bot.bot_id} steers itself ({bot.helm}): nothing to give back"
+    return has_bot(view)
+
+
+def can_stop_bot(view: ViewState) -> str:
+    bot = view.bot
+    if bot is not None and bot.helm is Helm.STOPPED:
+        return f"{bot.bot_id} is stopped already"
+    return has_bot(view)
+
+
+# -- the rest --------------------------------------------------------------------------------
+
+
+def can_reset(view: ViewState) -> str:
+    snapshot = view.snapshot
+    if snapshot is None or (snapshot.kill is KillLevel.NONE and not snapshot.halted):
+        return "the kill switch is off and no limit is reached: nothing to reset"
+    return is_alive(view)
+
+
+def can_crash(view: ViewState) -> str:
+    if view.snapshot is None or not is_generated(view.snapshot):
+        return "only a generated market has a crash button"
+    return is_alive(view)

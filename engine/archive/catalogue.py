@@ -1,0 +1,195 @@
+"""The catalogue on disk: `DIR/<instrument_id>/{depth,trades,ticker}.parquet` and `meta.json`.
+
+Recordings appear whole or not at all. `load_rows` is what replays read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from engine.archive import recording as rec
+from engine.archive.files import writing_directory
+from engine.archive.importer import CaptureReader, Overrides, read_capture
+from engine.domain.errors import BadInput
+from engine.domain.instrument import Instrument
+from engine.kernels.layout import Rows
+
+if TYPE_CHECKING:
+    import pyarrow
+
+META = "meta.json"
+_SLOW_CHANGING = ("kind", "side", "flags")
+
+Source = str | Path | Sequence[str | Path]
+"""A catalogue, a recording in it, a raw capture, or the raw parts of one recording."""
+
+
+class Imported(NamedTuple):
+    path: Path
+    meta: rec.Meta
+
+
+def load_rows(
+    source: Source, *, keep_early: bool = True, rejoin: bool = True
+) -> tuple[Instrument, Rows]:
+    """The instrument and its `ROW` array, in the order of receipt.
+
+    `source` is a catalogue that holds one recording, a recording in it, a raw capture or the
+    parts of one. For `keep_early` and `rejoin` see `recording.to_rows`. Raises BadInput when
+    there is nothing to read or it is damaged.
+    """
+    recording = load_recording(source, streams=("depth", "trades"))
+    rows = rec.to_rows(recording, keep_early=keep_early, rejoin=rejoin)
+    return recording.meta.instrument, rows
+
+
+def load_recording(source: Source, streams: Sequence[str] = tuple(rec.STREAMS)) -> rec.Recording:
+    """Everything known about a recording; only `streams` are read from a catalogue."""
+    paths = [Path(source)] if isinstance(source, str | Path) else [Path(part) for part in source]
+    if len(paths) == 1 and paths[0].is_dir():
+        return _read_recording(_recording_directory(paths[0]), streams)
+    return read_capture(paths)
+
+
+def import_capture(
+    paths: Sequence[Path],
+    catalogue: Path,
+    overrides: Overrides | None = None,
+    *,
+    replace: bool = False,
+    progress: Callable[[int], object] = id,
+) -> Imported:
+    """Write a raw capture, or the parts of one, into `catalogue`.
+
+    A recording of the same instrument is replaced only if the new one contains its files or
+    `replace` is set; otherwise BadInput. Nothing is left behind when it fails.
+    """
+    reader = CaptureReader(paths, overrides or Overrides(), progress)
+    target = catalogue / reader.instrument.instrument_id
+    with writing_directory(target) as draft:
+        with contextlib.ExitStack() as stack:
+            writers = {name: stack.enter_context(_writer(draft, name)) for name in rec.STREAMS}
+            for chunk in reader.chunks():
+                for name, columns in chunk.items():
+                    writers[name].write_table(_table(name, columns))
+        meta = reader.meta()
+        if not replace:
+            _refuse_to_replace(target, meta)
+        text = msgspec.json.format(msgspec.json.encode(meta), indent=2)
+        (draft / META).write_bytes(text + b"\n")
+    return Imported(target, meta)
+
+
+def list_recordings(catalogue: Path) -> list[Imported]:
+    """Every recording in `catalogue`, by instrument id; empty when there is no such directory."""
+    metas = sorted(catalogue.glob(f"*/{META}"))
+    return [
+        Imported(path.parent, _read_meta(path.parent))
+        for path in metas
+        if not path.parent.name.startswith(".")
+    ]
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+
+def _recording_directory(path: Path) -> Path:
+    if (path / META).is_file():
+        return path
+    found = [entry.path.name for entry in list_recordings(path)]
+    if len(found) == 1:
+        return path / found[0]
+    if found:
+        raise BadInput("data", str(path), f"holds several recordings: {', '.join(found)}; name one")
+    raise BadInput("data", str(path), "holds no recording; make one with: pilothouse data import")
+
+
+def _read_meta(directory: Path) -> rec.Meta:
+    path = directory / META
+    try:
+        meta = msgspec.json.decode(path.read_bytes(), type=rec.Meta)
+    except (msgspec.DecodeError, OSError) as error:
+        raise BadInput("meta.json", str(path), f"{error}; import the recording again") from None
+    if meta.format > rec.FORMAT:
+        raise BadInput("meta.json", f"format {meta.format}", "written by a newer version; upgrade")
+    return meta
+
+
+def _read_recording(directory: Path, streams: Sequence[str]) -> rec.Recording:
+    meta = _read_meta(directory)
+    columns = {name: _read_stream(directory, name, meta) for name in streams}
+    return rec.Recording(meta, columns)
+
+
+def _read_stream(directory: Path, name: str, meta: rec.Meta) -> rec.Columns:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = directory / f"{name}.parquet"
+    try:
+        table = parquet.read_table(path, schema=_schema(name))
+    except (OSError, pa.ArrowException) as error:
+        raise BadInput("data", str(path), f"{error}; import the recording again") from None
+    if table.num_rows != meta.streams[name].rows:
+        raise BadInput(
+            "data",
+            str(path),
+            f"holds {table.num_rows} rows, meta.json says {meta.streams[name].rows}; import again",
+        )
+    return {column: table[column].to_numpy() for column in rec.STREAMS[name]}
+
+
+# -- writing ---------------------------------------------------------------------------------
+
+
+def _schema(stream: str) -> pyarrow.Schema:
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field(name, pa.from_numpy_dtype(dtype), nullable=False)
+            for name, dtype in rec.STREAMS[stream].items()
+        ]
+    )
+
+
+@contextlib.contextmanager
+def _writer(directory: Path, stream: str) -> Iterator[Any]:
+    """Parquet writer of one stream: ascending numbers as differences, repeating ones by lookup."""
+    from pyarrow import parquet
+
+    columns = list(rec.STREAMS[stream])
+    with parquet.ParquetWriter(
+        directory / f"{stream}.parquet",
+        _schema(stream),
+        compression="zstd",
+        use_dictionary=[name for name in columns if name in _SLOW_CHANGING],
+        column_encoding={
+            name: "DELTA_BINARY_PACKED" for name in columns if name not in _SLOW_CHANGING
+        },
+        write_statistics=False,
+    ) as writer:
+        yield writer
+
+
+def _table(stream: str, columns: rec.Columns) -> pyarrow.Table:
+    import pyarrow as pa
+
+    return pa.table(dict(columns), schema=_schema(stream))
+
+
+def _refuse_to_replace(target: Path, meta: rec.Meta) -> None:
+    if not target.exists():
+        return
+    old = {source.sha256 for source in _read_meta(target).sources}
+    if not old <= {source.sha256 for source in meta.sources}:
+        raise BadInput(
+            "out",
+            str(target),
+            "already holds another recording; choose another --out, or --replace it",
+        )

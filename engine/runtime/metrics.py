@@ -1,0 +1,51 @@
+"""Headline figures of a backtest, each with what it is measured against.
+
+A five-minute recording carries no Sharpe ratio; what can honestly be said is here.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from engine.domain.instrument import Instrument, InstrumentKind
+from engine.domain.money import MONEY, ZERO, tidy
+from engine.runtime.backtest import BacktestResult
+
+_PERCENT = Decimal("0.000001")
+
+
+def headline_metrics(
+    result: BacktestResult, instrument: Instrument, capital: Decimal
+) -> dict[str, Decimal]:
+    """Name -> value. Percentages are of `capital`; money is in the settle asset."""
+    market = _ratio_pct(MONEY.subtract(result.mid, result.first_mid), result.first_mid)
+    if instrument.kind is InstrumentKind.INVERSE:
+        hold = ZERO  # Holding the coin leaves an account that is counted in coin where it was.
+    else:
+        hold = MONEY.divide(MONEY.multiply(capital, market), Decimal(100))
+    minutes = Decimal(result.end_ns - result.start_ns) / Decimal(60_000_000_000)
+    return {
+        "profit_pct": _ratio_pct(result.equity, capital),
+        "profit_before_fees": tidy(MONEY.add(result.equity, result.fees)),
+        "benchmark_cash": ZERO,
+        "benchmark_buy_and_hold": tidy(hold.quantize(Decimal("0.00000001"), context=MONEY)),
+        "market_return_pct": market,
+        "max_drawdown": tidy(result.max_drawdown),
+        "max_drawdown_pct": _ratio_pct(result.max_drawdown, capital),
+        "traded_notional": tidy(result.traded_notional),
+        "fees_per_notional_pct": _ratio_pct(result.fees, result.traded_notional),
+        "maker_share_pct": _ratio_pct(Decimal(result.maker_fills), Decimal(result.fills)),
+        "fills_per_order": _ratio(Decimal(result.fills), Decimal(result.orders)),
+        "fills_per_minute": _ratio(Decimal(result.fills), minutes),
+    }
+
+
+def _ratio(part: Decimal, whole: Decimal) -> Decimal:
+    """part / whole to six places; 0 where there is nothing to divide by."""
+    if whole == 0:
+        return ZERO
+    return tidy(MONEY.divide(part, whole).quantize(_PERCENT, context=MONEY))
+
+
+def _ratio_pct(part: Decimal, whole: Decimal) -> Decimal:
+    return _ratio(MONEY.multiply(part, Decimal(100)), whole)

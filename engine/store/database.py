@@ -1,0 +1,259 @@
+"""How our SQLite files are opened, locked, migrated and checked.
+
+The settings are those that survive power cuts on cheap cards (reference: reliability 3.2). SQLite
+before 3.51.3 can corrupt a WAL that two connections reset at once, so exactly one connection per
+file writes and checkpoints; all others are opened read-only and never touch the WAL.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.domain.errors import LedgerError, shorten
+from engine.store import migrations
+
+OLDEST_SQLITE = (3, 37, 0)
+"""The first with STRICT tables."""
+
+BUSY_TIMEOUT_MS = 5000
+JOURNAL_SIZE_LIMIT = 16 * 1024 * 1024
+
+
+class Schema(NamedTuple):
+    """One of our kinds of file."""
+
+    word: str
+    application_id: int
+    """Written into the file's header, so that a foreign database is never migrated."""
+    synchronous: str
+    steps: Sequence[migrations.Step]
+
+
+LEDGER = Schema("ledger", int.from_bytes(b"PHlg"), "FULL", migrations.LEDGER)
+MARKET = Schema("market file", int.from_bytes(b"PHmk"), "NORMAL", migrations.MARKET)
+
+
+# -- opening ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def translated(schema: Schema, path: Path) -> Iterator[None]:
+    """SQLite's and the system's errors as one LedgerError line that names the file."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise LedgerError(f"{schema.word} {path}: {shorten(str(error), 200)}") from error
+
+
+def open_writer(path: Path, schema: Schema) -> sqlite3.Connection:
+    """The one connection that writes `path`, created if need be and brought up to date.
+
+    It may be handed to another thread, but only one at a time may use it. Raises sqlite3.Error
+    and OSError (see `translated`), and LedgerError for a file that is not ours or too new.
+    """
+    create_private(path)
+    # isolation_level None: no transaction is opened behind our back.
+    connection = sqlite3.connect(
+        path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False
+    )
+    try:
+        # First, while nothing has been written: a foreign file must stay as it is.
+        version = schema_version(connection, path, schema)
+        _configure(connection)
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        connection.execute(f"PRAGMA synchronous = {schema.synchronous}")
+        connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_SIZE_LIMIT}").fetchall()
+        migrate(connection, schema, version)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot change `path`, nor checkpoint or remove its WAL."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+        check_same_thread=False,
+    )
+    _configure(connection)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _configure(connection: sqlite3.Connection) -> None:
+    for pragma in (
+        "foreign_keys = ON",
+        "trusted_schema = OFF",
+        "cell_size_check = ON",
+        "temp_store = MEMORY",
+        "mmap_size = 0",
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+
+
+def create_private(path: Path) -> None:
+    """Make sure that `path` exists and only its owner may read it; -wal and -shm inherit that.
+
+    A folder that has to be made is private as well; one that exists belongs to somebody else.
+    Never called on a file that SQLite has open: closing a second descriptor drops its locks.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise LedgerError(
+            f"SQLite {sqlite3.sqlite_version} is too old: use a Python whose sqlite3 is 3.37 or newer"
+        )
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        path.chmod(0o600)
+        return
+    os.close(descriptor)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make created, renamed and removed names in `folder` durable."""
+    if sys.platform == "win32":
+        return  # Windows has no such call; NTFS journals its names.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# -- schema ----------------------------------------------------------------------------------
+
+
+def schema_version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
+    """Steps applied to the file, 0 for a new one; LedgerError if it is foreign or too new."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    is_empty = connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
+    if owner != schema.application_id and not (owner == 0 and version == 0 and is_empty):
+        raise LedgerError(f"{path} is not a Pilothouse {schema.word}: move it away or name another")
+    if version > len(schema.steps):
+        raise LedgerError(
+            f"{schema.word} {path} was written by a newer Pilothouse (schema {version}, this one "
+            f"knows {len(schema.steps)}): update the program"
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection, schema: Schema, version: int) -> None:
+    """Apply the steps after `version`, each in a transaction of its own."""
+    for number, statements in enumerate(schema.steps[version:], version + 1):
+        with transaction(connection):
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {schema.application_id}")
+            connection.execute(f"PRAGMA user_version = {number}")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything inside or nothing. IMMEDIATE: a conflict shows at the start, not half-way."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite has rolled back by itself after some errors (disk full, I/O).
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+# -- checking --------------------------------------------------------------------------------
+
+
+def check_pages(connection: sqlite3.Connection, *, is_full: bool) -> str:
+    """What is wrong with the file's structure, "" if nothing. The full check reads every index
+    against its table and takes several times as long."""
+    pragma = "integrity_check" if is_full else "quick_check"
+    problems = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(3)")]
+    if problems != ["ok"]:
+        return "; ".join(problems)
+    orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
+    return "" if orphan is None else f"a row of {orphan[0]} refers to nothing"
+
+
+# -- locking ---------------------------------------------------------------------------------
+
+
+class FileLock:
+    """One engine per ledger. The kernel releases the lock when its process dies, however.
+
+    The lock is on a file beside the ledger: SQLite's own locks on the ledger would be dropped if
+    this process closed any other descriptor of it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock at once or raise LedgerError naming its holder."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock(descriptor)
+        except OSError:
+            holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise LedgerError(
+                f"{path.with_suffix('')} is in use by another engine (process {holder or '?'}): "
+                "attach to that one, or stop it first"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Free the lock. The file stays: removing it would let two engines lock two files."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def lock_beside(path: Path) -> FileLock:
+    return FileLock(path.with_name(path.name + ".lock"))
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        # A byte far behind the text, so that the holder's number stays readable.
+        os.lseek(descriptor, 1 << 20, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        # flock, not lockf: it also excludes a second open in the same process.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# -- single values ---------------------------------------------------------------------------
+
+
+def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT key, value FROM meta"))
+
+
+def write_meta(connection: sqlite3.Connection, values: dict[str, str]) -> None:
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+
+
+def read_once(path: Path, query: str, *parameters: object) -> list[tuple[object, ...]]:
+    """The rows of one query on a read-only connection of its own."""
+    with closing(open_reader(path)) as connection:
+        return connection.execute(query, parameters).fetchall()
