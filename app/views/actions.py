@@ -138,7 +138,6 @@ _SAFETY = (
         "arm / disarm order keys (disarms itself: 60 s idle, stale feed, symbol change)",
         taps=2,
         priority=True,
-        is_immediate=True,
         why_not=rules.is_armable,
         announce=announce.arm,
     ),

@@ -45,7 +45,7 @@ def can_enter(view: ViewState) -> str:
     if snapshot.has_ended:
         return "the recording has ended: nothing can fill any more"
     if snapshot.kill is not KillLevel.NONE:
-        return "the kill switch is on: reset it first (Ctrl+P, reset)"
+        return "the kill switch is on: reset it first (command palette)"
     if snapshot.halted:
         return f"trading is halted: {snapshot.halted}"
     if view.is_stale:
@@ -54,7 +54,7 @@ def can_enter(view: ViewState) -> str:
         return "the book is incomplete: order keys are off"
     if view.picture_age_ms > INTENT_AGE_MS_MAX:
         return f"that picture was {view.picture_age_ms} ms old: look again, then press"
-    return "" if view.qty_lots > 0 else "no size chosen: [ and ] choose one"
+    return "" if view.qty_lots > 0 else "no size chosen yet"
 
 
 def can_enter_at_cursor(view: ViewState) -> str:
@@ -63,7 +63,7 @@ def can_enter_at_cursor(view: ViewState) -> str:
 
 def has_cursor(view: ViewState) -> str:
     if not view.is_cursor_painted:
-        return "the cursor is off the ladder: c brings it back"
+        return "the cursor is off the ladder: centre it first"
     if view.is_ladder_settling:
         return "the ladder has just moved: press again"
     return ""
@@ -80,7 +80,7 @@ def has_order_here(view: ViewState) -> str:
     if orders_here(view):
         return is_alive(view)
     if view.pane == "ladder":
-        return "no own order in the cursor's row: n jumps to the next one"
+        return "no own order in the cursor's row"
     return "no order selected"
 
 
@@ -96,7 +96,7 @@ def can_grab(view: ViewState) -> str:
     if not here:
         return has_order_here(view)
     if movable_order(view) is None:
-        return f"{here[0].order.bot_id} steers that order: take its helm first (T T)"
+        return f"{here[0].order.bot_id} steers that order: take its helm first"
     return is_alive(view)
 
 
@@ -111,7 +111,7 @@ def movable_order(view: ViewState) -> OrderSnapshot | None:
 
 def has_grabbed(view: ViewState) -> str:
     if find_order(view.snapshot, view.grabbed_id) is None:
-        return "nothing is grabbed: m picks up the order at the cursor"
+        return "nothing is grabbed: pick up an order first"
     return is_alive(view) or has_cursor(view)
 
 
@@ -133,7 +133,7 @@ def has_position(view: ViewState) -> str:
         return is_alive(view)
     bot = view.bot
     if bot is not None and bot.position_lots and bot.helm is not Helm.MANUAL:
-        return f"that position is steered by {bot.bot_id}: take its helm first (T T)"
+        return f"that position is steered by {bot.bot_id}: take its helm first"
     return "no position of yours here"
 
 
@@ -169,7 +169,7 @@ def has_bot(view: ViewState) -> str:
 def can_pause(view: ViewState) -> str:
     bot = view.bot
     if bot is not None and bot.helm is Helm.MANUAL:
-        return f"you hold the helm of {bot.bot_id}: G G gives it back"
+        return f"you hold the helm of {bot.bot_id}: give it back first"
     return has_bot(view)
 
 

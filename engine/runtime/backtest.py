@@ -67,7 +67,8 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
     maker_fills: int
     max_drawdown: Decimal
     first_mid: Decimal
-    failed_bots: list[str]
+    bot_error: str
+    """Why the strategy failed and was paused; "" if it did not."""
     trades: list[FillRow]
     trace: list[TraceRow]
 
@@ -224,7 +225,7 @@ class Backtest:
             maker_fills=self._makers,
             max_drawdown=self._max_drawdown,
             first_mid=self._first_mid,
-            failed_bots=[item.bot_id for item in state.bots.values() if item.error],
+            bot_error=state.bots[bot.bot_id].error,
             trades=self._trades,
             trace=self._trace,
         )

@@ -23,6 +23,7 @@ from engine.runtime.driver import Driver, fast_forward
 from engine.runtime.publisher import Pacing, Publisher
 from engine.runtime.trader import BotSpec, Outbox, Trader
 from engine.strategy.runner import NEVER_NS
+from engine.trading.state import TradingState
 
 PUBLISH_NS = 80_000_000
 """At most this often a snapshot is made, in wall time; faces poll at 10 Hz."""
@@ -119,6 +120,10 @@ class PaperRuntime:
         self._moved_ns = clock.monotonic_ns()
         self._rows = 0
         self.has_ended = False
+
+    @property
+    def state(self) -> TradingState:
+        return self._trader.state
 
     # -- life ----------------------------------------------------------------------------------
 

@@ -109,7 +109,7 @@ def create_private(path: Path) -> None:
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise LedgerError(
-            f"SQLite {sqlite3.sqlite_version} is too old: use a Python whose sqlite3 is 3.37 or newer"
+            f"SQLite {sqlite3.sqlite_version} is too old: use a Python with SQLite 3.37 or newer"
         )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:

@@ -140,8 +140,9 @@ def _check(path: Path, now_ns: int, schema: Schema) -> tuple[chain.Head, bool]:
         if version == 0:
             return chain.EMPTY, True
         meta = database.read_meta(connection)
-        clean_stop = meta["clean_stop"]
-        age_ns = now_ns - int(meta["full_check_ns"])
+        # Both are missing if the program was killed between making the file and first use.
+        clean_stop = meta.get("clean_stop", "")
+        age_ns = now_ns - int(meta.get("full_check_ns", "0"))
         is_full = not clean_stop or not 0 <= age_ns <= FULL_CHECK_INTERVAL_NS
         problem = database.check_pages(connection, is_full=is_full)
         if problem:

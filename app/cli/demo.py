@@ -1,0 +1,121 @@
+"""`pilothouse demo`: a market, two bots, and the terminal on top."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.output import print_json, print_table
+from app.faces import open_face
+from engine.domain.errors import BadInput, WorkFailed
+from engine.domain.money import parse_decimal, plain
+
+if TYPE_CHECKING:
+    from app.demo import DemoReport, DemoRequest
+    from app.paths import Paths
+
+app = typer.Typer()
+
+LEAVING = "the demo's engine stops with this window; its ledger is kept and resumes next time"
+
+
+@app.command("demo")
+def demo(
+    headless: Annotated[bool, typer.Option(help="No terminal: trade, then report.")] = False,
+    seconds: Annotated[
+        str, typer.Option(help="Market seconds to trade, from the start of the session.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Seed of the generated market.", min=0)] = 1,
+    capture: Annotated[
+        list[Path] | None,
+        typer.Option(help="Trade this recording; again for its further parts."),
+    ] = None,
+    speed: Annotated[str, typer.Option(help="Market seconds per second; 0: no waiting.")] = "1",
+    profile: Annotated[str, typer.Option(help="Name of the ledger's folder.")] = "demo",
+    fresh: Annotated[bool, typer.Option(help="Start a new ledger instead of resuming.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document (headless).")] = False,
+) -> None:
+    """Watch two bots trade a generated or recorded market on paper, and take the helm."""
+    from app.demo import DemoRequest, check_profile, set_aside
+    from app.paths import locate
+    from app.settings import load_settings, paper_scenario, risk_limits
+
+    settings = load_settings()
+    market_speed = parse_decimal("--speed", speed)
+    if not 0 <= market_speed <= 100_000:
+        raise BadInput("--speed", speed, "must be between 0 and 100000")
+    length = parse_decimal("--seconds", seconds) if seconds else None
+    if length is not None and length <= 0:
+        raise BadInput("--seconds", seconds, "must be greater than zero")
+    if json and not headless:
+        raise BadInput("--json", "without --headless", "add --headless, or leave --json out")
+    request = DemoRequest(
+        scenario=paper_scenario(settings),
+        limits=risk_limits(settings),
+        capital=settings.paper.capital,
+        captures=capture or (),
+        seed=seed,
+        speed=market_speed,
+        seconds=length,
+        profile=check_profile(profile),
+    )
+    paths = locate()
+    if fresh:
+        set_aside(request, paths)
+    if headless:
+        _headless(request, paths, json)
+    else:
+        _terminal(request, paths)
+
+
+def _headless(request: DemoRequest, paths: Paths, json: bool) -> None:
+    from app.demo import run_headless
+
+    report = run_headless(request, paths, _stop_on_signals)
+    if json:
+        print_json(report)
+    else:
+        _print_report(report)
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGINT and SIGTERM end the run like its end would: ledger closed, report printed."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+
+def _terminal(request: DemoRequest, paths: Paths) -> None:
+    from app.demo import session_with_engine
+
+    session = session_with_engine(request, paths)
+    session.start()
+    try:
+        open_face("tui", session, leaving=LEAVING, profile=request.profile)
+    finally:
+        has_stopped = session.stop()
+    if session.failure():
+        raise WorkFailed(session.failure())
+    if not has_stopped:
+        raise WorkFailed("engine: still busy closing its ledger: it will be checked at next start")
+
+
+def _print_report(report: DemoReport) -> None:
+    rows = [
+        ("market", report.world),
+        ("market events", f"{report.market_events:,}"),
+        ("orders / fills / denied", f"{report.orders} / {report.fills} / {report.denied}"),
+        ("profit or loss", f"{plain(report.equity)} {report.settle}"),
+        ("fees", f"{plain(report.fees)} {report.settle}"),
+        ("ledger", f"{report.ledger}{' (resumed)' if report.resumed else ''}"),
+        ("memory", f"{report.resident_mb} MB"),
+    ]
+    print_table(("figure", "value"), rows)
+    columns = ("bot", "strategy", "helm", "position lots", "pnl", "fills")
+    keys = ("bot_id", "strategy", "helm", "position_lots", "pnl", "fills")
+    print()
+    print_table(columns, [[bot[key] for key in keys] for bot in report.bots], right=columns[3:])

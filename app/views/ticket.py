@@ -1,0 +1,152 @@
+"""The order ticket: text fields in, an order out, or an error that names field and remedy."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from app.views import format as fmt
+from app.views.viewstate import ViewState
+from engine.domain.errors import BadInput
+from engine.domain.instrument import Instrument
+from engine.domain.money import parse_decimal
+from engine.domain.order import OrderSpec, OrderType, Purpose, Side, TimeInForce
+
+T = TypeVar("T")
+
+FIELDS = ("side", "type", "qty", "price", "flags")
+HINTS = {
+    "side": "buy or sell",
+    "type": "limit, market or stop",
+    "qty": "size in {base}, a multiple of {lot}",
+    "price": "limit price or stop trigger, a multiple of {tick}; empty for market",
+    "flags": "any of: post, ioc, fok, reduce",
+}
+_SIDES = {"b": Side.BUY, "buy": Side.BUY, "s": Side.SELL, "sell": Side.SELL}
+_TYPES = {
+    "l": OrderType.LIMIT,
+    "limit": OrderType.LIMIT,
+    "m": OrderType.MARKET,
+    "market": OrderType.MARKET,
+    "stop": OrderType.STOP,
+}
+_TIFS = {
+    "post": TimeInForce.POST_ONLY,
+    "post_only": TimeInForce.POST_ONLY,
+    "ioc": TimeInForce.IOC,
+    "fok": TimeInForce.FOK,
+    "gtc": TimeInForce.GTC,
+}
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields as typed."""
+
+    side: str = "buy"
+    type: str = "limit"
+    qty: str = ""
+    price: str = ""
+    flags: str = ""
+
+
+def prefilled(view: ViewState) -> Ticket:
+    """A ticket at the ladder's cursor with the chosen size, on the side that would rest there."""
+    instrument = view.instrument
+    if instrument is None:
+        return Ticket()
+    ticks = view.cursor_ticks or view.bid_ticks
+    is_above = bool(view.ask_ticks) and ticks >= view.ask_ticks
+    return Ticket(
+        side="sell" if is_above else "buy",
+        qty=fmt.plain_qty(view.qty_lots, instrument) if view.qty_lots else "",
+        price=fmt.plain_price(ticks, instrument) if ticks else "",
+    )
+
+
+def hints(instrument: Instrument) -> dict[str, str]:
+    """One line of help a field, with this instrument's steps."""
+    lot, tick = fmt.plain_qty(1, instrument), fmt.plain_price(1, instrument)
+    words = {"base": instrument.base, "lot": lot, "tick": tick}
+    return {field: hint.format(**words) for field, hint in HINTS.items()}
+
+
+def parse_ticket(ticket: Ticket, instrument: Instrument) -> OrderSpec:
+    """The order that `ticket` describes. Raises BadInput naming the field, value and remedy."""
+    side = _choice("side", ticket.side, _SIDES)
+    kind = _choice("type", ticket.type, _TYPES)
+    tif, reduce_only = _flags(ticket.flags)
+    lots = instrument.lots(parse_decimal("qty", ticket.qty), "qty")
+    if lots < instrument.min_lots:
+        smallest = fmt.plain_qty(instrument.min_lots, instrument)
+        raise BadInput("qty", ticket.qty, f"must be at least {smallest}")
+    ticks = _price_ticks(ticket.price, kind, instrument)
+    if kind is not OrderType.LIMIT and tif is not TimeInForce.GTC:
+        raise BadInput("flags", ticket.flags, "post, ioc and fok go with limit orders only")
+    return OrderSpec(
+        instrument_id=instrument.instrument_id,
+        side=side,
+        qty_lots=lots,
+        type=kind,
+        price_ticks=ticks if kind is OrderType.LIMIT else 0,
+        trigger_ticks=ticks if kind is OrderType.STOP else 0,
+        tif=tif if kind is OrderType.LIMIT else _tif_of(kind),
+        reduce_only=reduce_only,
+        purpose=_purpose(kind, reduce_only),
+    )
+
+
+def describe(spec: OrderSpec, instrument: Instrument) -> str:
+    """`BUY 0.005 BTC limit @ 60,010.0 post-only, worth 300.05 USDT`."""
+    words = [str(spec.side).upper(), fmt.qty(spec.qty_lots, instrument), instrument.base]
+    words.append(str(spec.type))
+    ticks = spec.price_ticks or spec.trigger_ticks
+    if ticks:
+        words.append(f"@ {fmt.price(ticks, instrument)}")
+    if spec.tif is not TimeInForce.GTC:
+        words.append(str(spec.tif).replace("_", "-"))
+    if spec.reduce_only:
+        words.append("reduce-only")
+    text = " ".join(words)
+    if not ticks:
+        return text
+    worth = instrument.notional(spec.qty_lots, ticks)
+    return f"{text}, worth {fmt.money(worth, instrument.settle)} {instrument.settle}"
+
+
+def _choice(field: str, text: str, choices: dict[str, T]) -> T:
+    found = choices.get(text.strip().lower())
+    if found is None:
+        raise BadInput(field, text, f"expected {HINTS[field]}")
+    return found
+
+
+def _flags(text: str) -> tuple[TimeInForce, bool]:
+    tif, reduce_only = TimeInForce.GTC, False
+    for word in text.lower().replace(",", " ").split():
+        if word in ("reduce", "reduce-only", "reduce_only"):
+            reduce_only = True
+        elif word in _TIFS:
+            tif = _TIFS[word]
+        else:
+            raise BadInput("flags", word, f"expected {HINTS['flags']}")
+    return tif, reduce_only
+
+
+def _price_ticks(text: str, kind: OrderType, instrument: Instrument) -> int:
+    if kind is OrderType.MARKET:
+        return 0
+    price = parse_decimal("price", text)
+    if price <= 0:
+        raise BadInput("price", text, "must be greater than zero")
+    return instrument.ticks(price, "price")
+
+
+def _tif_of(kind: OrderType) -> TimeInForce:
+    return TimeInForce.IOC if kind is OrderType.MARKET else TimeInForce.GTC
+
+
+def _purpose(kind: OrderType, reduce_only: bool) -> Purpose:
+    if not reduce_only:
+        return Purpose.ENTRY
+    return Purpose.PROTECTIVE if kind is OrderType.STOP else Purpose.EXIT
