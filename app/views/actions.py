@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from app.views import announce, rules
-from app.views.viewstate import ViewState
+from app.views.viewstate import ViewState, find_order
 from engine.domain.events import Helm
 
 
@@ -57,7 +57,7 @@ def _pause_or_resume(view: ViewState) -> str:
 
 def _move_or_guard(view: ViewState) -> str:
     """Moving a reduce-only order is steering a guard: it needs no arming."""
-    shown = rules.find_order(view.snapshot, view.grabbed_id)
+    shown = find_order(view.snapshot, view.grabbed_id)
     return "order_move_guard" if shown is not None and shown.order.spec.reduce_only else ""
 
 
@@ -418,15 +418,18 @@ CONTEXTS: dict[str, str] = {
 }
 """Contexts of the key map and their headings."""
 
-CONTEXT_CHAINS: dict[str, tuple[str, ...]] = {
+_CHAINS = {
     "bots": ("bots", "list", "global"),
-    "ladder": ("ladder", "global"),
     "orders": ("orders", "list", "global"),
+    "ladder": ("ladder", "global"),
     "chart": ("chart", "global"),
-    "list": ("list", "global"),
-    "global": ("global",),
+    "": ("global",),
 }
-"""From a pane outwards: the first context that knows a key wins."""
+
+
+def contexts_of(pane: str) -> tuple[str, ...]:
+    """From the pane of that name outwards: the first context that knows a key wins."""
+    return _CHAINS.get(pane, ("list", "global"))
 
 
 def resolve(action: Action, view: ViewState) -> Action:

@@ -14,9 +14,6 @@ from app.views.announce import half_lots, market_cap_ticks
 from app.views.rules import movable_order, orders_here
 from app.views.viewstate import ViewState
 from engine.domain import commands as c
-from engine.domain.errors import BadInput
-from engine.domain.instrument import Instrument
-from engine.domain.money import parse_decimal
 from engine.domain.order import OrderSpec, OrderType, Purpose, Side, TimeInForce
 
 NewId = Callable[[], str]
@@ -47,9 +44,7 @@ def _reset_kill(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
 
 
 def _flatten_symbol(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
-    return [
-        c.Flatten(command_id=sender.new_id(), by=sender.by, instrument_id=view.instrument_id)
-    ]
+    return [c.Flatten(command_id=sender.new_id(), by=sender.by, instrument_id=view.instrument_id)]
 
 
 def _flatten_all(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
@@ -57,9 +52,7 @@ def _flatten_all(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
 
 
 def _cancel_symbol(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
-    return [
-        c.CancelAll(command_id=sender.new_id(), by=sender.by, instrument_id=view.instrument_id)
-    ]
+    return [c.CancelAll(command_id=sender.new_id(), by=sender.by, instrument_id=view.instrument_id)]
 
 
 def _cancel_all(view: ViewState, sender: Sender) -> list[c.AnyCommand]:

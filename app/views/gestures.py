@@ -261,9 +261,7 @@ def _subject(view: ViewState) -> tuple[str, str]:
     return view.instrument_id, view.bot_id
 
 
-def _completes(
-    tap: _Tap | None, key: str, action: Action, view: ViewState, key_ns: int
-) -> bool:
+def _completes(tap: _Tap | None, key: str, action: Action, view: ViewState, key_ns: int) -> bool:
     """Is this press the second tap of `tap`: same key, same action, same subject, in time?"""
     if tap is None or tap.key != key or tap.action is not action:
         return False

@@ -20,8 +20,8 @@ from engine.domain.errors import ConfigError
 SHIPPED = "resources/keymap.toml"
 
 _NAMED = frozenset(
-    "up down left right home end pageup pagedown insert delete backspace enter tab escape "
-    "space".split()
+    {"up", "down", "left", "right", "home", "end", "pageup", "pagedown"}
+    | {"insert", "delete", "backspace", "enter", "tab", "escape", "space"}
 )
 _FUNCTION = re.compile(r"f([1-9]|1[0-2])")
 _ALIASES = {
@@ -33,7 +33,13 @@ _ALIASES = {
     "low_line": "underscore",
 }
 _MODIFIERS = ("ctrl", "alt", "shift")
-_LOST_CTRL = {"h": "backspace", "i": "tab", "j": "enter", "m": "enter", "left_square_bracket": "escape"}
+_LOST_CTRL = {
+    "h": "backspace",
+    "i": "tab",
+    "j": "enter",
+    "m": "enter",
+    "left_square_bracket": "escape",
+}
 _TAKEN_CTRL = {
     "a": "screen",
     "b": "tmux",
@@ -267,7 +273,9 @@ def _check_shadows(owners: Mapping[tuple[str, str], Bound]) -> None:
     for (context, key), line in owners.items():
         outer = owners.get(("global", key))
         if context != "global" and outer is not None and ACTIONS[outer.action_id].priority:
-            raise line.error(f"{key} is {outer.action_id} everywhere: give {line.action_id} another")
+            raise line.error(
+                f"{key} is {outer.action_id} everywhere: give {line.action_id} another"
+            )
 
 
 def _check_lost_modifiers(owners: Mapping[tuple[str, str], Bound]) -> None:

@@ -85,6 +85,10 @@ class Ladder:
     def _bucket(self, ticks: int, side: int = 0) -> int:
         return -(-ticks // self.group) if side < 0 else ticks // self.group
 
+    def row_ticks(self, ticks: int, side: int = 0) -> int:
+        """The price that the row of `ticks` is labelled with, on the screen or not."""
+        return self._bucket(ticks, side) * self.group
+
     @property
     def is_cursor_painted(self) -> bool:
         return self.cursor_ticks > 0 and self.row_of(self.cursor_ticks) is not None
@@ -274,15 +278,15 @@ def orders_in_row(
     )
 
 
-def next_own(orders: Iterable[OrderSnapshot], instrument_id: str, from_ticks: int) -> int:
-    """The next own order's price below `from_ticks`, wrapping to the highest; 0 when none."""
+def next_own(ladder: Ladder, orders: Iterable[OrderSnapshot], instrument_id: str) -> int:
+    """The row price of the next own order below the cursor, else of the highest; 0 when none."""
     prices = sorted(
         {
-            order_ticks(shown)
+            ladder.row_ticks(order_ticks(shown), shown.order.spec.side.sign)
             for shown in orders
             if shown.order.spec.instrument_id == instrument_id and order_ticks(shown) > 0
         },
         reverse=True,
     )
-    below = [ticks for ticks in prices if ticks < from_ticks]
+    below = [ticks for ticks in prices if ticks < ladder.cursor_ticks]
     return (below or prices or [0])[0]

@@ -32,7 +32,12 @@ class Theme(msgspec.Struct, frozen=True, kw_only=True):
     tones: dict[str, Tone]
 
     def tone(self, name: str) -> Tone:
-        return self.tones[name]
+        """The tone `name`; `a/b` is `a` with what `b` says laid over it."""
+        first, *overlays = name.split("/")
+        tone = self.tones[first]
+        for overlay in overlays:
+            tone = _overlay(tone, self.tones[overlay])
+        return tone
 
 
 def load_theme(name: str) -> Theme:
@@ -42,7 +47,9 @@ def load_theme(name: str) -> Theme:
     base, own = _read(_BASE), _read(name)
     colours = {**base["colours"], **own.get("colours", {})}
     _refuse_unknown(name, own.get("colours", {}), base["colours"])
-    specs = {key: {**spec, **own.get("tones", {}).get(key, {})} for key, spec in base["tones"].items()}
+    specs = {
+        key: {**spec, **own.get("tones", {}).get(key, {})} for key, spec in base["tones"].items()
+    }
     _refuse_unknown(name, own.get("tones", {}), base["tones"])
     tones = {key: _tone(name, key, spec, colours) for key, spec in specs.items()}
     return Theme(name=name, colours=colours, tones=tones)
@@ -68,3 +75,14 @@ def _tone(theme: str, key: str, spec: dict[str, Any], colours: dict[str, str]) -
             raise ConfigError(f"theme {theme}: tone {key}: no colour {colour} in [colours]")
         known[part] = colours[colour] if colour else ""
     return msgspec.convert(known, Tone)
+
+
+def _overlay(base: Tone, over: Tone) -> Tone:
+    return Tone(
+        fg=over.fg or base.fg,
+        bg=over.bg or base.bg,
+        bold=base.bold or over.bold,
+        italic=base.italic or over.italic,
+        reverse=base.reverse or over.reverse,
+        underline=base.underline or over.underline,
+    )

@@ -93,7 +93,6 @@ def writing_directory(target: Path) -> Iterator[Path]:
         for file in draft.iterdir():
             _sync(file)
         _sync(draft)
-        draft.chmod(0o755)
         _take_place(draft, target)
     except OSError as error:
         raise _unwritable(target, error) from None
@@ -101,11 +100,25 @@ def writing_directory(target: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def replace_file(draft: Path, target: Path) -> None:
-    """Sync `draft` and give it the name `target`, in one step."""
-    _sync(draft)
-    draft.replace(target)
-    _sync(target.parent)
+@contextlib.contextmanager
+def writing_file(target: Path) -> Iterator[Path]:
+    """A hidden file beside `target` that takes its place when the `with` ends well."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        os.close(descriptor)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    draft = Path(name)
+    try:
+        yield draft
+        _sync(draft)
+        draft.replace(target)
+        _sync(target.parent)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _take_place(draft: Path, target: Path) -> None:

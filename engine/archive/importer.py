@@ -35,6 +35,7 @@ from engine.kernels.layout import BUY, ROW_CLEAR, ROW_DEPTH, ROW_SNAPSHOT, SELL
 
 CHUNK_ROWS = 1 << 19
 """Rows of one stream that are held before they are handed on."""
+PROGRESS_LINES = 4096
 RECENT_DIFFS = 1024
 """Diffs remembered for a snapshot that is answered late; at 10 ms a diff this is 10 s."""
 
@@ -116,9 +117,10 @@ class CaptureReader:
                     self._take[type(message)](ts_local_ns, message)
                 except BadInput as error:
                     raise _located(part.path, lines, error) from None
-                if columns.is_full:
+                if lines % PROGRESS_LINES == 0:
                     self._progress(columns.message)
-                    yield columns.flush()
+                    if columns.is_full:
+                        yield columns.flush()
             source = rec.Source(name=part.path.name, sha256=sha256_of(part.path), lines=lines)
             self._sources.append(source)
         yield columns.flush()

@@ -12,28 +12,29 @@ every machine. Fixed point: `ONE` is 1.0.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.kernels import layout
 from engine.kernels.compile import kernel
-from engine.kernels.layout import (
-    ASK,
-    BID,
-    BUY,
-    NO_ASK,
-    NO_BID,
-    ROW_CLEAR,
-    ROW_DEPTH,
-    ROW_SNAPSHOT,
-    ROW_TRADE,
-    SELL,
-    Int64s,
-    Rows,
-)
+from engine.kernels.layout import ASK, BID, NO_ASK, NO_BID, Int64s, Rows
+
+
+def _plain(value: int) -> int:
+    """An int64 that is no literal: numba compiles a function anew for each literal argument."""
+    return cast(int, np.int64(value))
+
+
+BUY, SELL = _plain(layout.BUY), _plain(layout.SELL)
+ROW_DEPTH, ROW_TRADE = _plain(layout.ROW_DEPTH), _plain(layout.ROW_TRADE)
+ROW_SNAPSHOT, ROW_CLEAR = _plain(layout.ROW_SNAPSHOT), _plain(layout.ROW_CLEAR)
+NONE = _plain(0)
 
 ONE = 1 << 16
+HALF = 1 << 31
+"""Half of what `draw` may give: the chance of a coin."""
 WINDOW = 1 << 13
 """Ticks that the book covers; levels that fall out of it when the price moves are taken down."""
 TABLE = 1 << 12
@@ -42,7 +43,10 @@ MARGIN_ROWS = 3 * WINDOW
 """Room that one event may need in the worst case: the whole book taken down and set up."""
 
 # Rows of `FlowState.tables`
-TAB_EXPONENTIAL, TAB_NORMAL, TAB_LIMIT_LOTS, TAB_MARKET_LOTS, TAB_DISTANCE = range(5)
+TABLES = 5
+TAB_EXPONENTIAL, TAB_NORMAL, TAB_LIMIT_LOTS, TAB_MARKET_LOTS, TAB_DISTANCE = map(
+    _plain, range(TABLES)
+)
 """Exponential and normal in units of ONE, sizes in lots, distance from the touch in ticks."""
 
 # Indices of `FlowState.scalars`
@@ -64,19 +68,19 @@ S_THIN = 14  # new sizes are divided by this
 S_EVENT_NS = 15  # venue time of the event being made
 FLOW_SCALARS = 16
 
-CALM, CRASHING, RECOVERING = range(3)
+CALM, CRASHING, RECOVERING = map(_plain, range(3))
 
 NS = 1_000_000_000
 
 # Rates. One event in 65536 parts; the rest are attempts to cancel.
-EVENTS_PER_S = 240
-P_JUMP = 1_100
+EVENTS_PER_S = 95
+P_JUMP = 1_400
 P_MARKET = 8_000
 P_LIMIT = 30_000
 TAU_ACTIVITY_NS = 2 * NS
-KICK = ONE // 60
+KICK = ONE // 8
 ACTIVITY_MAX = 12 * ONE
-JUMP_TICKS = 19
+JUMP_TICKS = 28
 """Standard deviation of a jump at volatility ONE and 600,000 ticks."""
 REFERENCE_TICKS = 600_000
 VOLATILITY_MIN, VOLATILITY_MAX = ONE // 2, 2 * ONE
@@ -106,20 +110,21 @@ _27, _30, _31, _32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 
 
 @kernel
-def draw(state: FlowState, bound: int) -> int:
-    """A whole number, 0 <= it < `bound` <= 2**31, each equally likely."""
+def draw(state: FlowState) -> int:
+    """A whole number of 32 bits; `draw(state) * n >> 32` is one below `n` <= 2**31."""
     state.random[0] += _STEP
     mixed = state.random[0]
     mixed = (mixed ^ (mixed >> _30)) * _MIX_1
     mixed = (mixed ^ (mixed >> _27)) * _MIX_2
     mixed = mixed ^ (mixed >> _31)
-    return (np.int64(mixed >> _32) * bound) >> 32
+    return np.int64(mixed >> _32)  # type: ignore[return-value]  # numba knows no other cast
 
 
 @kernel
 def draw_from(state: FlowState, table: int) -> int:
     """A value of the distribution that row `table` of the tables holds."""
-    return state.tables[table, draw(state, TABLE)]
+    value: int = state.tables[table, draw(state) * TABLE >> 32]
+    return value
 
 
 # -- rows and levels ---------------------------------------------------------------------------
@@ -180,18 +185,21 @@ def set_level(state: FlowState, rows: Rows, count: int, side: int, ticks: int, l
 def level_lots(state: FlowState, distance: int) -> int:
     """Size of a new order: grows away from the touch, then thins out."""
     grown = draw_from(state, TAB_LIMIT_LOTS) * (24 + min(distance, 120)) // 24
-    return max(1, grown * 400 // (400 + distance) // state.scalars[S_THIN])
+    lots: int = max(1, grown * 400 // (400 + distance) // state.scalars[S_THIN])
+    return lots
 
 
 @kernel
 def bid_limit(state: FlowState) -> int:
     """Highest tick that a bid may take: the fair price less the gap."""
-    return (state.scalars[S_FAIR] >> 16) - state.scalars[S_GAP]
+    ticks: int = (state.scalars[S_FAIR] >> 16) - state.scalars[S_GAP]
+    return ticks
 
 
 @kernel
 def ask_limit(state: FlowState) -> int:
-    return (state.scalars[S_FAIR] >> 16) + 1 + state.scalars[S_GAP]
+    ticks: int = (state.scalars[S_FAIR] >> 16) + 1 + state.scalars[S_GAP]
+    return ticks
 
 
 # -- the three kinds of orders -----------------------------------------------------------------
@@ -199,18 +207,18 @@ def ask_limit(state: FlowState) -> int:
 
 @kernel
 def add_limit(state: FlowState, rows: Rows, count: int) -> int:
-    """A limit order of a random side: into the spread where there is room, else behind the touch."""
+    """A limit order of a random side: into the spread if there is room, else behind the touch."""
     scalars = state.scalars
-    side = BUY if draw(state, 2) == 0 else SELL
+    side = BUY if draw(state) < HALF else SELL
     if side == BUY:
         room = bid_limit(state) - scalars[S_BEST_BID]
     else:
         room = scalars[S_BEST_ASK] - ask_limit(state)
-    if room > 0 and draw(state, 4) != 0:
+    if room > 0 and draw(state) >= HALF // 2:
         # Two tries, the better one counts: gaps close fast.
-        behind = min(draw(state, room), draw(state, room))
+        behind = min((draw(state) * room >> 32), (draw(state) * room >> 32))
         ticks = bid_limit(state) - behind if side == BUY else ask_limit(state) + behind
-        distance = 0
+        distance = NONE
     else:
         distance = draw_from(state, TAB_DISTANCE)
         ticks = scalars[S_BEST_BID] - distance if side == BUY else scalars[S_BEST_ASK] + distance
@@ -226,7 +234,7 @@ def cancel_at(state: FlowState, rows: Rows, count: int) -> int:
     """Look at one tick of one side; what rests there is cancelled in part or in whole."""
     scalars = state.scalars
     distance = draw_from(state, TAB_DISTANCE)
-    if draw(state, 2) == 0:
+    if draw(state) < HALF:
         side, ticks = BUY, scalars[S_BEST_BID] - distance
     else:
         side, ticks = SELL, scalars[S_BEST_ASK] + distance
@@ -236,7 +244,7 @@ def cancel_at(state: FlowState, rows: Rows, count: int) -> int:
     held = state.book[BID if side == BUY else ASK, index]
     if held == 0:
         return count
-    left = 0 if draw(state, 8) < 5 else held * draw(state, 100) // 100
+    left = 0 if draw(state) < 5 * HALF // 4 else held * (draw(state) * 100 >> 32) // 100
     count = set_level(state, rows, count, side, ticks, left)
     return refill(state, rows, count)
 
@@ -247,7 +255,7 @@ def take(state: FlowState, rows: Rows, count: int, side: int, lots: int) -> int:
     scalars = state.scalars
     for _ in range(3):
         ticks = scalars[S_BEST_ASK] if side == BUY else scalars[S_BEST_BID]
-        if lots <= 0 or ticks == NO_ASK or ticks == NO_BID:
+        if lots <= 0 or ticks in (NO_ASK, NO_BID):
             break
         book_side = ASK if side == BUY else BID
         held = state.book[book_side, ticks - scalars[S_BASE]]
@@ -263,9 +271,9 @@ def refill(state: FlowState, rows: Rows, count: int) -> int:
     """Somebody quotes at once where a side has run empty."""
     scalars = state.scalars
     if scalars[S_BEST_BID] == NO_BID:
-        count = set_level(state, rows, count, BUY, bid_limit(state), level_lots(state, 0))
+        count = set_level(state, rows, count, BUY, bid_limit(state), level_lots(state, NONE))
     if scalars[S_BEST_ASK] == NO_ASK:
-        count = set_level(state, rows, count, SELL, ask_limit(state), level_lots(state, 0))
+        count = set_level(state, rows, count, SELL, ask_limit(state), level_lots(state, NONE))
     return count
 
 
@@ -292,7 +300,7 @@ def sweep(state: FlowState, rows: Rows, count: int, side: int) -> int:
             traded = min(held, lots)
             lots -= traded
             count = put(rows, count, scalars[S_EVENT_NS], ROW_TRADE, side, ticks, traded)
-        count = set_level(state, rows, count, -side, ticks, 0)
+        count = set_level(state, rows, count, -side, ticks, NONE)
     return count
 
 
@@ -300,12 +308,12 @@ def sweep(state: FlowState, rows: Rows, count: int, side: int) -> int:
 def requote(state: FlowState, rows: Rows, count: int) -> int:
     """Market makers follow: new levels one to three ticks from where they may be."""
     scalars = state.scalars
-    bid = bid_limit(state) - draw(state, 3)
+    bid = bid_limit(state) - (draw(state) * 3 >> 32)
     if bid > scalars[S_BEST_BID]:
-        count = set_level(state, rows, count, BUY, bid, level_lots(state, 0))
-    ask = ask_limit(state) + draw(state, 3)
+        count = set_level(state, rows, count, BUY, bid, level_lots(state, NONE))
+    ask = ask_limit(state) + (draw(state) * 3 >> 32)
     if ask < scalars[S_BEST_ASK]:
-        count = set_level(state, rows, count, SELL, ask, level_lots(state, 0))
+        count = set_level(state, rows, count, SELL, ask, level_lots(state, NONE))
     return count
 
 
@@ -340,11 +348,11 @@ def recentre(state: FlowState, rows: Rows, count: int) -> int:
         return count
     shift = index - WINDOW // 2
     base = scalars[S_BASE]
-    for side in (BUY, SELL):
+    for side in (SELL, BUY):
         row = BID if side == BUY else ASK
         for column in range(WINDOW):
             if not 0 <= column - shift < WINDOW and book[row, column] > 0:
-                count = set_level(state, rows, count, side, base + column, 0)
+                count = set_level(state, rows, count, side, base + column, NONE)
         if shift > 0:
             for column in range(WINDOW):
                 old = column + shift
@@ -368,8 +376,8 @@ def begin_phase(state: FlowState, phase: int, seconds: int, drift: int) -> None:
     scalars[S_PHASE_END_NS] = scalars[S_EVENT_NS] + seconds * NS
     scalars[S_DRIFT] = drift
     scalars[S_OWED] = 0
-    scalars[S_CHUNK] = 20 + draw(state, 80)
-    scalars[S_GAP] = (0, 6, 2)[phase]
+    scalars[S_CHUNK] = 10 + (draw(state) * 50 >> 32)
+    scalars[S_GAP] = (0, 5, 2)[phase]
     scalars[S_THIN] = (1, 10, 3)[phase]
 
 
@@ -378,27 +386,29 @@ def start_crash(state: FlowState, rows: Rows, count: int, at_ns: int) -> int:
     """From `at_ns` on: 5 to 10 % down within 30 to 60 s; nine tenths of the book go at once."""
     scalars = state.scalars
     scalars[S_EVENT_NS] = at_ns
-    percent = ONE // 20 + draw(state, ONE // 20)
-    begin_phase(state, CRASHING, 30 + draw(state, 31), -((scalars[S_FAIR] >> 16) * percent))
-    for side in (BUY, SELL):
+    percent = ONE // 20 + (draw(state) * ONE // 20 >> 32)
+    begin_phase(
+        state, CRASHING, 30 + (draw(state) * 31 >> 32), -((scalars[S_FAIR] >> 16) * percent)
+    )
+    for side in (SELL, BUY):
         row = BID if side == BUY else ASK
         for index in range(WINDOW):
             held = state.book[row, index]
             if held > 0:
                 ticks = scalars[S_BASE] + index
                 count = set_level(state, rows, count, side, ticks, max(1, held // 10))
-    return move_fair(state, rows, count, 0)
+    return move_fair(state, rows, count, NONE)
 
 
 @kernel
 def next_phase(state: FlowState) -> None:
     """A crash ends in a partial recovery, that in calm."""
     if state.scalars[S_PHASE] == CRASHING:
-        share = 30 + draw(state, 31)
+        share = 30 + (draw(state) * 31 >> 32)
         rise = -state.scalars[S_DRIFT] * share // 100
-        begin_phase(state, RECOVERING, 60 + draw(state, 61), rise)
+        begin_phase(state, RECOVERING, 60 + (draw(state) * 61 >> 32), rise)
     else:
-        begin_phase(state, CALM, 0, 0)
+        begin_phase(state, CALM, NONE, NONE)
 
 
 @kernel
@@ -413,7 +423,7 @@ def run_phase(state: FlowState, rows: Rows, count: int, passed_ns: int) -> int:
     if abs(scalars[S_OWED]) < scalars[S_CHUNK] * ONE:
         return count
     change, scalars[S_OWED] = scalars[S_OWED], 0
-    scalars[S_CHUNK] = 20 + draw(state, 80)
+    scalars[S_CHUNK] = 10 + (draw(state) * 50 >> 32)
     return move_fair(state, rows, count, change)
 
 
@@ -427,7 +437,7 @@ def pass_time(state: FlowState) -> int:
     activity = scalars[S_ACTIVITY]
     floor = 4 * ONE if scalars[S_PHASE] == CRASHING else ONE
     mean_ns = NS // EVENTS_PER_S * ONE // activity
-    wait_ns = max(1, (draw_from(state, TAB_EXPONENTIAL) * mean_ns) >> 16)
+    wait_ns: int = max(1, (draw_from(state, TAB_EXPONENTIAL) * mean_ns) >> 16)
     calmed = (activity - floor) * min(wait_ns, TAU_ACTIVITY_NS) // TAU_ACTIVITY_NS
     scalars[S_ACTIVITY] = activity - calmed
     scalars[S_NEXT_NS] += wait_ns
@@ -445,15 +455,14 @@ def one_event(state: FlowState, rows: Rows, count: int, passed_ns: int) -> int:
     scalars = state.scalars
     if scalars[S_PHASE] != CALM:
         count = run_phase(state, rows, count, passed_ns)
-    kind = draw(state, ONE)
+    kind = draw(state) >> 16
     if kind < P_JUMP:
         excite(state)
         return jump(state, rows, count)
     kind -= P_JUMP
     if kind < P_MARKET:
-        excite(state)
         sells = 85 if scalars[S_PHASE] == CRASHING else 50
-        side = SELL if draw(state, 100) < sells else BUY
+        side = SELL if (draw(state) * 100 >> 32) < sells else BUY
         return take(state, rows, count, side, draw_from(state, TAB_MARKET_LOTS))
     kind -= P_MARKET
     if kind < P_LIMIT:
@@ -469,7 +478,7 @@ def generate(state: FlowState, until_ns: int, rows: Rows) -> int:
     Where it stops makes no difference to what comes.
     """
     scalars = state.scalars
-    count = 0
+    count = NONE
     while scalars[S_NEXT_NS] < until_ns and count + MARGIN_ROWS <= len(rows):
         passed_ns = scalars[S_NEXT_NS] - scalars[S_EVENT_NS]
         scalars[S_EVENT_NS] = scalars[S_NEXT_NS]
@@ -482,8 +491,8 @@ def generate(state: FlowState, until_ns: int, rows: Rows) -> int:
 def write_snapshot(state: FlowState, ts_ns: int, rows: Rows) -> int:
     """Write the whole book as a snapshot; returns the number of rows."""
     base = state.scalars[S_BASE]
-    count = put(rows, 0, ts_ns, ROW_CLEAR, BUY, base, 0)
-    count = put(rows, count, ts_ns, ROW_CLEAR, SELL, base + WINDOW - 1, 0)
+    count = put(rows, NONE, ts_ns, ROW_CLEAR, BUY, base, NONE)
+    count = put(rows, count, ts_ns, ROW_CLEAR, SELL, base + WINDOW - 1, NONE)
     for index in range(state.scalars[S_BEST_BID] - base, -1, -1):
         lots = state.book[BID, index]
         if lots > 0:

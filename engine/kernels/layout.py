@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Int64s = npt.NDArray[np.int64]
+Float64s = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.void]
 
 # -- market rows -----------------------------------------------------------------------------
@@ -142,3 +143,115 @@ WAKE_TOP = 4  # best price or quantity changed
 WAKE_TRADE = 8  # a trade was received
 WAKE_BAR = 16  # a bar of some timeframe closed
 WAKE_END = 32  # no row is left
+
+# -- the exchange side: own orders, requests, answers ------------------------------------------
+
+O_SIDE = 0  # BUY or SELL
+O_TICKS = 1  # limit price; 0 for market
+O_LEAVES = 2  # lots still to fill
+O_KIND = 3  # KIND_ codes
+O_TIF = 4  # TIF_ codes
+O_TRIGGER = 5  # ticks; 0 for none
+O_REDUCE = 6  # 1: reduce-only
+O_OWNER = 7  # index into `ExchangeState.positions`
+O_STATE = 8  # STATE_ codes
+O_AHEAD = 9  # lots ahead when it joined its level; -1 before
+ORDER_COLUMNS = 10
+
+KIND_LIMIT, KIND_MARKET, KIND_STOP, KIND_STOP_LIMIT = range(4)
+TIF_GTC, TIF_IOC, TIF_FOK, TIF_POST_ONLY = range(4)
+STATE_FREE, STATE_SENT, STATE_RESTING, STATE_PARKED, STATE_DONE = range(5)
+"""PARKED: a stop that waits for its trigger."""
+
+Q_ARRIVAL_NS, Q_KIND, Q_SLOT = range(3)
+REQUEST_COLUMNS = 3
+REQUEST_NEW, REQUEST_CANCEL = 1, 2
+
+A_RECEIVED_NS, A_EXCH_NS, A_KIND, A_SLOT, A_TICKS, A_LOTS, A_MAKER, A_AHEAD, A_REASON, A_FINAL = (
+    range(10)
+)
+ANSWER_COLUMNS = 10
+ANSWER_ACCEPT, ANSWER_FILL, ANSWER_CANCEL, ANSWER_CANCEL_REJECT = 1, 2, 3, 4
+ANSWER_EXPIRE, ANSWER_TRIGGER = 5, 6
+
+REASON_NONE = 0
+REASON_POST_ONLY = 1  # would have taken
+REASON_IOC = 2  # remainder of an IOC or market order
+REASON_FOK = 3  # not enough within the limit
+REASON_REDUCE_ONLY = 4  # nothing to reduce
+REASON_NOT_WORKING = 5  # cancel of an order that is not there any more
+
+ORDER_SLOTS = 8192
+REQUESTS_LENGTH = 4096
+ANSWERS_LENGTH = 16384
+LIVE_MAX = 2048
+OWNERS = 1024
+
+# Indices of `ExchangeState.control`
+X_NOW_NS = 0
+X_ROWS = 1  # rows loaded
+X_EXCH_ROW = 2  # next row of the exchange side, an index into `exch_order`
+X_LOCAL_ROW = 3  # next row of the local side
+X_MORE = 4  # 1 while the source may have further rows
+X_REQ_HEAD, X_REQ_TAIL = 5, 6  # counters; ring index is counter % length
+X_ANS_HEAD, X_ANS_TAIL = 7, 8  # head: answers received locally
+X_LAST_ANSWER_NS = 9
+X_RESPONSE_NS = 10  # response latency
+X_QUEUE_MODEL = 11  # QUEUE_ codes
+X_WHOLE_FILLS = 12  # 1: a resting order fills in one piece
+X_BUYS, X_SELLS, X_STOPS = 13, 14, 15  # live orders per list
+X_BUY_LOW, X_BUY_HIGH = 16, 17  # price range of resting buys (bounds)
+X_SELL_LOW, X_SELL_HIGH = 18, 19
+X_TOP_VERSION = 20  # M_TOP_VERSION when control was last handed back
+X_OVERFLOW = 21  # 1: a ring was full; the run cannot be trusted
+X_PENDING = 22  # reasons of the present instant, kept over a WAKE_MORE
+CONTROL_LENGTH = 32
+
+QUEUE_RISK_AVERSE = 1
+QUEUE_POWER_PROB = 2
+
+WAKE_MORE = 64  # the source must be asked for more rows; never seen outside `engine.sim`
+
+
+class ExchangeState(NamedTuple):
+    """The exchange's side of one instrument. Allocated by `new_exchange`.
+
+    book       int64[2, window], scalars int64[MARKET_SCALARS]   as in MarketState
+    control    int64[CONTROL_LENGTH]                 see the X_ codes
+    orders     int64[ORDER_SLOTS, ORDER_COLUMNS]     see the O_ codes
+    fronts     float64[ORDER_SLOTS, 2]               lots ahead in the queue, lots traded at the
+                                                     level since its last depth row
+    live       int64[3, LIVE_MAX]                    slots of resting buys, resting sells and
+                                                     parked stops, oldest first
+    requests   int64[REQUESTS_LENGTH, 3]  ring       see the Q_ codes
+    answers    int64[ANSWERS_LENGTH, 10]  ring       see the A_ codes
+    positions  int64[OWNERS]                         lots by owner
+    queue      float64[1]                            parameter of the queue model
+    """
+
+    book: Int64s
+    scalars: Int64s
+    control: Int64s
+    orders: Int64s
+    fronts: Float64s
+    live: Int64s
+    requests: Int64s
+    answers: Int64s
+    positions: Int64s
+    queue: Float64s
+
+
+def new_exchange(mid_ticks: int, window_ticks: int = BOOK_WINDOW_TICKS) -> ExchangeState:
+    market = new_market(mid_ticks, (), window_ticks)
+    return ExchangeState(
+        book=market.book,
+        scalars=market.scalars,
+        control=np.zeros(CONTROL_LENGTH, np.int64),
+        orders=np.zeros((ORDER_SLOTS, ORDER_COLUMNS), np.int64),
+        fronts=np.zeros((ORDER_SLOTS, 2), np.float64),
+        live=np.zeros((3, LIVE_MAX), np.int64),
+        requests=np.zeros((REQUESTS_LENGTH, REQUEST_COLUMNS), np.int64),
+        answers=np.zeros((ANSWERS_LENGTH, ANSWER_COLUMNS), np.int64),
+        positions=np.zeros(OWNERS, np.int64),
+        queue=np.zeros(1, np.float64),
+    )

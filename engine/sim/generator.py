@@ -87,7 +87,7 @@ class MarketGenerator:
         while self._crashes_ns and self._crashes_ns[0] < end_ns:
             at_ns = self._crashes_ns.pop(0)
             self._generate(at_ns, pieces)
-            count = flow.start_crash(self._state, self._buffer, 0, at_ns)
+            count = flow.start_crash(self._state, self._buffer, flow.NONE, at_ns)
             pieces.append(self._buffer[:count].copy())
         self._generate(end_ns, pieces)
         self._until_ns = end_ns
@@ -120,14 +120,14 @@ def _new_state(seed: int, start_ns: int, start_ticks: int) -> flow.FlowState:
         random=np.array([seed % (1 << 64)], np.uint64),
         tables=_tables(),
     )
-    flow.refill(state, np.zeros(2, ROW), 0)
+    flow.refill(state, np.zeros(2, ROW), flow.NONE)
     return state
 
 
 def _tables() -> Int64s:
     """Quantiles as whole numbers: the last digit of a machine's logarithm does not show."""
     normal = NormalDist()
-    tables = np.zeros((5, flow.TABLE), np.int64)
+    tables = np.zeros((flow.TABLES, flow.TABLE), np.int64)
     for index in range(flow.TABLE):
         share = (index + 0.5) / flow.TABLE
         z = normal.inv_cdf(share)
@@ -141,4 +141,4 @@ def _tables() -> Int64s:
 
 def _distance(share: float) -> int:
     """Ticks from the touch: a third within 3 ticks, half within 10, a tail of 1,500."""
-    return min(1500, round(9 * ((1 - share) ** -1.1 - 1)))
+    return min(1500, round(9 * (math.pow(1 - share, -1.1) - 1)))

@@ -61,8 +61,7 @@ def verify(path: Path) -> chain.Head:
         database.translated(LEDGER, path),
         closing(database.open_reader(path)) as connection,
     ):
-        if database.schema_version(connection, path, LEDGER) == 0:
-            raise LedgerError(f"{path} is an empty file, not a backup: choose another")
+        database.schema_version(connection, path, LEDGER)
         problem = database.check_pages(connection, is_full=True)
         if problem:
             raise LedgerError(f"backup {path} is damaged ({problem}): choose another")

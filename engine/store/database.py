@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -51,13 +51,33 @@ def translated(schema: Schema, path: Path) -> Iterator[None]:
         raise LedgerError(f"{schema.word} {path}: {shorten(str(error), 200)}") from error
 
 
+def create(path: Path, schema: Schema, meta: Mapping[str, str]) -> None:
+    """Make a new file with every step applied and `meta` in its meta table.
+
+    It appears under its name only when it is complete. So a file that is there and empty is never
+    a new one that was interrupted: it has lost its content, and `open_writer` refuses it.
+    """
+    part = path.with_name(path.name + ".new")
+    part.unlink(missing_ok=True)
+    create_private(part)
+    with closing(sqlite3.connect(part, isolation_level=None)) as connection:
+        # A crash leaves nothing but the unfinished file, which is made anew.
+        connection.execute("PRAGMA journal_mode = MEMORY").fetchall()
+        migrate(connection, schema, 0)
+        if meta:
+            with transaction(connection):
+                write_meta(connection, meta)
+    os.replace(part, path)
+    sync_folder(path.parent)
+
+
 def open_writer(path: Path, schema: Schema) -> sqlite3.Connection:
-    """The one connection that writes `path`, created if need be and brought up to date.
+    """The one connection that writes `path`, which exists, brought up to date.
 
     It may be handed to another thread, but only one at a time may use it. Raises sqlite3.Error
     and OSError (see `translated`), and LedgerError for a file that is not ours or too new.
     """
-    create_private(path)
+    path.chmod(0o600)
     # isolation_level None: no transaction is opened behind our back.
     connection = sqlite3.connect(
         path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False
@@ -102,23 +122,16 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 
 def create_private(path: Path) -> None:
-    """Make sure that `path` exists and only its owner may read it; -wal and -shm inherit that.
+    """Make an empty file that only its owner may read; its -wal and -shm will inherit that.
 
     A folder that has to be made is private as well; one that exists belongs to somebody else.
-    Never called on a file that SQLite has open: closing a second descriptor drops its locks.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise LedgerError(
             f"SQLite {sqlite3.sqlite_version} is too old: use a Python with SQLite 3.37 or newer"
         )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        path.chmod(0o600)
-        return
-    os.close(descriptor)
-    sync_folder(path.parent)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def sync_folder(folder: Path) -> None:
@@ -136,12 +149,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def schema_version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
-    """Steps applied to the file, 0 for a new one; LedgerError if it is foreign or too new."""
+    """Steps applied to the file; LedgerError if it is foreign, empty or too new."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    is_empty = connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
-    if owner != schema.application_id and not (owner == 0 and version == 0 and is_empty):
-        raise LedgerError(f"{path} is not a Pilothouse {schema.word}: move it away or name another")
+    if owner != schema.application_id or version < 1:
+        raise LedgerError(
+            f"{path} is not a Pilothouse {schema.word}, or has lost its content: move it away, "
+            "or restore the latest backup"
+        )
     if version > len(schema.steps):
         raise LedgerError(
             f"{schema.word} {path} was written by a newer Pilothouse (schema {version}, this one "
@@ -249,7 +264,7 @@ def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT key, value FROM meta"))
 
 
-def write_meta(connection: sqlite3.Connection, values: dict[str, str]) -> None:
+def write_meta(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
 

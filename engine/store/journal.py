@@ -84,10 +84,9 @@ class LedgerJournal:
             self._writer.close()
             try:
                 if self._writer.failure is None:
-                    head = self._writer.head
+                    mark = {"clean_stop": _stop_mark(self._writer.head)}
                     with database.transaction(self._connection):
-                        stop = {"clean_stop": f"{head.seq} {head.hash.hex()}"}
-                        database.write_meta(self._connection, stop)
+                        database.write_meta(self._connection, mark)
                     self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
                 self._connection.close()
@@ -118,6 +117,8 @@ def open_ledger(
         lock = database.lock_beside(path)
         try:
             now_ns = clock.now_ns()
+            if not path.exists():
+                _create(path, now_ns, schema)
             head, is_full = _check(path, now_ns, schema)
             connection = database.open_writer(path, schema)
             try:
@@ -131,18 +132,34 @@ def open_ledger(
             raise
 
 
+def _create(path: Path, now_ns: int, schema: Schema) -> None:
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and wal.stat().st_size > 0:
+        raise LedgerError(
+            f"ledger {path} is missing but its {wal.name} is there: bring the ledger back, or "
+            "move that file away to begin anew"
+        )
+    first = {
+        "salt": str(new_salt()),
+        "created_ns": str(now_ns),
+        "full_check_ns": str(now_ns),
+        "clean_stop": _stop_mark(chain.EMPTY),
+    }
+    database.create(path, schema, first)
+
+
+def _stop_mark(head: chain.Head) -> str:
+    """What a clean stop leaves behind; empty while the ledger is open."""
+    return f"{head.seq} {head.hash.hex()}"
+
+
 def _check(path: Path, now_ns: int, schema: Schema) -> tuple[chain.Head, bool]:
     """The end of the chain, and whether the check was a full one. Backs up before a migration."""
-    if not path.exists() or path.stat().st_size == 0:
-        return chain.EMPTY, True
     with closing(database.open_reader(path)) as connection:
         version = database.schema_version(connection, path, schema)
-        if version == 0:
-            return chain.EMPTY, True
         meta = database.read_meta(connection)
-        # Both are missing if the program was killed between making the file and first use.
-        clean_stop = meta.get("clean_stop", "")
-        age_ns = now_ns - int(meta.get("full_check_ns", "0"))
+        clean_stop = meta["clean_stop"]
+        age_ns = now_ns - int(meta["full_check_ns"])
         is_full = not clean_stop or not 0 <= age_ns <= FULL_CHECK_INTERVAL_NS
         problem = database.check_pages(connection, is_full=is_full)
         if problem:
@@ -151,7 +168,7 @@ def _check(path: Path, now_ns: int, schema: Schema) -> tuple[chain.Head, bool]:
                 "the latest backup"
             )
         head = chain.verify(connection)
-    if clean_stop and clean_stop != f"{head.seq} {head.hash.hex()}":
+    if clean_stop and clean_stop != _stop_mark(head):
         raise LedgerError(
             f"ledger {path} ends at event {head.seq} but was closed at event "
             f"{clean_stop.split()[0]}: it was changed since; restore the latest backup"
@@ -167,9 +184,6 @@ def _note_start(connection: sqlite3.Connection, now_ns: int, is_full: bool) -> N
         values = {"clean_stop": ""}
         if is_full:
             values["full_check_ns"] = str(now_ns)
-        if "salt" not in database.read_meta(connection):
-            values["salt"] = str(new_salt())
-            values["created_ns"] = str(now_ns)
         database.write_meta(connection, values)
 
 

@@ -20,6 +20,8 @@ class MarketFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         with database.translated(MARKET, path):
+            if not path.exists():
+                database.create(path, MARKET, {})
             self._connection: sqlite3.Connection = database.open_writer(path, MARKET)
 
     def insert_bars(self, instrument_id: str, timeframe_ns: int, bars: Sequence[BarRow]) -> None:

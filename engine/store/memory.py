@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from typing import Any, ClassVar
 
 from engine.domain.events import AnyEvent
 from engine.store.codec import GENESIS, chain, encode
@@ -40,31 +42,15 @@ class MemoryJournal:
 class _Resolved(Future[int]):
     """A future that was done from the beginning.
 
-    An ordinary Future makes a lock and a condition; half a million of them is what a backtest
-    would spend most of its journal's time on. So this one skips the constructor and answers for
-    itself.
+    An ordinary one makes a lock and a condition for itself; half a million of those is what a
+    backtest would spend most of its journal's time on. What is the same for all of ours (done, no
+    error, nobody waiting) is kept once, here, under the names the base class reads.
     """
 
+    _condition = threading.Condition()
+    _state = "FINISHED"
+    _exception = None
+    _waiters: ClassVar[list[Any]] = []  # type: ignore[misc]
+
     def __init__(self, value: int) -> None:
-        self._value = value
-
-    def result(self, timeout: float | None = None) -> int:
-        return self._value
-
-    def exception(self, timeout: float | None = None) -> None:
-        return None
-
-    def done(self) -> bool:
-        return True
-
-    def cancelled(self) -> bool:
-        return False
-
-    def running(self) -> bool:
-        return False
-
-    def cancel(self) -> bool:
-        return False
-
-    def add_done_callback(self, fn: Callable[[Future[int]], object]) -> None:
-        fn(self)
+        self._result = value

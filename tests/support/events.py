@@ -24,9 +24,7 @@ from engine.domain.events import (
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.order import Fill
 from tests.support.builders import a_fill, an_order, linear
-
-T0_NS = 1_723_104_000_000_000_000
-"""2024-08-08 08:00 UTC: a usual beginning."""
+from tests.support.plain_events import T0_NS, numbered
 
 ORDER_ID = an_order().client_order_id
 
@@ -42,6 +40,7 @@ def a_session(**changes: Any) -> SessionStarted:
         "world": "generated market, seed 7",
         "capital": Decimal(10_000),
         "settle": "USDT",
+        "salt": 0x123456789,
         "instruments": [linear()],
     }
     return SessionStarted(**(values | changes))
@@ -79,7 +78,7 @@ def an_equity_mark(ts_ns: int = T0_NS, equity: str = "12.5") -> EquityMarked:
 
 
 def a_note(number: int = 1) -> Noted:
-    return Noted(ts_ns=T0_NS + number, bot_id="bot-1", text=f"note {number}")
+    return numbered(number)
 
 
 # -- strategies ------------------------------------------------------------------------------

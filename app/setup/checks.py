@@ -1,0 +1,52 @@
+"""`python3 -m app test [pytest's words]`: every check the project has, in one command.
+
+All steps run, also after one has failed. Each is told in one line (a failed one with what it
+said), and pytest comes last, so that its own summary closes the output.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+WORKERS = 2
+"""pytest processes, unless -n is given. The machines this runs on have two cores."""
+
+
+def run(checkout: Path, words: Sequence[str]) -> int:
+    """Run all steps in `checkout`; 0 when every one passed, else pytest's code or 1."""
+    tools = Path(sys.executable).parent
+    steps = {
+        "ruff check": [sys.executable, "-m", "ruff", "check", "."],
+        "ruff format": [sys.executable, "-m", "ruff", "format", "--check", "."],
+        "mypy --strict": [sys.executable, "-m", "mypy"],
+        "import contracts": [str(tools / "lint-imports"), "--no-cache"],
+    }
+    passed = [_step(name, command, checkout) for name, command in steps.items()]
+    code = subprocess.call([sys.executable, "-m", "pytest", *_pytest_words(words)], cwd=checkout)
+    return code or (0 if all(passed) else 1)
+
+
+def _step(name: str, command: Sequence[str], checkout: Path) -> bool:
+    started = time.perf_counter()
+    try:
+        done = subprocess.run(
+            command, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+        passed, said = done.returncode == 0, done.stdout.decode(errors="replace")
+    except OSError as error:
+        passed, said = False, f"{command[0]}: {error.strerror}: run python3 -m app test\n"
+    took = time.perf_counter() - started
+    print(f"{'ok    ' if passed else 'FAILED'}  {name}  ({took:.1f} s)", flush=True)
+    if not passed:
+        print(said.rstrip(), end="\n\n", flush=True)
+    return passed
+
+
+def _pytest_words(words: Sequence[str]) -> list[str]:
+    """pytest's command line, in parallel unless the person says otherwise or wants a debugger."""
+    own = any(word.startswith(("-n", "--numprocesses", "--pdb")) or word == "-s" for word in words)
+    return [*words] if own else ["-n", str(WORKERS), *words]

@@ -1,0 +1,257 @@
+"""Candles as text: bars in, lines of half-cell box drawing out, with axis, last price and volume.
+
+Each candle is one column. A cell holds two half cells, so the price resolution is twice the
+height. Rising bodies are drawn with heavy lines and falling ones as solid blocks, so that colour
+is not the only difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from app.views import format as fmt
+from app.views.cells import Cell, Line, merge
+from app.views.glyphs import ASCII, Glyphs
+from engine.domain.instrument import Instrument
+from engine.domain.snapshots import BarRow
+
+ZOOMS = (1, 2, 3, 4)
+"""Columns a bar, body included."""
+_PAD_SHARE = 12
+"""Free room above and below the bars: 1/12 of their range."""
+
+# Half cells, upper and lower: 0 nothing, 1 wick, 2 body.
+_RISING = {
+    (0, 0): " ",
+    (1, 0): "╵",
+    (0, 1): "╷",
+    (1, 1): "│",
+    (2, 0): "╹",
+    (0, 2): "╻",
+    (2, 2): "┃",
+    (1, 2): "╽",
+    (2, 1): "╿",
+}
+_FALLING = {
+    (0, 0): " ",
+    (1, 0): "╵",
+    (0, 1): "╷",
+    (1, 1): "│",
+    (2, 0): "▀",
+    (0, 2): "▄",
+    (2, 2): "█",
+    (1, 2): "▄",
+    (2, 1): "▀",
+}
+_ASCII = {pair: " " if pair == (0, 0) else "#" if 2 in pair else "|" for pair in _RISING}
+_ASCII_RISING = {**_ASCII, (2, 0): "0", (0, 2): "0", (2, 2): "0", (1, 2): "0", (2, 1): "0"}
+
+
+class Scale(msgspec.Struct, frozen=True):
+    """Which ticks the rows of a chart stand for, in half cells."""
+
+    low: int
+    high: int
+    rows: int
+
+    def half_of(self, ticks: int) -> int:
+        """Half cell from the top, 0 to 2 x rows - 1, cut off at the edges."""
+        halves = self.rows * 2
+        span = max(1, self.high - self.low)
+        at = (self.high - ticks) * halves // span
+        return max(0, min(halves - 1, at))
+
+    def row_of(self, ticks: int) -> int | None:
+        return self.half_of(ticks) // 2 if self.low <= ticks <= self.high else None
+
+    def ticks_at(self, row: int) -> int:
+        """The price in the middle of a row."""
+        span = self.high - self.low
+        return self.high - (span * (2 * row + 1)) // (2 * self.rows)
+
+    def holds(self, low: int, high: int) -> bool:
+        """True while `low..high` fits and does not leave most of the rows empty."""
+        return self.low <= low and high <= self.high and (high - low) * 3 >= (self.high - self.low)
+
+
+class ChartView:
+    """View state of one chart: where it is scrolled to, how wide its bars are, and its scale.
+
+    The scale has hysteresis: it changes when the bars leave it, not with each tick.
+    """
+
+    def __init__(self) -> None:
+        self.back = 0
+        """Bars between the right edge and the newest one; 0 follows the market."""
+        self.zoom = 1
+        """Index into `ZOOMS`."""
+        self._scale: Scale | None = None
+
+    def scroll(self, bars: int, available: int) -> None:
+        self.back = max(0, min(max(0, available - 1), self.back + bars))
+
+    def change_zoom(self, step: int) -> None:
+        self.zoom = max(0, min(len(ZOOMS) - 1, self.zoom + step))
+
+    def live(self) -> None:
+        self.back = 0
+
+    def visible(self, bars: Sequence[BarRow], columns: int) -> Sequence[BarRow]:
+        end = len(bars) - self.back
+        return bars[max(0, end - columns // ZOOMS[self.zoom]) : max(0, end)]
+
+    def scale(self, bars: Sequence[BarRow], rows: int) -> Scale:
+        low = min(bar.low for bar in bars)
+        high = max(bar.high for bar in bars)
+        if self._scale is None or self._scale.rows != rows or not self._scale.holds(low, high):
+            pad = max(1, (high - low) // _PAD_SHARE)
+            self._scale = Scale(low - pad, high + pad, rows)
+        return self._scale
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A price worth a label on the axis: own order, average entry."""
+
+    ticks: int
+    tone: str
+    glyph: str
+
+
+def chart_lines(
+    view: ChartView,
+    bars: Sequence[BarRow],
+    instrument: Instrument,
+    last_ticks: int,
+    marks: Sequence[Mark],
+    width: int,
+    height: int,
+    glyphs: Glyphs,
+) -> list[Line]:
+    """The whole pane: candles, price axis at the right, volume and times below."""
+    axis_width = len(fmt.price(max(last_ticks, 1), instrument)) + 2
+    columns, rows = width - axis_width, height - 3
+    shown = view.visible(bars, columns)
+    if not shown or columns < 4 or rows < 3:
+        return []
+    scale = view.scale(shown, rows)
+    grid = _candle_grid(shown, scale, columns, ZOOMS[view.zoom], glyphs)
+    last_row = scale.row_of(last_ticks)
+    if last_row is not None:
+        _draw_last_line(grid[last_row], glyphs)
+    labels = _axis(scale, instrument, last_ticks, marks, axis_width, glyphs)
+    lines = [merge(grid[row]) + labels[row] for row in range(rows)]
+    lines += _volume_lines(shown, columns, axis_width, ZOOMS[view.zoom], instrument, glyphs)
+    lines.append(_time_line(shown, columns, axis_width, ZOOMS[view.zoom]))
+    return lines
+
+
+def _candle_grid(
+    bars: Sequence[BarRow], scale: Scale, columns: int, step: int, glyphs: Glyphs
+) -> list[list[Cell]]:
+    """Rows of one-character cells; the newest bar stands at the right edge."""
+    blank = Cell(" ", "text")
+    grid = [[blank] * columns for _ in range(scale.rows)]
+    for place, bar in enumerate(reversed(bars)):
+        column = columns - 1 - place * step
+        if column < 0:
+            break
+        _draw_candle(grid, column, bar, scale, glyphs)
+    return grid
+
+
+def _draw_candle(
+    grid: list[list[Cell]], column: int, bar: BarRow, scale: Scale, glyphs: Glyphs
+) -> None:
+    rises = bar.close >= bar.open
+    if glyphs is ASCII:
+        shapes = _ASCII_RISING if rises else _ASCII
+    else:
+        shapes = _RISING if rises else _FALLING
+    tone = "up" if rises else "down"
+    wick_top, wick_end = scale.half_of(bar.high), scale.half_of(bar.low)
+    body_top = scale.half_of(max(bar.open, bar.close))
+    body_end = scale.half_of(min(bar.open, bar.close))
+    for row in range(wick_top // 2, wick_end // 2 + 1):
+        halves = [
+            2 if body_top <= half <= body_end else 1 if wick_top <= half <= wick_end else 0
+            for half in (2 * row, 2 * row + 1)
+        ]
+        grid[row][column] = Cell(shapes[halves[0], halves[1]], tone)
+
+
+def _draw_last_line(row: list[Cell], glyphs: Glyphs) -> None:
+    """A dotted line at the last price, behind the candles."""
+    for column, cell in enumerate(row):
+        if cell.text == " " and column % 2 == 0:
+            row[column] = Cell(glyphs.dot, "faint")
+
+
+def _axis(
+    scale: Scale,
+    instrument: Instrument,
+    last_ticks: int,
+    marks: Sequence[Mark],
+    width: int,
+    glyphs: Glyphs,
+) -> list[Line]:
+    """Price labels every few rows; the last price and marked prices always."""
+    lines: list[Line] = []
+    marked = {row: mark for mark in marks if (row := scale.row_of(mark.ticks)) is not None}
+    last_row = scale.row_of(last_ticks)
+    for row in range(scale.rows):
+        if row == last_row:
+            text = fmt.price(last_ticks, instrument)
+            lines.append((Cell(glyphs.pointer_back, "last"), Cell(text.rjust(width - 1), "last")))
+        elif row in marked:
+            mark = marked[row]
+            text = fmt.price(mark.ticks, instrument)
+            lines.append((Cell(mark.glyph, mark.tone), Cell(text.rjust(width - 1), mark.tone)))
+        elif row % 4 == 1:
+            text = fmt.price(scale.ticks_at(row), instrument)
+            lines.append((Cell(glyphs.wall, "faint"), Cell(text.rjust(width - 1), "dim")))
+        else:
+            lines.append((Cell(glyphs.wall, "faint"), Cell(" " * (width - 1), "dim")))
+    return lines
+
+
+def _volume_lines(
+    bars: Sequence[BarRow],
+    columns: int,
+    axis_width: int,
+    step: int,
+    instrument: Instrument,
+    glyphs: Glyphs,
+) -> list[Line]:
+    """Two rows of volume columns, in eighths."""
+    most = max((bar.volume for bar in bars), default=0) or 1
+    upper = [Cell(" ", "text")] * columns
+    lower = [Cell(" ", "text")] * columns
+    for place, bar in enumerate(reversed(bars)):
+        column = columns - 1 - place * step
+        if column < 0:
+            break
+        tone = "up_dim" if bar.close >= bar.open else "down_dim"
+        eighths = -(-bar.volume * 16 // most)
+        if eighths > 8:
+            upper[column] = Cell(glyphs.steps[min(7, eighths - 9)], tone)
+        if eighths > 0:
+            lower[column] = Cell(glyphs.steps[min(7, eighths - 1)], tone)
+    label = fmt.compact(instrument.qty(most))
+    head = (Cell(glyphs.wall, "faint"), Cell(label.rjust(axis_width - 1), "faint"))
+    foot = (Cell(glyphs.wall, "faint"), Cell("vol".rjust(axis_width - 1), "faint"))
+    return [merge(upper) + head, merge(lower) + foot]
+
+
+def _time_line(bars: Sequence[BarRow], columns: int, axis_width: int, step: int) -> Line:
+    """Times under every sixteenth column or so, counted from the newest bar."""
+    text = [" "] * (columns + axis_width)
+    every = max(1, 16 // step)
+    for place, bar in enumerate(reversed(bars)):
+        column = columns - 1 - place * step
+        label = fmt.clock(bar.start_ns)
+        start = column - len(label) + 1
+        if place % every == 0 and start >= 0:
+            text[start : column + 1] = label
+    return (Cell("".join(text), "faint"),)

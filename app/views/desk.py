@@ -1,0 +1,368 @@
+"""The desk: everything a face remembers, and the road from a key to what it does.
+
+A face calls `see` for each picture it paints, `press` for each key and `tick` as time passes, and
+performs the effects it gets back. Nothing here reads a clock or knows a toolkit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from app.views import moves, rules
+from app.views import ticket as tickets
+from app.views.actions import ACTIONS, Action, Risk, contexts_of, resolve
+from app.views.cells import Cell
+from app.views.chart import ChartView
+from app.views.commands import BUILDERS, Sender, build, grabbed_by, place
+from app.views.effects import Crash, Effect, Leave, Less, Open, Show, Submit, Wake
+from app.views.gestures import HELD_NS, Gestures, Ruling, Verdict
+from app.views.keymap import Keymap, key_label
+from app.views.ladder import Ladder, orders_in_row
+from app.views.viewstate import ViewState, feed_age_ms, find_market, is_stale
+from engine.domain import commands as c
+from engine.domain.order import OrderSpec
+from engine.domain.snapshots import EngineSnapshot, LogRow
+
+NOTICE_NS = 4_000_000_000
+ALERT_NS = 8_000_000_000
+"""Refusals stay in sight this long, whatever else is said."""
+RESET_WORD = "RESUME"
+_PICTURES_KEPT = 12
+_SENT_KEPT = 256
+
+
+class _Picture:
+    """A snapshot while it is on the screen: since when, and until when it was the newest."""
+
+    __slots__ = ("from_ns", "snapshot", "until_ns")
+
+    def __init__(self, snapshot: EngineSnapshot, now_ns: int) -> None:
+        self.snapshot = snapshot
+        self.from_ns = self.until_ns = now_ns
+
+
+class Notice(NamedTuple):
+    words: str
+    tone: str
+    until_ns: int
+
+
+class Desk:
+    def __init__(self, keymap: Keymap, new_id: Callable[[], str], leaving: str = "") -> None:
+        self.keymap = keymap
+        self.leaving = leaving
+        self.gestures = Gestures(keymap.label(ACTIONS["arm"]))
+        self.snapshot: EngineSnapshot | None = None
+        self.failure = ""
+        self.instrument_id = ""
+        self.bot_id = ""
+        self.order_id = ""
+        self.grabbed_id = ""
+        self.qty_lots: dict[str, int] = {}
+        self.timeframe = ""
+        self.chart = ChartView()
+        self.scroll: dict[str, int] = {}
+        """First row shown, by pane, for lists without a selection."""
+        self.own_log: deque[LogRow] = deque(maxlen=50)
+        self.last_key_ns: int | None = None
+        self._sender = Sender(new_id)
+        self._ladders: dict[str, Ladder] = {}
+        self._pictures: deque[_Picture] = deque(maxlen=_PICTURES_KEPT)
+        self._feed_age_ms = 0
+        self._seen_ns = 0
+        self._sent: dict[str, str] = {}
+        """Commands without a receipt yet: id -> words."""
+        self._notice: Notice | None = None
+
+    # -- pictures ------------------------------------------------------------------------------
+
+    def see(self, snapshot: EngineSnapshot | None, failure: str, now_ns: int, wall_ns: int) -> bool:
+        """Take in what is painted from now on; True when it is a new picture."""
+        self._seen_ns = now_ns
+        self.failure = failure
+        if snapshot is None:
+            return False
+        self._feed_age_ms = feed_age_ms(snapshot, wall_ns)
+        if self._pictures and self._pictures[-1].snapshot is snapshot:
+            self._pictures[-1].until_ns = now_ns
+            return False
+        self._pictures.append(_Picture(snapshot, now_ns))
+        self.snapshot = snapshot
+        moves.settle(self, snapshot)
+        self._read_receipts(snapshot, now_ns)
+        market = find_market(snapshot, self.instrument_id)
+        if market is not None:
+            self.ladder.follow(market.last_ticks, now_ns, self.last_key_ns)
+        return True
+
+    def feed_age_ms(self, now_ns: int) -> int:
+        return self._feed_age_ms + max(0, now_ns - self._seen_ns) // 1_000_000
+
+    def is_stale(self, now_ns: int) -> bool:
+        return self.snapshot is not None and is_stale(self.snapshot, self.feed_age_ms(now_ns))
+
+    @property
+    def ladder(self) -> Ladder:
+        """The ladder of the instrument that is shown."""
+        return self._ladders.setdefault(self.instrument_id, Ladder())
+
+    def entry_ticks(self) -> int:
+        """Average entry of the acting book in the shown instrument; 0 when it is flat."""
+        if self.snapshot is None:
+            return 0
+        acting = self.view("", self._seen_ns).acting_bot_id
+        for position in self.snapshot.positions:
+            if position.bot_id == acting and position.instrument_id == self.instrument_id:
+                return int(position.entry_ticks) if position.entry_ticks is not None else 0
+        return 0
+
+    def scrolled(self, pane: str, count: int, height: int) -> int:
+        """First row of a list of `count` rows in `height`; scrolling stops at its end."""
+        first = max(0, min(self.scroll.get(pane, 0), count - height))
+        self.scroll[pane] = first
+        return first
+
+    def view(self, pane: str, now_ns: int, key_ns: int | None = None) -> ViewState:
+        """The state a gesture is judged on: the picture that was painted at `key_ns`."""
+        picture = self._picture_at(now_ns if key_ns is None else key_ns)
+        snapshot = picture.snapshot if picture is not None else None
+        ladder = self.ladder
+        orders = snapshot.orders if snapshot is not None else []
+        row = ladder.row_of(ladder.cursor_ticks) if ladder.is_placed else None
+        return ViewState(
+            snapshot=snapshot,
+            instrument_id=self.instrument_id,
+            bot_id=self.bot_id,
+            order_id=self.order_id,
+            pane=pane,
+            cursor_ticks=ladder.cursor_ticks,
+            cursor_orders=orders_in_row(ladder, orders, self.instrument_id, row),
+            is_cursor_painted=ladder.is_cursor_painted,
+            is_ladder_settling=ladder.is_settling(now_ns),
+            qty_lots=self.qty_lots.get(self.instrument_id, 0),
+            grabbed_id=self.grabbed_id,
+            is_armed=self.gestures.is_armed,
+            feed_age_ms=self.feed_age_ms(now_ns),
+            picture_age_ms=max(0, now_ns - picture.until_ns) // 1_000_000 if picture else 0,
+            failure=self.failure,
+            leaving=self.leaving,
+        )
+
+    def _picture_at(self, key_ns: int) -> _Picture | None:
+        for picture in reversed(self._pictures):
+            if picture.from_ns <= key_ns:
+                return picture
+        return self._pictures[0] if self._pictures else None
+
+    # -- keys ----------------------------------------------------------------------------------
+
+    def press(
+        self, key: str, pane: str, key_ns: int, now_ns: int, *, priority_only: bool = False
+    ) -> list[Effect] | None:
+        """What `key` does in `pane`; None when it is not ours (typing into a dialog)."""
+        action = self.keymap.action_for(key, contexts_of(pane))
+        if priority_only and (action is None or not action.priority):
+            return None
+        return self._gesture(key, key_label(key), action, pane, key_ns, now_ns)
+
+    def choose(self, action_id: str, pane: str, now_ns: int) -> list[Effect]:
+        """An action picked from the palette: the same rules, with Enter as its key."""
+        key = f"palette:{action_id}"
+        return self._gesture(key, "Enter", ACTIONS[action_id], pane, now_ns, now_ns)
+
+    def _gesture(
+        self, key: str, label: str, action: Action | None, pane: str, key_ns: int, now_ns: int
+    ) -> list[Effect]:
+        view = self.view(pane, now_ns, key_ns)
+        self.last_key_ns = key_ns
+        if action is not None:
+            action = resolve(action, view)
+        ruling = self.gestures.press(key, label, action, view, key_ns, now_ns)
+        return self._act(key, ruling, view, now_ns)
+
+    def tick(self, now_ns: int) -> list[Effect]:
+        """Let time pass: held presses, lapsed taps, disarming."""
+        view = self.view("", now_ns)
+        effects: list[Effect] = []
+        for key, ruling in self.gestures.tick(view, now_ns):
+            effects += self._act(key, ruling, ruling.view or view, now_ns)
+        return effects
+
+    def pasted(self, now_ns: int) -> None:
+        """Text was pasted outside of any text field."""
+        self.say(self.gestures.pasted().words, "warn", now_ns)
+
+    def _act(self, key: str, ruling: Ruling, view: ViewState, now_ns: int) -> list[Effect]:
+        if ruling.verdict is Verdict.FIRE and ruling.action is not None:
+            return self._fire(key, ruling.action, view, now_ns)
+        if ruling.verdict is Verdict.HELD:
+            return [Wake(HELD_NS)]
+        if ruling.verdict is Verdict.REFUSED:
+            self.say(ruling.words, "alert", now_ns)
+        elif ruling.words and ruling.verdict is not Verdict.ASK:
+            self.say(ruling.words, "warn", now_ns)
+        return []
+
+    def _fire(self, key: str, action: Action, view: ViewState, now_ns: int) -> list[Effect]:
+        local = _LOCAL.get(action.id)
+        if local is not None:
+            return local(self, view, now_ns)
+        commands = build(action.id, view, self._sender)
+        if action.risk is Risk.INCREASE and commands:
+            self.gestures.sent(key, commands[-1].command_id, now_ns)
+        if isinstance(commands[0] if commands else None, c.MoveOrder):
+            self.grabbed_id = ""
+        return self._submit(commands, action.short, now_ns)
+
+    def _submit(self, commands: list[c.AnyCommand], name: str, now_ns: int) -> list[Effect]:
+        for command in commands:
+            self._sent[command.command_id] = self._words_of(command, name)
+            self.say(f"sent: {self._sent[command.command_id]}", "note", now_ns)
+        while len(self._sent) > _SENT_KEPT:
+            del self._sent[next(iter(self._sent))]
+        return [Submit(command) for command in commands]
+
+    def _words_of(self, command: c.AnyCommand, name: str) -> str:
+        if isinstance(command, c.PlaceOrder):
+            instrument = self.view("", self._seen_ns).instrument
+            if instrument is not None:
+                return tickets.describe(command.spec, instrument)
+        bot_id = getattr(command, "bot_id", "")
+        return f"{name} {bot_id}".strip()
+
+    # -- dialogs -------------------------------------------------------------------------------
+
+    def why_not_send(self, spec: OrderSpec, now_ns: int) -> str:
+        """Why the ticket's order cannot leave now; "" when it can."""
+        view = self.view("ladder", now_ns)
+        if spec.reduce_only:
+            return rules.is_alive(view)
+        if not self.gestures.is_armed:
+            return f"order keys are SAFE: {self.keymap.label(ACTIONS['arm'])} arms them"
+        return rules.can_enter(view)
+
+    def send_ticket(self, spec: OrderSpec, now_ns: int) -> list[Effect]:
+        """The ticket's order, once its fields were good and it was confirmed."""
+        why = self.why_not_send(spec, now_ns)
+        if why:
+            self.say(why, "alert", now_ns)
+            return []
+        view = self.view("ladder", now_ns)
+        return self._submit([place(view, self._sender, spec)], "ticket", now_ns)
+
+    def reset_kill(self, word: str, now_ns: int) -> list[Effect]:
+        """Only the typed word leaves the kill state."""
+        if word.strip() != RESET_WORD:
+            self.say(f"type {RESET_WORD} in capitals, or Esc to stay safe", "alert", now_ns)
+            return []
+        view = self.view("", now_ns)
+        return self._submit(build("reset_kill", view, self._sender), "reset", now_ns)
+
+    # -- what is said --------------------------------------------------------------------------
+
+    def say(self, words: str, tone: str, now_ns: int) -> None:
+        """Say something for a few seconds; a refusal is not talked over by anything milder."""
+        current = self._notice
+        is_refusing = current is not None and current.tone == "alert"
+        if is_refusing and tone != "alert" and current is not None and now_ns < current.until_ns:
+            return
+        lasts_ns = ALERT_NS if tone == "alert" else NOTICE_NS
+        self._notice = Notice(words, tone, now_ns + lasts_ns)
+
+    def notice(self, now_ns: int) -> Notice | None:
+        """What is being said, unless its time is over."""
+        current = self._notice
+        return current if current is not None and now_ns < current.until_ns else None
+
+    def banner(self, now_ns: int) -> Cell | None:
+        """What replaces the footer's keys: an awaited second tap before any notice."""
+        if self.gestures.announcement:
+            return Cell(self.gestures.announcement, "announce")
+        notice = self.notice(now_ns)
+        return Cell(notice.words, notice.tone) if notice is not None else None
+
+    def _read_receipts(self, snapshot: EngineSnapshot, now_ns: int) -> None:
+        for receipt in snapshot.receipts:
+            words = self._sent.pop(receipt.command_id, None)
+            if words is None:
+                continue
+            self.gestures.answered(receipt.command_id)
+            if receipt.refused:
+                self._tell_refusal(f"REFUSED {words}: {receipt.refused}", snapshot, now_ns)
+
+    def _tell_refusal(self, words: str, snapshot: EngineSnapshot, now_ns: int) -> None:
+        self.say(words, "alert", now_ns)
+        self.own_log.append(
+            LogRow(seq=0, ts_ns=snapshot.ts_ns, level="alert", source="you", text=words)
+        )
+
+
+# -- actions that stay in the face ---------------------------------------------------------------
+
+Local = Callable[[Desk, ViewState, int], list[Effect]]
+
+
+def _arm(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:
+    desk.gestures.toggle_arm(view, now_ns)
+    words = (
+        "ARMED: order keys send at once" if desk.gestures.is_armed else "SAFE: order keys are off"
+    )
+    desk.say(words, "warn", now_ns)
+    return []
+
+
+def _less(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:
+    """Escape: drop the smallest thing there is."""
+    if desk.grabbed_id:
+        desk.grabbed_id = ""
+        desk.say("move dropped: the order stays where it is", "note", now_ns)
+    elif desk.gestures.is_armed:
+        desk.gestures.disarm()
+        desk.say("SAFE: order keys are off", "note", now_ns)
+    else:
+        return [Less()]
+    return []
+
+
+def _grab(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:
+    desk.grabbed_id = grabbed_by(view)
+    send = key_label((desk.keymap.keys_of("order_move") or ["enter"])[0])
+    desk.say(f"grabbed: arrows choose the price, {send} sends one move, Esc drops", "warn", now_ns)
+    return []
+
+
+def _open(dialog: str) -> Local:
+    return lambda desk, view, now_ns: [Open(dialog)]
+
+
+def _show(view_name: str) -> Local:
+    return lambda desk, view, now_ns: [Show(view_name)]
+
+
+def _local(move: Callable[[Desk, ViewState], list[Effect]]) -> Local:
+    return lambda desk, view, now_ns: move(desk, view)
+
+
+_LOCAL: dict[str, Local] = {
+    "arm": _arm,
+    "disarm": _less,
+    "order_grab": _grab,
+    "palette": _open("palette"),
+    "help": _open("help"),
+    "ticket": _open("ticket"),
+    "bot_detail": _open("detail"),
+    "reset_kill": _open("reset"),
+    "view_trade": _show("trade"),
+    "view_bots": _show("bots"),
+    "view_book": _show("book"),
+    "view_orders": _show("orders"),
+    "view_log": _show("log"),
+    "crash": lambda desk, view, now_ns: [Crash()],
+    "quit": lambda desk, view, now_ns: [Leave()],
+    **{action_id: _local(move) for action_id, move in moves.MOVES.items()},
+}
+
+HANDLED = frozenset(_LOCAL) | frozenset(BUILDERS)
+"""Every action that does something."""

@@ -1,0 +1,62 @@
+"""What a gesture asks of the face: the desk decides, the face performs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.domain.commands import AnyCommand
+
+
+class Submit(NamedTuple):
+    """Hand this to the session."""
+
+    command: AnyCommand
+
+
+class Open(NamedTuple):
+    """Open a dialog: `palette`, `help`, `ticket`, `detail` or `reset`."""
+
+    dialog: str
+
+
+class Show(NamedTuple):
+    """Show a view: `trade`, `bots`, `book`, `orders` or `log`."""
+
+    view: str
+
+
+class Focus(NamedTuple):
+    """Move to the pane of that name, if it is on the screen."""
+
+    pane: str
+
+
+class Turn(NamedTuple):
+    """Move to the next (+1) or previous (-1) pane."""
+
+    step: int
+
+
+class Wake(NamedTuple):
+    """Call `tick` once after this time: a held press is waiting."""
+
+    after_ns: int
+
+
+class Maximise(NamedTuple):
+    """Show the focused pane alone, or all of them again."""
+
+
+class Less(NamedTuple):
+    """Escape with nothing left to drop: restore what is maximised."""
+
+
+class Crash(NamedTuple):
+    """Press the market's crash button."""
+
+
+class Leave(NamedTuple):
+    """End the face."""
+
+
+Effect = Submit | Open | Show | Focus | Turn | Wake | Maximise | Less | Crash | Leave

@@ -1,0 +1,157 @@
+"""The order book: quantities by tick in a dense window, best prices kept along.
+
+Newest information wins: a bid at or above the best ask moves the best ask to the next level above
+it, because what crossed must be gone even where its removal has not arrived yet.
+"""
+
+from __future__ import annotations
+
+from engine.kernels import layout as k
+from engine.kernels.compile import kernel
+from engine.kernels.layout import Int64s
+
+ASK, BID, NO_ASK, NO_BID = k.ASK, k.BID, k.NO_ASK, k.NO_BID
+M_BASE, M_BEST_BID, M_BEST_ASK = k.M_BASE, k.M_BEST_BID, k.M_BEST_ASK
+M_LOW_BID, M_HIGH_ASK, M_FAR, M_CROSSED = k.M_LOW_BID, k.M_HIGH_ASK, k.M_FAR, k.M_CROSSED
+
+
+@kernel
+def next_bid(book: Int64s, scalars: Int64s, ticks: int) -> int:
+    """Best bid strictly below `ticks`, NO_BID if there is none."""
+    base = scalars[M_BASE]
+    for index in range(ticks - 1 - base, scalars[M_LOW_BID] - base - 1, -1):
+        if book[BID, index] > 0:
+            return base + index
+    return NO_BID
+
+
+@kernel
+def next_ask(book: Int64s, scalars: Int64s, ticks: int) -> int:
+    """Best ask strictly above `ticks`, NO_ASK if there is none."""
+    base = scalars[M_BASE]
+    for index in range(ticks + 1 - base, scalars[M_HIGH_ASK] - base + 1):
+        if book[ASK, index] > 0:
+            return base + index
+    return NO_ASK
+
+
+@kernel
+def recentre(book: Int64s, scalars: Int64s, ticks: int) -> None:
+    """Move the window so that `ticks` lies in its middle; levels that fall out are forgotten."""
+    window = book.shape[1]
+    shift = ticks - window // 2 - scalars[M_BASE]
+    for side in range(2):
+        if shift > 0:
+            for index in range(window):
+                source = index + shift
+                book[side, index] = book[side, source] if source < window else 0
+        else:
+            for index in range(window - 1, -1, -1):
+                source = index + shift
+                book[side, index] = book[side, source] if source >= 0 else 0
+    scalars[M_BASE] += shift
+    base = scalars[M_BASE]
+    if scalars[M_BEST_BID] != NO_BID and scalars[M_BEST_BID] < base:
+        scalars[M_BEST_BID] = NO_BID
+        scalars[M_LOW_BID] = NO_ASK
+    if scalars[M_BEST_ASK] != NO_ASK and scalars[M_BEST_ASK] >= base + window:
+        scalars[M_BEST_ASK] = NO_ASK
+        scalars[M_HIGH_ASK] = NO_BID
+    if scalars[M_LOW_BID] != NO_ASK:
+        scalars[M_LOW_BID] = max(scalars[M_LOW_BID], base)
+    if scalars[M_HIGH_ASK] != NO_BID:
+        scalars[M_HIGH_ASK] = min(scalars[M_HIGH_ASK], base + window - 1)
+
+
+@kernel
+def is_near_edge(window: int, index: int) -> bool:
+    return index < window >> 3 or index >= window - (window >> 3)
+
+
+@kernel
+def set_bid(book: Int64s, scalars: Int64s, ticks: int, lots: int) -> int:
+    """The bid level now holds `lots`. Returns what it held before, -1 if out of the window."""
+    index = ticks - scalars[M_BASE]
+    if index < 0 or index >= book.shape[1]:
+        scalars[M_FAR] += 1
+        return -1
+    before = book[BID, index]
+    book[BID, index] = lots
+    best = scalars[M_BEST_BID]
+    if lots > 0:
+        if ticks < scalars[M_LOW_BID]:
+            scalars[M_LOW_BID] = ticks
+        if ticks > best:
+            scalars[M_BEST_BID] = ticks
+            if ticks >= scalars[M_BEST_ASK]:
+                scalars[M_CROSSED] += 1
+                scalars[M_BEST_ASK] = next_ask(book, scalars, ticks)
+            if is_near_edge(book.shape[1], index):
+                recentre(book, scalars, ticks)
+    elif ticks == best:
+        below = next_bid(book, scalars, ticks)
+        scalars[M_BEST_BID] = below
+        if below == NO_BID:
+            scalars[M_LOW_BID] = NO_ASK
+    return before
+
+
+@kernel
+def set_ask(book: Int64s, scalars: Int64s, ticks: int, lots: int) -> int:
+    """The ask level now holds `lots`. Returns what it held before, -1 if out of the window."""
+    index = ticks - scalars[M_BASE]
+    if index < 0 or index >= book.shape[1]:
+        scalars[M_FAR] += 1
+        return -1
+    before = book[ASK, index]
+    book[ASK, index] = lots
+    best = scalars[M_BEST_ASK]
+    if lots > 0:
+        if ticks > scalars[M_HIGH_ASK]:
+            scalars[M_HIGH_ASK] = ticks
+        if ticks < best:
+            scalars[M_BEST_ASK] = ticks
+            if ticks <= scalars[M_BEST_BID]:
+                scalars[M_CROSSED] += 1
+                scalars[M_BEST_BID] = next_bid(book, scalars, ticks)
+            if is_near_edge(book.shape[1], index):
+                recentre(book, scalars, ticks)
+    elif ticks == best:
+        above = next_ask(book, scalars, ticks)
+        scalars[M_BEST_ASK] = above
+        if above == NO_ASK:
+            scalars[M_HIGH_ASK] = NO_BID
+    return before
+
+
+@kernel
+def clear_bids(book: Int64s, scalars: Int64s, down_to: int) -> None:
+    """Remove every bid from the best one down to `down_to` inclusive, hidden ones above too."""
+    best = scalars[M_BEST_BID]
+    if best == NO_BID:
+        return
+    base = scalars[M_BASE]
+    for index in range(max(down_to - base, 0), book.shape[1]):
+        # Only what holds something is written: untouched pages of the window stay unmapped.
+        if book[BID, index] != 0:
+            book[BID, index] = 0
+    below = next_bid(book, scalars, min(down_to, best + 1))
+    scalars[M_BEST_BID] = below
+    if below == NO_BID:
+        scalars[M_LOW_BID] = NO_ASK
+
+
+@kernel
+def clear_asks(book: Int64s, scalars: Int64s, up_to: int) -> None:
+    """Remove every ask from the best one up to `up_to` inclusive, hidden ones below too."""
+    best = scalars[M_BEST_ASK]
+    if best == NO_ASK:
+        return
+    base = scalars[M_BASE]
+    for index in range(0, min(up_to - base, book.shape[1] - 1) + 1):
+        if book[ASK, index] != 0:
+            book[ASK, index] = 0
+    above = next_ask(book, scalars, max(up_to, best - 1))
+    scalars[M_BEST_ASK] = above
+    if above == NO_ASK:
+        scalars[M_HIGH_ASK] = NO_BID

@@ -1,0 +1,147 @@
+"""The local side: what we know of the market once a row has reached us. Live feeds use it too."""
+
+from __future__ import annotations
+
+from engine.kernels import layout as k
+from engine.kernels.book import clear_asks, clear_bids, set_ask, set_bid
+from engine.kernels.compile import kernel
+from engine.kernels.layout import MarketState, Rows
+
+BUY, BID, ASK, NO_ASK, NO_BID = k.BUY, k.BID, k.ASK, k.NO_ASK, k.NO_BID
+M_BASE, M_BEST_BID, M_BEST_ASK = k.M_BASE, k.M_BEST_BID, k.M_BEST_ASK
+M_NOW_NS, M_ROWS, M_READY, M_TOP_VERSION = k.M_NOW_NS, k.M_ROWS, k.M_READY, k.M_TOP_VERSION
+M_TRADES, M_LAST_TICKS, M_LAST_LOTS = k.M_TRADES, k.M_LAST_TICKS, k.M_LAST_LOTS
+M_LAST_SIDE, M_LAST_NS, M_EXCH_NS, M_VOLUME = k.M_LAST_SIDE, k.M_LAST_NS, k.M_EXCH_NS, k.M_VOLUME
+T_NS, T_TICKS, T_LOTS, T_SIDE, TAPE_LENGTH = k.T_NS, k.T_TICKS, k.T_LOTS, k.T_SIDE, k.TAPE_LENGTH
+B_START_NS, B_OPEN, B_HIGH, B_LOW = k.B_START_NS, k.B_OPEN, k.B_HIGH, k.B_LOW
+B_CLOSE, B_VOLUME, B_COUNT, BARS_LENGTH = k.B_CLOSE, k.B_VOLUME, k.B_COUNT, k.BARS_LENGTH
+F_PERIOD_NS, F_CLOSED, F_LATE, F_OPEN = k.F_PERIOD_NS, k.F_CLOSED, k.F_LATE, k.F_OPEN
+ROW_TRADE, ROW_CLEAR = k.ROW_TRADE, k.ROW_CLEAR
+WAKE_TOP, WAKE_TRADE, WAKE_BAR = k.WAKE_TOP, k.WAKE_TRADE, k.WAKE_BAR
+
+QUIET_CLOSE_NS = 1_000_000_000
+"""A depth row this long after a bar's end closes it too: a quiet market must not wait for ever."""
+
+
+@kernel
+def close_bars(market: MarketState, frame: int, venue_ns: int) -> bool:
+    """Close the forming bar and make flat ones until `venue_ns` lies in the forming period."""
+    frames = market.bar_scalars[frame]
+    period = frames[F_PERIOD_NS]
+    has_closed = False
+    while True:
+        bar = market.bars[frame, frames[F_CLOSED] % BARS_LENGTH]
+        end_ns = bar[B_START_NS] + period
+        if venue_ns < end_ns:
+            return has_closed
+        has_closed = True
+        close = bar[B_CLOSE]
+        frames[F_CLOSED] += 1
+        following = market.bars[frame, frames[F_CLOSED] % BARS_LENGTH]
+        following[:] = 0
+        following[B_START_NS] = end_ns
+        following[B_OPEN] = following[B_HIGH] = following[B_LOW] = following[B_CLOSE] = close
+
+
+@kernel
+def trade_into_bar(
+    market: MarketState, frame: int, venue_ns: int, ticks: int, lots: int
+) -> bool:
+    """Add a trade to the bar of its venue time. Returns whether a bar closed."""
+    frames = market.bar_scalars[frame]
+    period = frames[F_PERIOD_NS]
+    has_closed = False
+    if frames[F_OPEN] == 0:
+        frames[F_OPEN] = 1
+        bar = market.bars[frame, frames[F_CLOSED] % BARS_LENGTH]
+        bar[:] = 0
+        bar[B_START_NS] = venue_ns - venue_ns % period
+    else:
+        has_closed = close_bars(market, frame, venue_ns)
+    bar = market.bars[frame, frames[F_CLOSED] % BARS_LENGTH]
+    if venue_ns < bar[B_START_NS]:
+        frames[F_LATE] += 1
+        return has_closed
+    if bar[B_COUNT] == 0:
+        # The first trade of a period opens it; the carried close was only a placeholder.
+        bar[B_OPEN] = bar[B_HIGH] = bar[B_LOW] = ticks
+    bar[B_HIGH] = max(bar[B_HIGH], ticks)
+    bar[B_LOW] = min(bar[B_LOW], ticks)
+    bar[B_CLOSE] = ticks
+    bar[B_VOLUME] += lots
+    bar[B_COUNT] += 1
+    return has_closed
+
+
+@kernel
+def local_trade(market: MarketState, rows: Rows, index: int) -> int:
+    """Tape, last trade and bars. Returns wake reasons."""
+    row, scalars = rows[index], market.scalars
+    ticks, lots, side = row["price_ticks"], row["qty_lots"], row["side"]
+    entry = market.tape[scalars[M_TRADES] % TAPE_LENGTH]
+    entry[T_NS] = row["ts_local_ns"]
+    entry[T_TICKS] = ticks
+    entry[T_LOTS] = lots
+    entry[T_SIDE] = side
+    scalars[M_TRADES] += 1
+    scalars[M_LAST_TICKS] = ticks
+    scalars[M_LAST_LOTS] = lots
+    scalars[M_LAST_SIDE] = side
+    scalars[M_LAST_NS] = row["ts_local_ns"]
+    scalars[M_VOLUME] += lots
+    reasons = WAKE_TRADE
+    for frame in range(market.bar_scalars.shape[0]):
+        if market.bar_scalars[frame, F_PERIOD_NS] > 0:
+            if trade_into_bar(market, frame, row["ts_exch_ns"], ticks, lots):
+                reasons |= WAKE_BAR
+    return reasons
+
+
+@kernel
+def quiet_bars(market: MarketState, venue_ns: int) -> int:
+    """Close bars whose end lies well behind `venue_ns`, trades or not."""
+    reasons = 0
+    for frame in range(market.bar_scalars.shape[0]):
+        frames = market.bar_scalars[frame]
+        if frames[F_PERIOD_NS] > 0 and frames[F_OPEN] == 1:
+            bar = market.bars[frame, frames[F_CLOSED] % BARS_LENGTH]
+            if venue_ns >= bar[B_START_NS] + frames[F_PERIOD_NS] + QUIET_CLOSE_NS:
+                if close_bars(market, frame, venue_ns - QUIET_CLOSE_NS):
+                    reasons |= WAKE_BAR
+    return reasons
+
+
+@kernel
+def local_row(market: MarketState, rows: Rows, index: int) -> int:
+    """Apply one row to what we know. Returns wake reasons."""
+    row, scalars, book = rows[index], market.scalars, market.book
+    kind, side, ticks, lots = row["kind"], row["side"], row["price_ticks"], row["qty_lots"]
+    scalars[M_ROWS] += 1
+    if row["ts_exch_ns"] > scalars[M_EXCH_NS]:
+        scalars[M_EXCH_NS] = row["ts_exch_ns"]
+    if kind == ROW_TRADE:
+        return local_trade(market, rows, index)
+    if kind == ROW_CLEAR:
+        if side == BUY:
+            clear_bids(book, scalars, ticks)
+        else:
+            clear_asks(book, scalars, ticks)
+        scalars[M_TOP_VERSION] += 1
+        return WAKE_TOP
+    reasons = 0
+    if side == BUY:
+        best = scalars[M_BEST_BID]
+        before = set_bid(book, scalars, ticks, lots)
+        if ticks >= best and before != lots:
+            scalars[M_TOP_VERSION] += 1
+            reasons = WAKE_TOP
+    else:
+        best = scalars[M_BEST_ASK]
+        before = set_ask(book, scalars, ticks, lots)
+        if ticks <= best and before != lots:
+            scalars[M_TOP_VERSION] += 1
+            reasons = WAKE_TOP
+    if scalars[M_READY] == 0:
+        if scalars[M_BEST_BID] != NO_BID and scalars[M_BEST_ASK] != NO_ASK:
+            scalars[M_READY] = 1
+    return reasons

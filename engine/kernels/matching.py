@@ -1,0 +1,426 @@
+"""The exchange side: what market rows do to our resting orders, and what our requests do.
+
+Assumptions are stated beside the branch that makes them. Resting orders do not change the replayed
+book; what we take from it is gone until the level's next depth row.
+"""
+
+from __future__ import annotations
+
+from engine.kernels import layout as k
+from engine.kernels import queue
+from engine.kernels.book import clear_asks, clear_bids, next_ask, next_bid, set_ask, set_bid
+from engine.kernels.compile import kernel
+from engine.kernels.layout import ExchangeState, Rows
+
+BUY, SELL, BID, ASK = k.BUY, k.SELL, k.BID, k.ASK
+NO_ASK, NO_BID = k.NO_ASK, k.NO_BID
+M_BASE, M_BEST_BID, M_BEST_ASK = k.M_BASE, k.M_BEST_BID, k.M_BEST_ASK
+O_SIDE, O_TICKS, O_LEAVES, O_KIND, O_TIF = k.O_SIDE, k.O_TICKS, k.O_LEAVES, k.O_KIND, k.O_TIF
+O_TRIGGER, O_REDUCE, O_OWNER, O_STATE = k.O_TRIGGER, k.O_REDUCE, k.O_OWNER, k.O_STATE
+O_AHEAD = k.O_AHEAD
+KIND_LIMIT, KIND_MARKET, KIND_STOP = k.KIND_LIMIT, k.KIND_MARKET, k.KIND_STOP
+KIND_STOP_LIMIT = k.KIND_STOP_LIMIT
+TIF_GTC, TIF_IOC, TIF_FOK, TIF_POST_ONLY = k.TIF_GTC, k.TIF_IOC, k.TIF_FOK, k.TIF_POST_ONLY
+STATE_SENT, STATE_RESTING, STATE_PARKED = k.STATE_SENT, k.STATE_RESTING, k.STATE_PARKED
+STATE_DONE = k.STATE_DONE
+X_ANS_HEAD, X_ANS_TAIL, X_LAST_ANSWER_NS = k.X_ANS_HEAD, k.X_ANS_TAIL, k.X_LAST_ANSWER_NS
+X_RESPONSE_NS, X_QUEUE_MODEL, X_WHOLE_FILLS = k.X_RESPONSE_NS, k.X_QUEUE_MODEL, k.X_WHOLE_FILLS
+X_BUYS, X_SELLS, X_STOPS, X_OVERFLOW = k.X_BUYS, k.X_SELLS, k.X_STOPS, k.X_OVERFLOW
+X_BUY_LOW, X_BUY_HIGH = k.X_BUY_LOW, k.X_BUY_HIGH
+X_SELL_LOW, X_SELL_HIGH = k.X_SELL_LOW, k.X_SELL_HIGH
+ANSWERS_LENGTH, LIVE_MAX = k.ANSWERS_LENGTH, k.LIVE_MAX
+ANSWER_ACCEPT, ANSWER_FILL, ANSWER_CANCEL = k.ANSWER_ACCEPT, k.ANSWER_FILL, k.ANSWER_CANCEL
+ANSWER_CANCEL_REJECT, ANSWER_EXPIRE = k.ANSWER_CANCEL_REJECT, k.ANSWER_EXPIRE
+ANSWER_TRIGGER = k.ANSWER_TRIGGER
+A_RECEIVED_NS, A_EXCH_NS, A_KIND, A_SLOT = k.A_RECEIVED_NS, k.A_EXCH_NS, k.A_KIND, k.A_SLOT
+A_TICKS, A_LOTS, A_MAKER, A_AHEAD, A_REASON = (
+    k.A_TICKS,
+    k.A_LOTS,
+    k.A_MAKER,
+    k.A_AHEAD,
+    k.A_REASON,
+)
+A_FINAL = k.A_FINAL
+REASON_NONE, REASON_POST_ONLY, REASON_IOC = k.REASON_NONE, k.REASON_POST_ONLY, k.REASON_IOC
+REASON_FOK, REASON_REDUCE_ONLY = k.REASON_FOK, k.REASON_REDUCE_ONLY
+REASON_NOT_WORKING = k.REASON_NOT_WORKING
+ROW_DEPTH, ROW_TRADE, ROW_SNAPSHOT, ROW_CLEAR = (
+    k.ROW_DEPTH,
+    k.ROW_TRADE,
+    k.ROW_SNAPSHOT,
+    k.ROW_CLEAR,
+)
+LIVE_BUYS, LIVE_SELLS, LIVE_STOPS = 0, 1, 2
+
+
+# -- answers -----------------------------------------------------------------------------------
+
+
+@kernel
+def answer(
+    ex: ExchangeState,
+    now_ns: int,
+    kind: int,
+    slot: int,
+    ticks: int,
+    lots: int,
+    maker: int,
+    reason: int,
+) -> None:
+    """Send an answer; it arrives after the response latency, never before an earlier one."""
+    control = ex.control
+    if control[X_ANS_TAIL] - control[X_ANS_HEAD] >= ANSWERS_LENGTH:
+        control[X_OVERFLOW] = 1
+        return
+    received_ns = max(control[X_LAST_ANSWER_NS], now_ns + control[X_RESPONSE_NS])
+    control[X_LAST_ANSWER_NS] = received_ns
+    row = ex.answers[control[X_ANS_TAIL] % ANSWERS_LENGTH]
+    row[A_RECEIVED_NS] = received_ns
+    row[A_EXCH_NS] = now_ns
+    row[A_KIND] = kind
+    row[A_SLOT] = slot
+    row[A_TICKS] = ticks
+    row[A_LOTS] = lots
+    row[A_MAKER] = maker
+    row[A_AHEAD] = ex.orders[slot, O_AHEAD]
+    row[A_REASON] = reason
+    row[A_FINAL] = ex.orders[slot, O_STATE] == STATE_DONE
+    control[X_ANS_TAIL] += 1
+
+
+@kernel
+def expire(ex: ExchangeState, now_ns: int, slot: int, reason: int) -> None:
+    ex.orders[slot, O_STATE] = STATE_DONE
+    answer(ex, now_ns, ANSWER_EXPIRE, slot, 0, 0, 0, reason)
+
+
+@kernel
+def reducible(ex: ExchangeState, slot: int) -> int:
+    """Lots that the order may still fill without turning its owner's position round."""
+    order = ex.orders[slot]
+    held = ex.positions[order[O_OWNER]]
+    if held * order[O_SIDE] >= 0:
+        return 0
+    return abs(held)
+
+
+@kernel
+def fill(ex: ExchangeState, now_ns: int, slot: int, ticks: int, lots: int, maker: int) -> None:
+    """Book `lots` at `ticks` for the order; the caller has made sure that they are left."""
+    order = ex.orders[slot]
+    order[O_LEAVES] -= lots
+    ex.positions[order[O_OWNER]] += order[O_SIDE] * lots
+    if order[O_LEAVES] == 0:
+        order[O_STATE] = STATE_DONE
+    answer(ex, now_ns, ANSWER_FILL, slot, ticks, lots, maker, REASON_NONE)
+
+
+# -- lists of live orders ------------------------------------------------------------------------
+
+
+@kernel
+def note_ranges(ex: ExchangeState) -> None:
+    """Price range of the resting orders of each side: rows outside it cost one comparison."""
+    control, orders = ex.control, ex.orders
+    low, high = NO_ASK, NO_BID
+    for index in range(control[X_BUYS]):
+        ticks = orders[ex.live[LIVE_BUYS, index], O_TICKS]
+        low, high = min(low, ticks), max(high, ticks)
+    control[X_BUY_LOW], control[X_BUY_HIGH] = low, high
+    low, high = NO_ASK, NO_BID
+    for index in range(control[X_SELLS]):
+        ticks = orders[ex.live[LIVE_SELLS, index], O_TICKS]
+        low, high = min(low, ticks), max(high, ticks)
+    control[X_SELL_LOW], control[X_SELL_HIGH] = low, high
+
+
+@kernel
+def add_live(ex: ExchangeState, which: int, slot: int) -> None:
+    control = ex.control
+    count = control[X_BUYS + which]
+    if count >= LIVE_MAX:
+        control[X_OVERFLOW] = 1
+        return
+    ex.live[which, count] = slot
+    control[X_BUYS + which] = count + 1
+    note_ranges(ex)
+
+
+@kernel
+def sweep_live(ex: ExchangeState, which: int) -> None:
+    """Drop what is no longer working from a list, keeping the time order of the rest."""
+    control = ex.control
+    wanted = STATE_PARKED if which == LIVE_STOPS else STATE_RESTING
+    kept = 0
+    for index in range(control[X_BUYS + which]):
+        slot = ex.live[which, index]
+        if ex.orders[slot, O_STATE] == wanted:
+            ex.live[which, kept] = slot
+            kept += 1
+    control[X_BUYS + which] = kept
+    note_ranges(ex)
+
+
+# -- arrivals ------------------------------------------------------------------------------------
+
+
+@kernel
+def is_marketable(ex: ExchangeState, slot: int) -> bool:
+    order = ex.orders[slot]
+    if order[O_SIDE] == BUY:
+        best = ex.scalars[M_BEST_ASK]
+        return best != NO_ASK and (order[O_TICKS] == 0 or order[O_TICKS] >= best)
+    best = ex.scalars[M_BEST_BID]
+    return best != NO_BID and order[O_TICKS] <= best
+
+
+@kernel
+def reachable(ex: ExchangeState, slot: int, enough: int) -> int:
+    """Lots on the other side within the order's limit; stops counting at `enough`."""
+    order, scalars, book = ex.orders[slot], ex.scalars, ex.book
+    limit, found = order[O_TICKS], 0
+    if order[O_SIDE] == BUY:
+        ticks = scalars[M_BEST_ASK]
+        while ticks != NO_ASK and (limit == 0 or ticks <= limit) and found < enough:
+            found += book[ASK, ticks - scalars[M_BASE]]
+            ticks = next_ask(book, scalars, ticks)
+    else:
+        ticks = scalars[M_BEST_BID]
+        while ticks != NO_BID and ticks >= limit and found < enough:
+            found += book[BID, ticks - scalars[M_BASE]]
+            ticks = next_bid(book, scalars, ticks)
+    return found
+
+
+@kernel
+def take(ex: ExchangeState, now_ns: int, slot: int) -> None:
+    """Walk the book: fill level by level within the limit and consume what is taken."""
+    order, scalars, book = ex.orders[slot], ex.scalars, ex.book
+    limit, is_buy = order[O_TICKS], order[O_SIDE] == BUY
+    wanted = order[O_LEAVES]
+    if order[O_REDUCE]:
+        wanted = min(wanted, reducible(ex, slot))
+    while wanted > 0:
+        ticks = scalars[M_BEST_ASK] if is_buy else scalars[M_BEST_BID]
+        if ticks in (NO_ASK, NO_BID):
+            return
+        if limit != 0 and (ticks > limit if is_buy else ticks < limit):
+            return
+        held = book[ASK if is_buy else BID, ticks - scalars[M_BASE]]
+        lots = min(held, wanted)
+        wanted -= lots
+        fill(ex, now_ns, slot, ticks, lots, 0)
+        if is_buy:
+            set_ask(book, scalars, ticks, held - lots)
+        else:
+            set_bid(book, scalars, ticks, held - lots)
+
+
+@kernel
+def rest(ex: ExchangeState, now_ns: int, slot: int) -> None:
+    """Join the level: behind what is displayed and behind our own orders there."""
+    order, scalars = ex.orders[slot], ex.scalars
+    which = LIVE_BUYS if order[O_SIDE] == BUY else LIVE_SELLS
+    index = order[O_TICKS] - scalars[M_BASE]
+    ahead = 0
+    if 0 <= index < ex.book.shape[1]:
+        ahead = ex.book[which, index]
+    for position in range(ex.control[X_BUYS + which]):
+        other = ex.orders[ex.live[which, position]]
+        if other[O_TICKS] == order[O_TICKS]:
+            ahead += other[O_LEAVES]
+    order[O_AHEAD] = ahead
+    order[O_STATE] = STATE_RESTING
+    queue.join(ex.fronts, slot, ahead)
+    add_live(ex, which, slot)
+
+
+@kernel
+def work(ex: ExchangeState, now_ns: int, slot: int, is_new: bool) -> None:
+    """An order starts to work: on arrival, or when its trigger is reached."""
+    order = ex.orders[slot]
+    tif = order[O_TIF]
+    order[O_AHEAD] = -1
+    if order[O_REDUCE] and reducible(ex, slot) == 0:
+        expire(ex, now_ns, slot, REASON_REDUCE_ONLY)
+        return
+    marketable = is_marketable(ex, slot)
+    if marketable and tif == TIF_POST_ONLY:
+        # Judged by the book at arrival, not by the one its sender saw.
+        expire(ex, now_ns, slot, REASON_POST_ONLY)
+        return
+    if tif == TIF_FOK and reachable(ex, slot, order[O_LEAVES]) < order[O_LEAVES]:
+        expire(ex, now_ns, slot, REASON_FOK)
+        return
+    is_resting = order[O_TICKS] != 0 and tif in (TIF_GTC, TIF_POST_ONLY)
+    if is_resting and not marketable:
+        rest(ex, now_ns, slot)
+    if is_new:
+        answer(ex, now_ns, ANSWER_ACCEPT, slot, 0, 0, 0, REASON_NONE)
+    if marketable:
+        take(ex, now_ns, slot)
+        if order[O_STATE] == STATE_DONE:
+            return
+        if order[O_REDUCE] and reducible(ex, slot) == 0:
+            expire(ex, now_ns, slot, REASON_REDUCE_ONLY)
+        elif is_resting:
+            rest(ex, now_ns, slot)
+    if not is_resting and order[O_STATE] != STATE_DONE:
+        expire(ex, now_ns, slot, REASON_IOC)
+
+
+@kernel
+def arrive_new(ex: ExchangeState, now_ns: int, slot: int) -> None:
+    order = ex.orders[slot]
+    if order[O_KIND] in (KIND_STOP, KIND_STOP_LIMIT):
+        order[O_STATE] = STATE_PARKED
+        order[O_AHEAD] = -1
+        add_live(ex, LIVE_STOPS, slot)
+        answer(ex, now_ns, ANSWER_ACCEPT, slot, 0, 0, 0, REASON_NONE)
+        return
+    work(ex, now_ns, slot, True)
+
+
+@kernel
+def arrive_cancel(ex: ExchangeState, now_ns: int, slot: int) -> None:
+    order = ex.orders[slot]
+    state = order[O_STATE]
+    if state not in (STATE_RESTING, STATE_PARKED):
+        answer(ex, now_ns, ANSWER_CANCEL_REJECT, slot, 0, 0, 0, REASON_NOT_WORKING)
+        return
+    order[O_STATE] = STATE_DONE
+    answer(ex, now_ns, ANSWER_CANCEL, slot, 0, 0, 0, REASON_NONE)
+    if state == STATE_PARKED:
+        sweep_live(ex, LIVE_STOPS)
+        return
+    which = LIVE_BUYS if order[O_SIDE] == BUY else LIVE_SELLS
+    is_behind = False
+    for position in range(ex.control[X_BUYS + which]):
+        other = ex.live[which, position]
+        if other == slot:
+            is_behind = True
+        elif is_behind and ex.orders[other, O_TICKS] == order[O_TICKS]:
+            # Our own orders behind it move up by what it had left.
+            ex.fronts[other, 0] = max(0.0, ex.fronts[other, 0] - order[O_LEAVES])
+    sweep_live(ex, which)
+
+
+# -- market rows -----------------------------------------------------------------------------------
+
+
+@kernel
+def fill_resting(ex: ExchangeState, now_ns: int, slot: int, lots: int) -> None:
+    """A resting order trades at its own price, as maker; reduce-only is cut to the position."""
+    order = ex.orders[slot]
+    if order[O_REDUCE]:
+        lots = min(lots, reducible(ex, slot))
+    if lots > 0:
+        fill(ex, now_ns, slot, order[O_TICKS], lots, 1)
+    if order[O_REDUCE] and order[O_STATE] == STATE_RESTING and reducible(ex, slot) == 0:
+        expire(ex, now_ns, slot, REASON_REDUCE_ONLY)
+
+
+@kernel
+def trade_against(ex: ExchangeState, now_ns: int, which: int, ticks: int, lots: int) -> None:
+    """A trade at `ticks` against one side: `which` is LIVE_BUYS or LIVE_SELLS."""
+    sign = BUY if which == LIVE_BUYS else SELL
+    has_ended = False
+    for index in range(ex.control[X_BUYS + which]):
+        slot = ex.live[which, index]
+        order = ex.orders[slot]
+        better = (order[O_TICKS] - ticks) * sign
+        if better > 0:
+            # Through our price: everything at our level has gone before, we are filled whole.
+            fill_resting(ex, now_ns, slot, order[O_LEAVES])
+        elif better == 0:
+            # At our price: only what is left of the trade after the queue ahead reaches us.
+            reached = queue.on_trade(ex.fronts, slot, lots)
+            if reached > 0:
+                whole = ex.control[X_WHOLE_FILLS] == 1
+                leaves = order[O_LEAVES]
+                fill_resting(ex, now_ns, slot, leaves if whole else min(leaves, reached))
+        has_ended |= order[O_STATE] == STATE_DONE
+    if has_ended:
+        sweep_live(ex, which)
+
+
+@kernel
+def quote_through(ex: ExchangeState, now_ns: int, which: int, best: int) -> None:
+    """The other side now quotes at or through our price: it would have met us, we are filled."""
+    sign = BUY if which == LIVE_BUYS else SELL
+    has_ended = False
+    for index in range(ex.control[X_BUYS + which]):
+        slot = ex.live[which, index]
+        order = ex.orders[slot]
+        if (order[O_TICKS] - best) * sign >= 0:
+            fill_resting(ex, now_ns, slot, order[O_LEAVES])
+            has_ended |= order[O_STATE] == STATE_DONE
+    if has_ended:
+        sweep_live(ex, which)
+
+
+@kernel
+def trigger_stops(ex: ExchangeState, now_ns: int, ticks: int) -> None:
+    """Stops look at trades: a buy stop at or above its trigger, a sell stop at or below."""
+    control = ex.control
+    has_fired = False
+    count = control[X_STOPS]
+    for index in range(count):
+        slot = ex.live[LIVE_STOPS, index]
+        order = ex.orders[slot]
+        if (ticks - order[O_TRIGGER]) * order[O_SIDE] >= 0:
+            has_fired = True
+            order[O_STATE] = STATE_SENT
+            answer(ex, now_ns, ANSWER_TRIGGER, slot, 0, 0, 0, REASON_NONE)
+            work(ex, now_ns, slot, False)
+    if has_fired:
+        sweep_live(ex, LIVE_STOPS)
+
+
+@kernel
+def update_queue(
+    ex: ExchangeState, which: int, ticks: int, before: int, after: int
+) -> None:
+    model, power = ex.control[X_QUEUE_MODEL], ex.queue[0]
+    for index in range(ex.control[X_BUYS + which]):
+        slot = ex.live[which, index]
+        if ex.orders[slot, O_TICKS] == ticks:
+            queue.on_depth(ex.fronts, slot, model, power, before, after)
+
+
+@kernel
+def exchange_row(ex: ExchangeState, rows: Rows, index: int) -> None:
+    """One market row at the exchange."""
+    row = rows[index]
+    control, scalars = ex.control, ex.scalars
+    kind, side = row["kind"], row["side"]
+    ticks, lots, now_ns = row["price_ticks"], row["qty_lots"], row["ts_exch_ns"]
+    if kind == ROW_TRADE:
+        if side == BUY:
+            if control[X_SELLS] > 0 and ticks >= control[X_SELL_LOW]:
+                trade_against(ex, now_ns, LIVE_SELLS, ticks, lots)
+        elif control[X_BUYS] > 0 and ticks <= control[X_BUY_HIGH]:
+            trade_against(ex, now_ns, LIVE_BUYS, ticks, lots)
+        if control[X_STOPS] > 0:
+            trigger_stops(ex, now_ns, ticks)
+    elif kind == ROW_CLEAR:
+        if side == BUY:
+            clear_bids(ex.book, scalars, ticks)
+        else:
+            clear_asks(ex.book, scalars, ticks)
+    elif side == BUY:
+        best = scalars[M_BEST_BID]
+        before = set_bid(ex.book, scalars, ticks, lots)
+        if control[X_BUYS] > 0 and control[X_BUY_LOW] <= ticks <= control[X_BUY_HIGH]:
+            update_queue(ex, LIVE_BUYS, ticks, before, lots)
+        if scalars[M_BEST_BID] > best and control[X_SELLS] > 0:
+            if scalars[M_BEST_BID] >= control[X_SELL_LOW]:
+                quote_through(ex, now_ns, LIVE_SELLS, scalars[M_BEST_BID])
+    else:
+        best = scalars[M_BEST_ASK]
+        before = set_ask(ex.book, scalars, ticks, lots)
+        if control[X_SELLS] > 0 and control[X_SELL_LOW] <= ticks <= control[X_SELL_HIGH]:
+            update_queue(ex, LIVE_SELLS, ticks, before, lots)
+        if scalars[M_BEST_ASK] < best and control[X_BUYS] > 0:
+            if scalars[M_BEST_ASK] <= control[X_BUY_HIGH]:
+                quote_through(ex, now_ns, LIVE_BUYS, scalars[M_BEST_ASK])

@@ -1,0 +1,22 @@
+"""Compiles every kernel ahead of time, so that no first tick waits for a compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from engine.kernels import layout as k
+from engine.kernels.replay import advance
+
+
+def warm_all(progress: Callable[[str], None] | None = None) -> None:
+    """Run the entry points once with the types they are called with; cached from then on."""
+    if progress is not None:
+        progress("replay")
+    rows = np.zeros(1, k.ROW)
+    rows["kind"] = k.ROW_TRADE
+    rows["side"] = k.BUY
+    exchange, market = k.new_exchange(1 << 20), k.new_market(1 << 20, (1_000_000_000,))
+    exchange.control[k.X_ROWS] = 1
+    advance(rows, np.zeros(1, np.int64), exchange, market, k.NO_ASK, 0)

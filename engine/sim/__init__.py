@@ -1,0 +1,1 @@
+"""The simulated world over the kernels: exchange, scenario, sources of rows."""

@@ -1,0 +1,284 @@
+"""The simulated exchange and the market around it: `ports.world.World` over the kernels."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from engine.domain import reports as r
+from engine.domain.errors import BadInput, WorkFailed
+from engine.domain.instrument import Instrument
+from engine.domain.order import Fill, OrderType, TimeInForce
+from engine.kernels import layout as k
+from engine.kernels.replay import advance
+from engine.ports.rows import RowSource
+from engine.ports.venue import Cancel, Submit, VenueRequest
+from engine.ports.world import Wake
+from engine.sim.replay_feed import venue_order, with_feed_latency
+from engine.sim.scenario import FillMode, Scenario
+
+_KINDS = {
+    OrderType.LIMIT: k.KIND_LIMIT,
+    OrderType.MARKET: k.KIND_MARKET,
+    OrderType.STOP: k.KIND_STOP,
+    OrderType.STOP_LIMIT: k.KIND_STOP_LIMIT,
+}
+_TIFS = {
+    TimeInForce.GTC: k.TIF_GTC,
+    TimeInForce.IOC: k.TIF_IOC,
+    TimeInForce.FOK: k.TIF_FOK,
+    TimeInForce.POST_ONLY: k.TIF_POST_ONLY,
+}
+_REASONS = {
+    k.REASON_POST_ONLY: "post-only: it would have taken",
+    k.REASON_IOC: "nothing more within its limit",
+    k.REASON_FOK: "not enough within its limit to fill it whole",
+    k.REASON_REDUCE_ONLY: "reduce-only: no position to reduce",
+    k.REASON_NOT_WORKING: "order is not working",
+}
+
+
+class _Slot:
+    """Who holds a row of the order table, until its last answer has been handed out."""
+
+    __slots__ = ("cancels", "client_order_id", "is_final")
+
+    def __init__(self, client_order_id: str) -> None:
+        self.client_order_id = client_order_id
+        self.cancels = 0
+        """Cancels under way: their answers still need the row."""
+        self.is_final = False
+
+
+class SimExchange:
+    """One instrument. `source` is a whole recording or something that hands out blocks."""
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        source: Rows | RowSource,
+        scenario: Scenario,
+        periods_ns: tuple[int, ...] = (),
+    ) -> None:
+        self._instrument = instrument
+        self._scenario = scenario
+        self._source = _OneBlock(source) if isinstance(source, np.ndarray) else source
+        self._feed_shifts = isinstance(source, np.ndarray)
+        self._rows = self._next_rows()
+        if self._rows is None or not len(self._rows):
+            raise BadInput("market data", instrument.instrument_id, "holds no depth or trade rows")
+        mid_ticks = int(self._rows["price_ticks"][0])
+        self._exchange = k.new_exchange(mid_ticks)
+        self._market = k.new_market(mid_ticks, periods_ns)
+        control = self._exchange.control
+        control[k.X_RESPONSE_NS] = scenario.response_latency_ns
+        control[k.X_QUEUE_MODEL] = scenario.queue.code
+        control[k.X_WHOLE_FILLS] = scenario.fills is FillMode.WHOLE
+        self._exchange.queue[0] = scenario.queue.power
+        self._order = venue_order(self._rows)
+        control[k.X_ROWS] = len(self._rows)
+        control[k.X_MORE] = not isinstance(source, np.ndarray)
+        self.start_ns = int(min(self._rows["ts_local_ns"][0], self._rows["ts_exch_ns"][self._order[0]]))
+        control[k.X_NOW_NS] = self.start_ns - 1
+        self._instruments = {instrument.instrument_id: instrument}
+        self._markets = {instrument.instrument_id: self._market}
+        self._owners: dict[str, int] = {}
+        self._slots: dict[str, int] = {}
+        self._names: dict[int, _Slot] = {}
+        self._free: deque[int] = deque(range(k.ORDER_SLOTS))
+        self._reported = 0
+        self._report_seq = 0
+        self._trades = 0
+        self._last_arrival_ns = 0
+
+    # -- world -----------------------------------------------------------------------------------
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        return self._instruments
+
+    @property
+    def markets(self) -> Mapping[str, k.MarketState]:
+        return self._markets
+
+    @property
+    def now_ns(self) -> int:
+        return self._exchange.control.item(k.X_NOW_NS)
+
+    @property
+    def rows(self) -> int:
+        return self._market.scalars.item(k.M_ROWS)
+
+    def advance(self, until_ns: int, wake_mask: int) -> Wake:
+        while True:
+            reasons = advance(
+                self._rows, self._order, self._exchange, self._market, until_ns, wake_mask
+            )
+            if not reasons & k.WAKE_MORE:
+                break
+            self._load()
+        if self._exchange.control.item(k.X_OVERFLOW):
+            raise WorkFailed("simulated exchange: too many orders at once; it has lost some")
+        return Wake(self._exchange.control.item(k.X_NOW_NS), reasons)
+
+    def own_queue_ahead(self, client_order_id: str) -> int:
+        """Lots ahead of a resting order now, -1 where it makes no sense."""
+        slot = self._slots.get(client_order_id)
+        if slot is None or self._exchange.orders[slot, k.O_STATE] != k.STATE_RESTING:
+            return -1
+        return max(0, round(self._exchange.fronts.item(slot, 0)))
+
+    # -- rows ------------------------------------------------------------------------------------
+
+    def _next_rows(self) -> k.Rows | None:
+        rows = self._source.next_block()
+        if rows is None or not self._feed_shifts and not self._scenario.feed_latency_ns:
+            return rows
+        if self._feed_shifts:
+            return with_feed_latency(rows, self._scenario.feed_latency_ns) if len(rows) else rows
+        rows["ts_local_ns"] += self._scenario.feed_latency_ns
+        return rows
+
+    def _load(self) -> None:
+        """Append the next block and drop the rows that both sides have passed."""
+        control = self._exchange.control
+        block = self._next_rows()
+        if block is None:
+            control[k.X_MORE] = 0
+            return
+        # Blocks do not overlap in time, so the passed rows of both sides are one prefix.
+        done = min(control.item(k.X_EXCH_ROW), control.item(k.X_LOCAL_ROW))
+        pending = self._order[control.item(k.X_EXCH_ROW) :]
+        if len(pending):
+            done = min(done, int(pending.min()))
+        kept = self._rows[done:]
+        self._rows = np.concatenate([kept, block])
+        self._order = np.concatenate([pending - done, venue_order(block) + len(kept)])
+        control[k.X_EXCH_ROW] = 0
+        control[k.X_LOCAL_ROW] -= done
+        control[k.X_ROWS] = len(self._rows)
+
+    # -- orders ----------------------------------------------------------------------------------
+
+    def submit(self, requests: Sequence[VenueRequest], now_ns: int) -> None:
+        arrival_ns = max(self._last_arrival_ns, now_ns + self._scenario.entry_latency_ns)
+        self._last_arrival_ns = arrival_ns
+        for request in requests:
+            if isinstance(request, Submit):
+                self._push(arrival_ns, k.REQUEST_NEW, self._new_slot(request))
+            else:
+                self._push(arrival_ns, k.REQUEST_CANCEL, self._slot_to_cancel(request))
+
+    def _push(self, arrival_ns: int, kind: int, slot: int) -> None:
+        control = self._exchange.control
+        tail = control.item(k.X_REQ_TAIL)
+        if tail - control.item(k.X_REQ_HEAD) >= k.REQUESTS_LENGTH:
+            raise WorkFailed("simulated exchange: more requests under way than it can hold")
+        self._exchange.requests[tail % k.REQUESTS_LENGTH] = (arrival_ns, kind, slot)
+        control[k.X_REQ_TAIL] = tail + 1
+
+    def _new_slot(self, request: Submit) -> int:
+        if not self._free:
+            raise WorkFailed("simulated exchange: more orders than it can hold")
+        slot = self._free.popleft()
+        spec = request.spec
+        owner = self._owners.setdefault(request.bot_id, len(self._owners))
+        self._exchange.orders[slot] = (
+            spec.side.sign,
+            spec.price_ticks,
+            spec.qty_lots,
+            _KINDS[spec.type],
+            _TIFS[spec.tif],
+            spec.trigger_ticks,
+            spec.reduce_only,
+            owner,
+            k.STATE_SENT,
+            -1,
+        )
+        self._slots[request.client_order_id] = slot
+        self._names[slot] = _Slot(request.client_order_id)
+        return slot
+
+    def _slot_to_cancel(self, request: Cancel) -> int:
+        slot = self._slots.get(request.client_order_id)
+        if slot is None:
+            # Finished and reported before: a row of its own carries the refusal back.
+            slot = self._free.popleft()
+            self._exchange.orders[slot, k.O_STATE] = k.STATE_DONE
+            self._names[slot] = _Slot(request.client_order_id)
+            self._names[slot].is_final = True
+        self._names[slot].cancels += 1
+        return slot
+
+    def _release_if_done(self, slot: int, name: _Slot, kind: int, final: int) -> None:
+        """Free the row once the order is over and no answer can refer to it any more."""
+        if final:
+            name.is_final = True
+        if kind in (k.ANSWER_CANCEL, k.ANSWER_CANCEL_REJECT):
+            name.cancels -= 1
+        if name.is_final and name.cancels == 0:
+            self._slots.pop(name.client_order_id, None)
+            del self._names[slot]
+            self._free.append(slot)
+
+    # -- reports ---------------------------------------------------------------------------------
+
+    def drain_reports(self) -> list[r.AnyReport]:
+        head = self._exchange.control.item(k.X_ANS_HEAD)
+        if head == self._reported:
+            return []
+        indices = np.arange(self._reported, head) % k.ANSWERS_LENGTH
+        self._reported = head
+        return [self._report(answer) for answer in self._exchange.answers[indices].tolist()]
+
+    def _report(self, answer: list[int]) -> r.AnyReport:
+        received_ns, exch_ns, kind, slot, ticks, lots, maker, ahead, reason, final = answer
+        name = self._names[slot]
+        self._release_if_done(slot, name, kind, final)
+        self._report_seq += 1
+        common = {
+            "client_order_id": name.client_order_id,
+            "report_seq": self._report_seq,
+            "venue_ns": exch_ns,
+            "received_ns": received_ns,
+        }
+        if kind == k.ANSWER_FILL:
+            return r.FillReport(fill=self._fill(exch_ns, ticks, lots, maker, ahead), **common)
+        if kind == k.ANSWER_ACCEPT:
+            return r.AcceptReport(
+                venue_order_id=f"s{self._report_seq}", queue_ahead_lots=ahead, **common
+            )
+        if kind == k.ANSWER_CANCEL:
+            return r.CancelReport(**common)
+        if kind == k.ANSWER_EXPIRE:
+            return r.ExpireReport(reason=_REASONS[reason], **common)
+        if kind == k.ANSWER_TRIGGER:
+            return r.TriggerReport(**common)
+        return r.CancelRejectReport(reason=_REASONS[reason], **common)
+
+    def _fill(self, exch_ns: int, ticks: int, lots: int, maker: int, ahead: int) -> Fill:
+        self._trades += 1
+        is_maker = bool(maker)
+        return Fill(
+            trade_id=f"t{self._trades}",
+            price_ticks=ticks,
+            lots=lots,
+            fee=self._scenario.fee(self._instrument, lots, ticks, is_maker=is_maker),
+            fee_asset=self._instrument.settle,
+            is_maker=is_maker,
+            venue_ns=exch_ns,
+            queue_ahead_lots=ahead if is_maker else -1,
+        )
+
+
+class _OneBlock:
+    """A whole recording as a source: one block, then no more."""
+
+    def __init__(self, rows: k.Rows) -> None:
+        self._rows: k.Rows | None = rows
+
+    def next_block(self) -> k.Rows | None:
+        rows, self._rows = self._rows, None
+        return rows

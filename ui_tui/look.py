@@ -1,0 +1,45 @@
+"""Theme tones as terminal styles, made once and kept."""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from app.views.cells import Line
+from app.views.glyphs import ASCII, UNICODE, Glyphs
+from app.views.theme import Theme, load_theme
+
+_CSS_COLOURS = ("ground", "raised", "line", "text", "dim", "accent", "alert_box", "select")
+
+
+class Look:
+    def __init__(self, palette: str, *, ascii_only: bool = False) -> None:
+        self.theme: Theme = load_theme(palette)
+        self.glyphs: Glyphs = ASCII if ascii_only else UNICODE
+        self._styles: dict[tuple[str, str], Style] = {}
+
+    def css_variables(self) -> dict[str, str]:
+        """The palette's colours for app.tcss."""
+        return {f"ph-{name}": self.theme.colours[name] for name in _CSS_COLOURS}
+
+    def style(self, tone: str, ground: str = "ground") -> Style:
+        """The style of a tone on a background, both by name."""
+        known = self._styles.get((tone, ground))
+        if known is None:
+            spec = self.theme.tone(tone)
+            known = Style(
+                color=spec.fg or self.theme.colours["text"],
+                bgcolor=spec.bg or self.theme.colours[ground],
+                bold=spec.bold or None,
+                italic=spec.italic or None,
+                reverse=spec.reverse or None,
+                underline=spec.underline or None,
+            )
+            self._styles[tone, ground] = known
+        return known
+
+    def strip(self, line: Line, width: int, ground: str = "ground") -> Strip:
+        """`line` in exactly `width` cells. Text is drawn literally: no markup, no escapes."""
+        segments = [Segment(cell.text, self.style(cell.tone, ground)) for cell in line if cell.text]
+        return Strip(segments).simplify().adjust_cell_length(width, self.style("text", ground))

@@ -1,0 +1,120 @@
+"""Line-drawn widgets: strips kept per row, and only rows that changed are painted again.
+
+A DataTable repaints and resends itself whole on each change; this costs a tenth of it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from app.views.cells import Cell, Line, fit_line, line_width, text_width
+from app.views.desk import Desk
+from ui_tui.look import Look
+
+
+class Lines(Widget):
+    """Shows lines of cells. `show` compares them with what is on the screen."""
+
+    ground: ClassVar[str] = "ground"
+
+    def __init__(self, look: Look, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.look = look
+        self._lines: list[Line] = []
+        self._strips: list[Strip] = []
+        self._width = 0
+
+    def paint(self, lines: list[Line]) -> int:
+        """Put `lines` on the screen and return how many rows were painted."""
+        width = self.size.width
+        if width != self._width:
+            self._width, self._lines, self._strips = width, [], []
+        changed = []
+        for row in range(max(len(lines), len(self._lines))):
+            line = lines[row] if row < len(lines) else ()
+            if row < len(self._lines) and self._lines[row] == line:
+                continue
+            strip = self.look.strip(line, width, self.ground)
+            if row < len(self._strips):
+                self._strips[row] = strip
+            else:
+                self._strips.append(strip)
+            changed.append(Region(0, row, width, 1))
+        self._lines = lines + [()] * (len(self._strips) - len(lines))
+        if changed:
+            self.refresh(*changed)
+        return len(changed)
+
+    def render_line(self, y: int) -> Strip:
+        if y < len(self._strips):
+            return self._strips[y]
+        return self.look.strip((), self.size.width, self.ground)
+
+    def text(self) -> str:
+        """What is shown, as plain text; for tests and for copying."""
+        return "\n".join(
+            "".join(cell.text for cell in line).rstrip() for line in self._lines
+        )
+
+
+class Picture(NamedTuple):
+    """What a pane draws: words for its title bar, at the left and right, and its lines."""
+
+    title: str
+    lines: list[Line]
+    note: str = ""
+
+
+class Pane(Lines, can_focus=True):
+    """A titled pane that draws itself from the desk. Subclasses write `draw`."""
+
+    key: ClassVar[str] = ""
+    """Its name for key contexts: `ladder`, `bots`, `log` ..."""
+    pace_ms: ClassVar[int] = 0
+    """Not drawn more often than this while nobody presses keys."""
+
+    def __init__(self, look: Look, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(look, id=id, classes=classes)
+        self._drawn_ns: int | None = None
+
+    def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
+        """The picture for `size` cells, title bar and wall not counted."""
+        raise NotImplementedError
+
+    def show(self, desk: Desk, now_ns: int, *, at_once: bool = False) -> None:
+        """Draw again, unless that was done less than `pace_ms` ago."""
+        width, height = self.size
+        if width < 3 or height < 1:
+            return
+        if not at_once and self._drawn_ns is not None:
+            if now_ns - self._drawn_ns < self.pace_ms * 1_000_000:
+                return
+        self._drawn_ns = now_ns
+        wall = self.region.x > 0
+        inner = Size(width - wall, height - 1)
+        picture = self.draw(desk, now_ns, inner)
+        lines = [self._title_bar(picture, width, wall)]
+        edge = Cell(self.look.glyphs.wall, "rule")
+        for line in picture.lines[: inner.height]:
+            lines.append((edge, *line) if wall else line)
+        blanks = inner.height - len(lines) + 1
+        lines += [(edge,) if wall else ()] * blanks
+        self.paint(lines)
+
+    def _title_bar(self, picture: Picture, width: int, wall: bool) -> Line:
+        """`╭─ bots 2 ─────────────── note ─`, brighter while focused."""
+        glyphs = self.look.glyphs
+        rule = "rule_focus" if self.has_focus else "rule"
+        head = (
+            Cell((glyphs.corner if wall else glyphs.rule) + glyphs.rule, rule),
+            Cell(f" {picture.title} ", "title_focus" if self.has_focus else "title"),
+        )
+        note = (Cell(f" {picture.note} ", "note"), Cell(glyphs.rule, rule)) if picture.note else ()
+        room = width - line_width(head) - sum(text_width(cell.text) for cell in note)
+        if room < 0:
+            return fit_line(head, width, rule)
+        return (*head, Cell(glyphs.rule * room, rule), *note)

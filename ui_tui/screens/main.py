@@ -1,0 +1,155 @@
+"""The main screen: header, one view, footer, and at most one dialog over them."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widget import Widget
+
+from app.views.desk import Desk
+from ui_tui.look import Look
+from ui_tui.pane import Pane
+from ui_tui.screens.dialog import Dialog
+from ui_tui.screens.views import all_views
+from ui_tui.widgets.footer import Footer
+from ui_tui.widgets.header import Header
+from ui_tui.widgets.toosmall import MIN_HEIGHT, MIN_WIDTH, TooSmall
+
+WIDE_WIDTH, WIDE_HEIGHT = 160, 40
+_HOME_PANE = {"trade": "bots", "bots": "bots", "book": "ladder", "orders": "orders", "log": "log"}
+
+
+class MainScreen(Screen[None], inherit_bindings=False):
+    def __init__(self, desk: Desk, look: Look) -> None:
+        super().__init__()
+        self._desk = desk
+        self._look = look
+        self._view = ""
+        self._maximised: Pane | None = None
+        self.dialog: Dialog | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Header(self._look, id="header")
+        yield Container(*all_views(self._look), id="views")
+        yield Footer(self._look, id="footer")
+        yield TooSmall(self._look, id="too-small")
+
+    # -- size ----------------------------------------------------------------------------------
+
+    @property
+    def is_too_small(self) -> bool:
+        return self.size.width < MIN_WIDTH or self.size.height < MIN_HEIGHT
+
+    @property
+    def is_wide(self) -> bool:
+        return self.size.width >= WIDE_WIDTH and self.size.height >= WIDE_HEIGHT
+
+    def on_resize(self, event: Resize) -> None:
+        self.set_class(self.is_too_small, "-too-small")
+        self.set_class(self.is_wide, "-wide")
+        # Home: everything at once where there is room, else the bots.
+        self.show_view(self._view or ("trade" if self.is_wide else "bots"))
+
+    # -- views ---------------------------------------------------------------------------------
+
+    def show_view(self, name: str) -> None:
+        """Show one view and focus its main pane."""
+        self.restore()
+        self._view = name
+        wanted = f"trade-{'wide' if self.is_wide else 'narrow'}" if name == "trade" else name
+        focused = self.focused
+        for view in self.query(".view"):
+            view.display = view.id == wanted
+        if focused is None or not focused.display or wanted not in _ancestors(focused):
+            self.focus_pane(_HOME_PANE[name])
+
+    @property
+    def panes(self) -> list[Pane]:
+        """The panes that can be seen, in reading order."""
+        if self.is_too_small:
+            return []
+        view = next((one for one in self.query(".view") if one.display), None)
+        return [pane for pane in view.query(Pane) if _is_shown(pane)] if view is not None else []
+
+    @property
+    def pane_key(self) -> str:
+        """Name of the focused pane, for key contexts; "" when there is none."""
+        focused = self.focused
+        return focused.key if isinstance(focused, Pane) and not self.is_too_small else ""
+
+    def focus_pane(self, key: str) -> None:
+        pane = next((pane for pane in self.panes if pane.key == key), None)
+        if pane is not None:
+            self.set_focus(pane)
+
+    def turn(self, step: int) -> None:
+        """Focus the next or previous pane."""
+        panes = self.panes
+        if panes:
+            at = panes.index(self.focused) if self.focused in panes else -1
+            self.set_focus(panes[(at + step) % len(panes)])
+
+    # -- one pane alone ------------------------------------------------------------------------
+
+    def toggle_maximised(self) -> None:
+        if self._maximised is not None:
+            self.restore()
+        elif isinstance(self.focused, Pane):
+            self._maximised = self.focused
+            view = next(one for one in self.query(".view") if one.display)
+            keep = {self._maximised, *self._maximised.ancestors}
+            for widget in view.query("*"):
+                widget.set_class(widget not in keep, "-hidden")
+                widget.set_class(widget in keep, "-maximised")
+
+    def restore(self) -> bool:
+        """Show all panes of the view again; False when they were."""
+        if self._maximised is None:
+            return False
+        self._maximised = None
+        for widget in self.query(".-hidden, .-maximised"):
+            widget.remove_class("-hidden", "-maximised")
+        return True
+
+    # -- dialogs -------------------------------------------------------------------------------
+
+    def open(self, dialog: Dialog) -> None:
+        self.close()
+        self.dialog = dialog
+        self.mount(dialog)
+
+    def close(self) -> bool:
+        """Close the dialog; False when there is none."""
+        if self.dialog is None:
+            return False
+        dialog, self.dialog = self.dialog, None
+        dialog.remove()
+        self.set_focus(dialog.came_from if dialog.came_from in self.panes else None)
+        if self.focused is None:
+            self.focus_pane(_HOME_PANE.get(self._view, "bots"))
+        return True
+
+    # -- painting ------------------------------------------------------------------------------
+
+    def show(self, now_ns: int, *, changed: bool, at_once: bool, lag_ms: int | None) -> None:
+        """Paint what can be seen: clocks always, panes when the picture or a key changed them."""
+        if self.is_too_small:
+            self.query_one(TooSmall).show(self._desk, now_ns)
+            return
+        self.query_one(Header).show(self._desk, now_ns, lag_ms)
+        self.query_one(Footer).show(self._desk, self.pane_key, now_ns)
+        if changed or at_once:
+            for pane in self.panes:
+                pane.show(self._desk, now_ns, at_once=at_once)
+        if self.dialog is not None:
+            self.dialog.show(now_ns)
+
+
+def _ancestors(widget: Widget) -> set[str | None]:
+    return {ancestor.id for ancestor in widget.ancestors}
+
+
+def _is_shown(pane: Pane) -> bool:
+    return all(getattr(widget, "display", True) for widget in pane.ancestors_with_self)

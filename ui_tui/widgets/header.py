@@ -1,0 +1,14 @@
+"""The two lines at the top that never scroll away."""
+
+from __future__ import annotations
+
+from app.views.desk import Desk
+from app.views.header import header_lines
+from ui_tui.pane import Lines
+
+
+class Header(Lines):
+    def show(self, desk: Desk, now_ns: int, lag_ms: int | None = None) -> None:
+        view = desk.view("", now_ns)
+        armed_s = desk.gestures.armed_s(now_ns)
+        self.paint(header_lines(view, armed_s, self.size.width, self.look.glyphs, lag_ms))

@@ -1,0 +1,25 @@
+"""Trades of the market as they print, newest first."""
+
+from __future__ import annotations
+
+from textual.geometry import Size
+
+from app.views.columns import TAPE
+from app.views.desk import Desk
+from app.views.lists import table_lines
+from app.views.rows import tape_rows
+from app.views.viewstate import find_instrument, find_market
+from ui_tui.pane import Pane, Picture
+
+
+class TapePane(Pane):
+    key = "tape"
+    pace_ms = 200
+
+    def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
+        market = find_market(desk.snapshot, desk.instrument_id)
+        instrument = find_instrument(desk.snapshot, desk.instrument_id)
+        rows = []
+        if market is not None and instrument is not None:
+            rows = tape_rows(market, instrument, size.height - 1)
+        return Picture("tape", table_lines(TAPE, rows, *size, self.look.glyphs, empty=" no trades"))
