@@ -56,9 +56,7 @@ class Lines(Widget):
 
     def text(self) -> str:
         """What is shown, as plain text; for tests and for copying."""
-        return "\n".join(
-            "".join(cell.text for cell in line).rstrip() for line in self._lines
-        )
+        return "\n".join("".join(cell.text for cell in line).rstrip() for line in self._lines)
 
 
 class Picture(NamedTuple):
@@ -90,17 +88,16 @@ class Pane(Lines, can_focus=True):
         width, height = self.size
         if width < 3 or height < 1:
             return
-        if not at_once and self._drawn_ns is not None:
-            if now_ns - self._drawn_ns < self.pace_ms * 1_000_000:
-                return
+        rested_ns = self.pace_ms * 1_000_000
+        if not at_once and self._drawn_ns is not None and now_ns - self._drawn_ns < rested_ns:
+            return
         self._drawn_ns = now_ns
         wall = self.region.x > 0
         inner = Size(width - wall, height - 1)
         picture = self.draw(desk, now_ns, inner)
         lines = [self._title_bar(picture, width, wall)]
         edge = Cell(self.look.glyphs.wall, "rule")
-        for line in picture.lines[: inner.height]:
-            lines.append((edge, *line) if wall else line)
+        lines += [(edge, *line) if wall else line for line in picture.lines[: inner.height]]
         blanks = inner.height - len(lines) + 1
         lines += [(edge,) if wall else ()] * blanks
         self.paint(lines)

@@ -44,7 +44,7 @@ def import_data(
         list[Path],
         typer.Argument(
             metavar="SRC...",
-            help="A raw Binance capture or all its parts; or files of bars (CSV, feather, Parquet).",
+            help="A raw Binance capture, all its parts, or files of bars (CSV, feather, Parquet).",
         ),
     ],
     out: Out = None,
@@ -54,7 +54,7 @@ def import_data(
         str, typer.Option(help="Captures: BASE/QUOTE. Bars: VENUE.SYMBOL; default: file name.")
     ] = "",
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace another recording of the same instrument.")
+        bool, typer.Option("--replace", help="Replace what is there of the same instrument.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -68,7 +68,7 @@ def import_data(
     if bar_files and len(bar_files) < len(sources):
         raise BadInput("SRC", str(bar_files[0]), "holds bars, the others do not; import it alone")
     if bar_files:
-        _report_import([], _import_bars(bar_files, catalogue, overrides), json)
+        _report_import([], _import_bars(bar_files, catalogue, overrides, replace), json)
         return
     from engine.archive.catalogue import import_capture
 
@@ -130,7 +130,7 @@ def _step(option: str, text: str) -> Decimal | None:
 
 
 def _import_bars(
-    paths: Sequence[Path], catalogue: Path, overrides: Overrides
+    paths: Sequence[Path], catalogue: Path, overrides: Overrides, replace: bool
 ) -> list[ImportedBars]:
     from engine.archive.ohlcv import import_bars
 
@@ -138,7 +138,7 @@ def _import_bars(
         raise BadInput(
             "--symbol", overrides.symbol, "names one file of bars; import them one by one"
         )
-    return [import_bars(path, catalogue, overrides) for path in paths]
+    return [import_bars(path, catalogue, overrides, replace=replace) for path in paths]
 
 
 def _progress(lines: int) -> None:
@@ -159,8 +159,8 @@ def _report_import(
             print_error(f"note: {notice}")
     _report(recordings, bars, json)
     if not json:
-        for entry in (*recordings, *bars):
-            print(f"written to {entry.path}")
+        for path in [*(entry.path for entry in recordings), *(entry.path for entry in bars)]:
+            print(f"written to {path}")
 
 
 def _report(recordings: Sequence[Imported], bars: Sequence[ImportedBars], json: bool) -> None:

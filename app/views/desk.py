@@ -165,22 +165,24 @@ class Desk:
         action = self.keymap.action_for(key, contexts_of(pane))
         if priority_only and (action is None or not action.priority):
             return None
-        return self._gesture(key, key_label(key), action, pane, key_ns, now_ns)
-
-    def choose(self, action_id: str, pane: str, now_ns: int) -> list[Effect]:
-        """An action picked from the palette: the same rules, with Enter as its key."""
-        key = f"palette:{action_id}"
-        return self._gesture(key, "Enter", ACTIONS[action_id], pane, now_ns, now_ns)
-
-    def _gesture(
-        self, key: str, label: str, action: Action | None, pane: str, key_ns: int, now_ns: int
-    ) -> list[Effect]:
         view = self.view(pane, now_ns, key_ns)
         self.last_key_ns = key_ns
         if action is not None:
             action = resolve(action, view)
-        ruling = self.gestures.press(key, label, action, view, key_ns, now_ns)
+        ruling = self.gestures.press(key, key_label(key), action, view, key_ns, now_ns)
         return self._act(key, ruling, view, now_ns)
+
+    def choose(self, action_id: str, pane: str, now_ns: int) -> tuple[bool, list[Effect]]:
+        """An action picked from the palette: the same rules, with Enter as its key.
+
+        Also says whether it ran; False while it was refused or a second Enter is awaited.
+        """
+        view = self.view(pane, now_ns)
+        action = resolve(ACTIONS[action_id], view)
+        key = f"palette:{action_id}"
+        ruling = self.gestures.press(key, "Enter", action, view, now_ns, now_ns)
+        has_run = ruling.verdict in (Verdict.FIRE, Verdict.HELD)
+        return has_run, self._act(key, ruling, view, now_ns)
 
     def tick(self, now_ns: int) -> list[Effect]:
         """Let time pass: held presses, lapsed taps, disarming."""

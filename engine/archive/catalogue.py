@@ -6,7 +6,7 @@ Recordings appear whole or not at all. `load_rows` is what replays read.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +14,7 @@ import msgspec
 
 from engine.archive import recording as rec
 from engine.archive.files import writing_directory
-from engine.archive.importer import CaptureReader, Overrides, read_capture
+from engine.archive.importer import CaptureReader, Overrides, Progress, read_capture
 from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.kernels.layout import Rows
@@ -62,7 +62,7 @@ def import_capture(
     overrides: Overrides | None = None,
     *,
     replace: bool = False,
-    progress: Callable[[int], object] = id,
+    progress: Progress | None = None,
 ) -> Imported:
     """Write a raw capture, or the parts of one, into `catalogue`.
 
@@ -71,6 +71,8 @@ def import_capture(
     """
     reader = CaptureReader(paths, overrides or Overrides(), progress)
     target = catalogue / reader.instrument.instrument_id
+    if not replace:
+        _refuse_to_replace(target, reader.digests)
     with writing_directory(target) as draft:
         with contextlib.ExitStack() as stack:
             writers = {name: stack.enter_context(_writer(draft, name)) for name in rec.STREAMS}
@@ -78,8 +80,6 @@ def import_capture(
                 for name, columns in chunk.items():
                     writers[name].write_table(_table(name, columns))
         meta = reader.meta()
-        if not replace:
-            _refuse_to_replace(target, meta)
         text = msgspec.json.format(msgspec.json.encode(meta), indent=2)
         (draft / META).write_bytes(text + b"\n")
     return Imported(target, meta)
@@ -132,7 +132,7 @@ def _read_stream(directory: Path, name: str, meta: rec.Meta) -> rec.Columns:
 
     path = directory / f"{name}.parquet"
     try:
-        table = parquet.read_table(path, schema=_schema(name))
+        table = parquet.read_table(path, schema=_schema(name), page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise BadInput("data", str(path), f"{error}; import the recording again") from None
     if table.num_rows != meta.streams[name].rows:
@@ -173,6 +173,7 @@ def _writer(directory: Path, stream: str) -> Iterator[Any]:
             name: "DELTA_BINARY_PACKED" for name in columns if name not in _SLOW_CHANGING
         },
         write_statistics=False,
+        write_page_checksum=True,
     ) as writer:
         yield writer
 
@@ -183,11 +184,14 @@ def _table(stream: str, columns: rec.Columns) -> pyarrow.Table:
     return pa.table(dict(columns), schema=_schema(stream))
 
 
-def _refuse_to_replace(target: Path, meta: rec.Meta) -> None:
+def _refuse_to_replace(target: Path, digests: Sequence[str]) -> None:
     if not target.exists():
         return
-    old = {source.sha256 for source in _read_meta(target).sources}
-    if not old <= {source.sha256 for source in meta.sources}:
+    try:
+        held = {source.sha256 for source in _read_meta(target).sources}
+    except BadInput:
+        held = {"unreadable"}
+    if not held <= set(digests):
         raise BadInput(
             "out",
             str(target),

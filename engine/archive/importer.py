@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
-from collections import deque
+import re
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import pairwise
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 
 from engine.archive import binance
 from engine.archive import recording as rec
@@ -20,26 +18,24 @@ from engine.archive.binance import (
     BookSnapshot,
     BookTicker,
     DepthDiff,
-    Levels,
     Market,
     Message,
     Trade,
 )
-from engine.archive.decimals import MAX_STEPS, StepTexts, common_step
+from engine.archive.columns import Chunk, ColumnWriter
+from engine.archive.decimals import common_step
 from engine.archive.files import line_blocks, sha256_of
 from engine.archive.instruments import known_instruments, unlisted_instrument
+from engine.archive.sequence import BookSequence
 from engine.domain.errors import BadInput, shorten
 from engine.domain.instrument import Instrument
 from engine.domain.money import plain
-from engine.kernels.layout import BUY, ROW_CLEAR, ROW_DEPTH, ROW_SNAPSHOT, SELL
 
-CHUNK_ROWS = 1 << 19
-"""Rows of one stream that are held before they are handed on."""
 PROGRESS_LINES = 4096
-RECENT_DIFFS = 1024
-"""Diffs remembered for a snapshot that is answered late; at 10 ms a diff this is 10 s."""
+_SYMBOL = re.compile(r"[A-Z0-9_]{1,40}")
 
-Chunk = dict[str, rec.Columns]
+Progress = Callable[[int], object]
+"""Told the number of lines read so far, now and then."""
 
 
 class Overrides(NamedTuple):
@@ -61,7 +57,7 @@ class _Part(NamedTuple):
 def read_capture(
     paths: Sequence[Path],
     overrides: Overrides | None = None,
-    progress: Callable[[int], object] = id,
+    progress: Progress | None = None,
 ) -> rec.Recording:
     """The whole recording in memory. Raises BadInput, see `CaptureReader`."""
     reader = CaptureReader(paths, overrides or Overrides(), progress)
@@ -77,24 +73,25 @@ class CaptureReader:
 
     `chunks` yields columns of all streams piece by piece, `meta` is complete after the last one.
     Both raise BadInput with file and line for whatever is not a Binance capture, for parts of
-    different instruments and for parts that do not continue each other. `progress` is called
-    with the number of lines read so far.
+    different instruments and for parts that do not continue each other.
     """
 
     def __init__(
         self,
         paths: Sequence[Path],
         overrides: Overrides,
-        progress: Callable[[int], object] = id,
+        progress: Progress | None = None,
     ) -> None:
         self._parts = _sorted_parts(paths)
         self._notices: list[str] = []
         self.instrument = self._find_instrument(overrides)
         self._market = self._parts[0].market
         self._progress = progress
-        self._columns = _ColumnWriter(self.instrument)
-        self._book = _BookSequence(self._columns.counts, self._market is not Market.SPOT)
+        self._columns = ColumnWriter(self.instrument)
+        self._book = BookSequence(self._columns.counts, self._market is not Market.SPOT)
         self._sources: list[rec.Source] = []
+        self.digests = [sha256_of(part.path) for part in self._parts]
+        """Of the parts, in their order."""
         self._last_trade_id = -1
         self._at_seam = False
         self._newest_exch_ns = 0
@@ -107,22 +104,21 @@ class CaptureReader:
 
     def chunks(self) -> Iterator[Chunk]:
         columns = self._columns
-        for part in self._parts:
+        for part, digest in zip(self._parts, self.digests, strict=True):
             lines = 0
             self._at_seam = part is not self._parts[0]
-            for ts_local_ns, message in _messages(part.path):
-                lines += 1
+            for lines, ts_local_ns, message in _messages(part.path):
                 columns.message += 1
                 try:
                     self._take[type(message)](ts_local_ns, message)
                 except BadInput as error:
                     raise _located(part.path, lines, error) from None
                 if lines % PROGRESS_LINES == 0:
-                    self._progress(columns.message)
+                    if self._progress is not None:
+                        self._progress(columns.message)
                     if columns.is_full:
                         yield columns.flush()
-            source = rec.Source(name=part.path.name, sha256=sha256_of(part.path), lines=lines)
-            self._sources.append(source)
+            self._sources.append(rec.Source(name=part.path.name, sha256=digest, lines=lines))
         yield columns.flush()
 
     def meta(self) -> rec.Meta:
@@ -223,202 +219,11 @@ class CaptureReader:
         )
 
 
-class _BookSequence:
-    """Follows the update ids of depth diffs and snapshots; says which diffs count."""
-
-    def __init__(self, counts: rec.Counts, futures: bool) -> None:
-        self.last_id = -1
-        self._counts = counts
-        self._futures = futures
-        self._snapshot_id = -1
-        self._joined = False
-        self._recent: deque[DepthDiff] = deque(maxlen=RECENT_DIFFS)
-
-    def follow(self, diff: DepthDiff) -> int:
-        """Flags of a diff that was just received."""
-        base_id = self.last_id
-        if self._snapshot_id >= 0 and not self._joined:
-            if self._is_stale(diff):
-                self._counts.stale += 1
-                return rec.STALE
-            self._joined = True
-            base_id = self._snapshot_id
-        elif diff.last_id <= base_id:
-            self._counts.repeated += 1
-            return rec.REPEATED
-        self._recent.append(diff)
-        self.last_id = diff.last_id
-        flags = 0
-        if self._snapshot_id < 0:
-            flags |= rec.EARLY
-            self._counts.early += 1
-        if 0 <= base_id < diff.follows_id:
-            flags |= rec.GAP
-            self._counts.gaps += 1
-        return flags
-
-    def restart(self, snapshot_id: int) -> list[tuple[DepthDiff, int]]:
-        """A snapshot was received: the diffs, with flags, to be applied on top of it again."""
-        self._snapshot_id = snapshot_id
-        self._counts.snapshots += 1
-        newer = [diff for diff in self._recent if not self._is_stale(diff)]
-        self._joined = bool(newer)
-        if not newer:
-            self.last_id = snapshot_id
-            return []
-        flags = [rec.AGAIN] * len(newer)
-        if newer[0].follows_id > snapshot_id:
-            flags[0] |= rec.GAP
-            self._counts.gaps += 1
-        self._counts.again += len(newer)
-        return list(zip(newer, flags, strict=True))
-
-    def _is_stale(self, diff: DepthDiff) -> bool:
-        # Binance's own rule differs by one between futures and spot.
-        if self._futures:
-            return diff.last_id < self._snapshot_id
-        return diff.last_id <= self._snapshot_id
-
-
-class _ColumnWriter:
-    """Messages to integer columns. Raises BadInput for prices and sizes that make no sense."""
-
-    def __init__(self, instrument: Instrument) -> None:
-        self.message = -1
-        self.counts = rec.Counts()
-        self.facts = {name: rec.StreamFacts() for name in rec.STREAMS}
-        self._ticks = StepTexts("price", instrument.tick)
-        self._lots = StepTexts("quantity", instrument.lot, rounds=True)
-        self._messages = dict.fromkeys(rec.STREAMS, 0)
-        self._carried_flags = 0
-        self._clear()
-
-    def _clear(self) -> None:
-        self._segments = array("q")
-        self._level_ticks = array("q")
-        self._level_lots = array("q")
-        self._trades = array("q")
-        self._tickers = array("q")
-
-    @property
-    def is_full(self) -> bool:
-        fullest = max(len(self._level_ticks), len(self._trades) // 8, len(self._tickers) // 8)
-        return fullest >= CHUNK_ROWS
-
-    def add_diff(self, ts_local_ns: int, diff: DepthDiff, flags: int) -> None:
-        if not diff.bids and not diff.asks:
-            # No row can carry the flag, so the next diff's rows do.
-            self._carried_flags |= flags & rec.GAP
-            return
-        flags |= self._carried_flags
-        self._carried_flags = 0
-        self._messages["depth"] += 1
-        head = (self.message, diff.ts_exch_ns, ts_local_ns, diff.last_id, flags, ROW_DEPTH)
-        self._add_levels(head, BUY, diff.bids)
-        self._add_levels(head, SELL, diff.asks)
-
-    def add_snapshot(self, ts_local_ns: int, ts_exch_ns: int, snapshot: BookSnapshot) -> None:
-        self._messages["depth"] += 1
-        ticks = self._ticks
-        base = (self.message, ts_exch_ns, ts_local_ns, snapshot.last_id, 0)
-        worst_bid = min((ticks[price] for price, _ in snapshot.bids), default=0)
-        worst_ask = max((ticks[price] for price, _ in snapshot.asks), default=MAX_STEPS)
-        for side, worst in ((BUY, worst_bid), (SELL, worst_ask)):
-            self._segments.extend((*base, ROW_CLEAR, side, 1))
-            self._level_ticks.append(worst)
-            self._level_lots.append(0)
-        head = (*base, ROW_SNAPSHOT)
-        self._add_levels(head, BUY, snapshot.bids)
-        self._add_levels(head, SELL, snapshot.asks)
-
-    def _add_levels(self, head: tuple[int, ...], side: int, levels: Levels) -> None:
-        if not levels:
-            return
-        ticks, lots = self._ticks, self._lots
-        self._segments.extend((*head, side, len(levels)))
-        prices = [ticks[price] for price, _ in levels]
-        if 0 in prices:
-            raise BadInput("price", 0, "must be greater than zero")
-        self._level_ticks.extend(prices)
-        self._level_lots.extend([lots[quantity] for _, quantity in levels])
-        if lots.off_grid:
-            self.counts.off_lot += sum(quantity in lots.off_grid for _, quantity in levels)
-
-    def add_trade(self, ts_local_ns: int, trade: Trade, flags: int) -> None:
-        ticks, lots = self._ticks[trade.price], self._lots[trade.quantity]
-        if not ticks or not lots:
-            name = "quantity" if ticks else "price"
-            raise BadInput(name, 0, "a trade's must be greater than zero")
-        self.counts.off_lot += trade.quantity in self._lots.off_grid
-        self._messages["trades"] += 1
-        side = SELL if trade.buyer_is_maker else BUY
-        ts_exch_ns = trade.trade_ms * NS_PER_MS
-        self._trades.extend(
-            (self.message, ts_exch_ns, ts_local_ns, trade.trade_id, ticks, lots, side, flags)
-        )
-
-    def add_ticker(self, ts_local_ns: int, ticker: BookTicker) -> None:
-        self._messages["ticker"] += 1
-        ts_exch_ns = ticker.transaction_ms * NS_PER_MS
-        bid_lots, ask_lots = self._lots[ticker.bid_quantity], self._lots[ticker.ask_quantity]
-        # An empty side is told as price and size zero.
-        bid = self._ticks[ticker.bid] if bid_lots else 0
-        ask = self._ticks[ticker.ask] if ask_lots else 0
-        self._tickers.extend(
-            (self.message, ts_exch_ns, ts_local_ns, ticker.update_id, bid, bid_lots, ask, ask_lots)
-        )
-
-    def flush(self) -> Chunk:
-        """Columns of everything added since the last flush."""
-        segments = _matrix(self._segments, 8)
-        counts = segments[:, 7]
-        spread = np.repeat(segments[:, :7], counts, axis=0)
-        names = ("message", "ts_exch_ns", "ts_local_ns", "seq", "flags", "kind", "side")
-        depth: dict[str, Any] = {name: spread[:, i] for i, name in enumerate(names)}
-        depth["price_ticks"] = np.frombuffer(self._level_ticks, np.int64)
-        depth["qty_lots"] = np.frombuffer(self._level_lots, np.int64)
-        chunk = {
-            "depth": _typed("depth", depth),
-            "trades": _typed_matrix("trades", self._trades),
-            "ticker": _typed_matrix("ticker", self._tickers),
-        }
-        self._note_facts(chunk)
-        self._clear()
-        return chunk
-
-    def _note_facts(self, chunk: Chunk) -> None:
-        for name, columns in chunk.items():
-            times = columns["ts_local_ns"]
-            facts = self.facts[name]
-            if len(times):
-                facts = rec.StreamFacts(
-                    rows=facts.rows + len(times),
-                    messages=self._messages[name],
-                    start_ns=facts.start_ns or int(times[0]),
-                    end_ns=int(times[-1]),
-                )
-            self.facts[name] = facts
-
-
-def _matrix(values: array[int], columns: int) -> Any:
-    return np.frombuffer(values, np.int64).reshape(-1, columns)
-
-
-def _typed(stream: str, columns: dict[str, Any]) -> rec.Columns:
-    # Copies, so that the buffers behind them can be let go.
-    return {name: columns[name].astype(dtype) for name, dtype in rec.STREAMS[stream].items()}
-
-
-def _typed_matrix(stream: str, values: array[int]) -> rec.Columns:
-    matrix = _matrix(values, len(rec.STREAMS[stream]))
-    return _typed(stream, {name: matrix[:, i] for i, name in enumerate(rec.STREAMS[stream])})
-
-
 # -- files -----------------------------------------------------------------------------------
 
 
-def _messages(path: Path) -> Iterator[tuple[int, Message]]:
-    """Every message of a file with its receive time; BadInput names file and line."""
+def _messages(path: Path) -> Iterator[tuple[int, int, Message]]:
+    """(line number, receive time, message) of a file; BadInput names file and line."""
     decode = binance.decode_line
     number = 0
     line = b""
@@ -427,21 +232,19 @@ def _messages(path: Path) -> Iterator[tuple[int, Message]]:
             for line in block:
                 number += 1
                 if line:
-                    yield decode(line)
+                    yield number, *decode(line)
     except msgspec.ValidationError as error:
-        field, _, reason = _reason(str(error))
+        reason, _, json_path = str(error).partition(" - at ")
+        field = json_path.strip("`").removeprefix("$.") or "message"
         raise BadInput(f"{path.name} line {number}, {field}", _body(line), reason) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         reason = f"not valid JSON: {error}"
         raise BadInput(f"{path.name} line {number}", _body(line), reason) from None
     except BadInput as error:
-        raise error if error.field == "file" else _located(path, number, error) from None
-
-
-def _reason(text: str) -> tuple[str, str, str]:
-    """msgspec's "Expected `str`, got `int` - at `$.p`" as (field, "", reason)."""
-    reason, _, path = text.partition(" - at ")
-    return path.strip("`").removeprefix("$.") or "message", "", reason
+        if error.field != "file":
+            raise _located(path, number, error) from None
+        remedy = f"{error.remedy} (good up to line {number})" if number else error.remedy
+        raise BadInput(error.field, error.value, remedy) from None
 
 
 def _body(line: bytes) -> str:
@@ -473,11 +276,11 @@ def _sorted_parts(paths: Sequence[Path]) -> list[_Part]:
 def _identify(path: Path) -> _Part:
     """Which instrument a capture is about, from its first messages."""
     first_ns = 0
-    for ts_local_ns, message in _messages(path):
+    for _, ts_local_ns, message in _messages(path):
         first_ns = first_ns or ts_local_ns
         if isinstance(message, DepthDiff | BookTicker):
-            if not message.symbol.isascii() or not message.symbol:
-                raise BadInput(path.name, message.symbol, "not a symbol")
+            if not _SYMBOL.fullmatch(message.symbol):  # It becomes the name of a folder.
+                raise BadInput(f"{path.name}, symbol", message.symbol, "expected A-Z, 0-9, _ only")
             return _Part(path, first_ns, message.market, message.symbol)
     raise BadInput(path.name, str(path), "holds neither depth diffs nor tickers")
 
@@ -487,7 +290,7 @@ def _smallest_steps(parts: Sequence[_Part]) -> tuple[Decimal, Decimal]:
     prices: set[str] = set()
     sizes: set[str] = set()
     for part in parts:
-        for _, message in _messages(part.path):
+        for _, _, message in _messages(part.path):
             match message:
                 case DepthDiff() | BookSnapshot():
                     for levels in (message.bids, message.asks):

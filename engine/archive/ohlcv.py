@@ -76,11 +76,14 @@ class BarTable(NamedTuple):
     columns: dict[str, Any]
 
 
-def import_bars(path: Path, catalogue: Path, overrides: Overrides | None = None) -> ImportedBars:
-    """Check a file of bars and write it into `catalogue`, in place of an older import.
+def import_bars(
+    path: Path, catalogue: Path, overrides: Overrides | None = None, *, replace: bool = False
+) -> ImportedBars:
+    """Check a file of bars and write it into `catalogue`.
 
     Raises BadInput, naming line and column, for missing values, NaN, negative numbers, a high
-    below the low, times that repeat, go back or lie off the timeframe's grid.
+    below the low, times that repeat, go back or lie off the timeframe's grid; and where other
+    bars lie already, unless `replace` is set.
     """
     overrides = overrides or Overrides()
     texts = read_bar_texts(path)
@@ -109,6 +112,8 @@ def import_bars(path: Path, catalogue: Path, overrides: Overrides | None = None)
         longest_gap=max(missing, default=0),
     )
     target = catalogue / BARS / instrument_id / f"{meta.timeframe}.parquet"
+    if not replace:
+        _refuse_to_replace(target, meta.sha256)
     _write(target, {"start_ns": texts.start_ns, **columns}, meta)
     return ImportedBars(target, meta)
 
@@ -174,7 +179,9 @@ def _period_ns(texts: BarTexts) -> int:
             word = "repeats the bar before" if after == before else "goes back"
             raise texts.bad_row(row, "timestamp", after // 1_000_000, word)
     if len(starts) < 2:
-        raise texts.bad_row(0, "timestamp", starts[0], "one bar alone tells no timeframe")
+        raise texts.bad_row(
+            0, "timestamp", starts[0] // 1_000_000, "one bar alone tells no timeframe"
+        )
     steps = Counter(after - before for before, after in pairwise(starts))
     period_ns, _ = max(steps.items(), key=lambda item: (item[1], -item[0]))
     for row, start in enumerate(starts):
@@ -232,6 +239,13 @@ def _integers(texts: BarTexts, name: str, step: Decimal | None) -> Values:
             raise texts.bad_row(row, error.field, error.value, error.remedy) from None
 
     return [whole(row, text) for row, text in enumerate(values)]
+
+
+def _refuse_to_replace(target: Path, digest: str) -> None:
+    if target.exists() and load_bars(target).meta.sha256 != digest:
+        raise BadInput(
+            "out", str(target), "already holds other bars; choose another --out, or --replace them"
+        )
 
 
 # -- files -------------------------------------------------------------------------------------

@@ -71,6 +71,7 @@ M_LAST_SIDE = 14
 M_LAST_NS = 15  # local time of the last trade
 M_EXCH_NS = 16  # newest venue time seen
 M_VOLUME = 17  # lots traded since the start
+M_QUIET_NS = 18  # venue time from which a depth row closes a bar, trades or not
 MARKET_SCALARS = 24
 
 # Columns of `MarketState.tape`
@@ -122,6 +123,7 @@ def new_market(
     scalars[M_BEST_ASK] = NO_ASK
     scalars[M_LOW_BID] = NO_ASK
     scalars[M_HIGH_ASK] = NO_BID
+    scalars[M_QUIET_NS] = NO_ASK
     frames = max(1, len(periods_ns))
     bar_scalars = np.zeros((frames, BAR_SCALARS), np.int64)
     for index, period in enumerate(periods_ns):
@@ -243,10 +245,13 @@ class ExchangeState(NamedTuple):
 
 def new_exchange(mid_ticks: int, window_ticks: int = BOOK_WINDOW_TICKS) -> ExchangeState:
     market = new_market(mid_ticks, (), window_ticks)
+    control = np.zeros(CONTROL_LENGTH, np.int64)
+    control[X_BUY_LOW] = control[X_SELL_LOW] = NO_ASK
+    control[X_BUY_HIGH] = control[X_SELL_HIGH] = NO_BID
     return ExchangeState(
         book=market.book,
         scalars=market.scalars,
-        control=np.zeros(CONTROL_LENGTH, np.int64),
+        control=control,
         orders=np.zeros((ORDER_SLOTS, ORDER_COLUMNS), np.int64),
         fronts=np.zeros((ORDER_SLOTS, 2), np.float64),
         live=np.zeros((3, LIVE_MAX), np.int64),

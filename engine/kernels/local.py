@@ -5,13 +5,14 @@ from __future__ import annotations
 from engine.kernels import layout as k
 from engine.kernels.book import clear_asks, clear_bids, set_ask, set_bid
 from engine.kernels.compile import kernel
-from engine.kernels.layout import MarketState, Rows
+from engine.kernels.layout import Int64s, MarketState, Rows
 
-BUY, BID, ASK, NO_ASK, NO_BID = k.BUY, k.BID, k.ASK, k.NO_ASK, k.NO_BID
-M_BASE, M_BEST_BID, M_BEST_ASK = k.M_BASE, k.M_BEST_BID, k.M_BEST_ASK
-M_NOW_NS, M_ROWS, M_READY, M_TOP_VERSION = k.M_NOW_NS, k.M_ROWS, k.M_READY, k.M_TOP_VERSION
+BUY, NO_ASK, NO_BID = k.BUY, k.NO_ASK, k.NO_BID
+M_BEST_BID, M_BEST_ASK = k.M_BEST_BID, k.M_BEST_ASK
+M_ROWS, M_READY, M_TOP_VERSION = k.M_ROWS, k.M_READY, k.M_TOP_VERSION
 M_TRADES, M_LAST_TICKS, M_LAST_LOTS = k.M_TRADES, k.M_LAST_TICKS, k.M_LAST_LOTS
 M_LAST_SIDE, M_LAST_NS, M_EXCH_NS, M_VOLUME = k.M_LAST_SIDE, k.M_LAST_NS, k.M_EXCH_NS, k.M_VOLUME
+M_QUIET_NS = k.M_QUIET_NS
 T_NS, T_TICKS, T_LOTS, T_SIDE, TAPE_LENGTH = k.T_NS, k.T_TICKS, k.T_LOTS, k.T_SIDE, k.TAPE_LENGTH
 B_START_NS, B_OPEN, B_HIGH, B_LOW = k.B_START_NS, k.B_OPEN, k.B_HIGH, k.B_LOW
 B_CLOSE, B_VOLUME, B_COUNT, BARS_LENGTH = k.B_CLOSE, k.B_VOLUME, k.B_COUNT, k.BARS_LENGTH
@@ -94,7 +95,21 @@ def local_trade(market: MarketState, rows: Rows, index: int) -> int:
         if market.bar_scalars[frame, F_PERIOD_NS] > 0:
             if trade_into_bar(market, frame, row["ts_exch_ns"], ticks, lots):
                 reasons |= WAKE_BAR
+    if reasons & WAKE_BAR or scalars[M_QUIET_NS] == NO_ASK:
+        note_quiet(market)
     return reasons
+
+
+@kernel
+def note_quiet(market: MarketState) -> None:
+    """When the next bar closes even without a trade."""
+    soonest = NO_ASK
+    for frame in range(market.bar_scalars.shape[0]):
+        frames = market.bar_scalars[frame]
+        if frames[F_PERIOD_NS] > 0 and frames[F_OPEN] == 1:
+            bar = market.bars[frame, frames[F_CLOSED] % BARS_LENGTH]
+            soonest = min(soonest, bar[B_START_NS] + frames[F_PERIOD_NS] + QUIET_CLOSE_NS)
+    market.scalars[M_QUIET_NS] = soonest
 
 
 @kernel
@@ -104,23 +119,15 @@ def quiet_bars(market: MarketState, venue_ns: int) -> int:
     for frame in range(market.bar_scalars.shape[0]):
         frames = market.bar_scalars[frame]
         if frames[F_PERIOD_NS] > 0 and frames[F_OPEN] == 1:
-            bar = market.bars[frame, frames[F_CLOSED] % BARS_LENGTH]
-            if venue_ns >= bar[B_START_NS] + frames[F_PERIOD_NS] + QUIET_CLOSE_NS:
-                if close_bars(market, frame, venue_ns - QUIET_CLOSE_NS):
-                    reasons |= WAKE_BAR
+            if close_bars(market, frame, venue_ns - QUIET_CLOSE_NS):
+                reasons |= WAKE_BAR
+    note_quiet(market)
     return reasons
 
 
 @kernel
-def local_row(market: MarketState, rows: Rows, index: int) -> int:
-    """Apply one row to what we know. Returns wake reasons."""
-    row, scalars, book = rows[index], market.scalars, market.book
-    kind, side, ticks, lots = row["kind"], row["side"], row["price_ticks"], row["qty_lots"]
-    scalars[M_ROWS] += 1
-    if row["ts_exch_ns"] > scalars[M_EXCH_NS]:
-        scalars[M_EXCH_NS] = row["ts_exch_ns"]
-    if kind == ROW_TRADE:
-        return local_trade(market, rows, index)
+def local_depth(book: Int64s, scalars: Int64s, kind: int, side: int, ticks: int, lots: int) -> int:
+    """Apply a depth row of any kind to what we know. Returns wake reasons."""
     if kind == ROW_CLEAR:
         if side == BUY:
             clear_bids(book, scalars, ticks)
@@ -128,20 +135,58 @@ def local_row(market: MarketState, rows: Rows, index: int) -> int:
             clear_asks(book, scalars, ticks)
         scalars[M_TOP_VERSION] += 1
         return WAKE_TOP
-    reasons = 0
     if side == BUY:
         best = scalars[M_BEST_BID]
         before = set_bid(book, scalars, ticks, lots)
-        if ticks >= best and before != lots:
-            scalars[M_TOP_VERSION] += 1
-            reasons = WAKE_TOP
+        touched = ticks >= best
     else:
         best = scalars[M_BEST_ASK]
         before = set_ask(book, scalars, ticks, lots)
-        if ticks <= best and before != lots:
-            scalars[M_TOP_VERSION] += 1
-            reasons = WAKE_TOP
+        touched = ticks <= best
     if scalars[M_READY] == 0:
         if scalars[M_BEST_BID] != NO_BID and scalars[M_BEST_ASK] != NO_ASK:
             scalars[M_READY] = 1
-    return reasons
+    if touched and before != lots:
+        scalars[M_TOP_VERSION] += 1
+        return WAKE_TOP
+    return 0
+
+
+@kernel
+def local_run(
+    market: MarketState,
+    rows: Rows,
+    index: int,
+    count: int,
+    now_ns: int,
+    limit_ns: int,
+    reasons: int,
+    mask: int,
+) -> tuple[int, int, int]:
+    """Apply rows from `index` on that are received not after `limit_ns`; stops at the end of an
+    instant that has a reason in `mask`. Returns (next index, now, reasons of that instant)."""
+    book, scalars = market.book, market.scalars
+    first = index
+    while index < count:
+        row = rows[index]
+        received_ns = row["ts_local_ns"]
+        if received_ns > limit_ns:
+            break
+        if received_ns > now_ns:
+            if reasons & mask:
+                break
+            reasons = 0
+            now_ns = received_ns
+        venue_ns = row["ts_exch_ns"]
+        scalars[M_EXCH_NS] = max(scalars[M_EXCH_NS], venue_ns)
+        if row["kind"] == ROW_TRADE:
+            reasons |= local_trade(market, rows, index)
+        else:
+            reasons |= local_depth(
+                book, scalars, row["kind"], row["side"], row["price_ticks"], row["qty_lots"]
+            )
+            if venue_ns >= scalars[M_QUIET_NS]:
+                reasons |= quiet_bars(market, venue_ns)
+        index += 1
+    scalars[M_ROWS] += index - first
+    return index, now_ns, reasons

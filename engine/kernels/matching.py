@@ -10,7 +10,7 @@ from engine.kernels import layout as k
 from engine.kernels import queue
 from engine.kernels.book import clear_asks, clear_bids, next_ask, next_bid, set_ask, set_bid
 from engine.kernels.compile import kernel
-from engine.kernels.layout import ExchangeState, Rows
+from engine.kernels.layout import ExchangeState, Int64s, Rows
 
 BUY, SELL, BID, ASK = k.BUY, k.SELL, k.BID, k.ASK
 NO_ASK, NO_BID = k.NO_ASK, k.NO_BID
@@ -44,12 +44,7 @@ A_FINAL = k.A_FINAL
 REASON_NONE, REASON_POST_ONLY, REASON_IOC = k.REASON_NONE, k.REASON_POST_ONLY, k.REASON_IOC
 REASON_FOK, REASON_REDUCE_ONLY = k.REASON_FOK, k.REASON_REDUCE_ONLY
 REASON_NOT_WORKING = k.REASON_NOT_WORKING
-ROW_DEPTH, ROW_TRADE, ROW_SNAPSHOT, ROW_CLEAR = (
-    k.ROW_DEPTH,
-    k.ROW_TRADE,
-    k.ROW_SNAPSHOT,
-    k.ROW_CLEAR,
-)
+ROW_TRADE, ROW_CLEAR = k.ROW_TRADE, k.ROW_CLEAR
 LIVE_BUYS, LIVE_SELLS, LIVE_STOPS = 0, 1, 2
 
 
@@ -389,38 +384,69 @@ def update_queue(
 
 
 @kernel
-def exchange_row(ex: ExchangeState, rows: Rows, index: int) -> None:
-    """One market row at the exchange."""
-    row = rows[index]
-    control, scalars = ex.control, ex.scalars
-    kind, side = row["kind"], row["side"]
-    ticks, lots, now_ns = row["price_ticks"], row["qty_lots"], row["ts_exch_ns"]
-    if kind == ROW_TRADE:
-        if side == BUY:
-            if control[X_SELLS] > 0 and ticks >= control[X_SELL_LOW]:
-                trade_against(ex, now_ns, LIVE_SELLS, ticks, lots)
-        elif control[X_BUYS] > 0 and ticks <= control[X_BUY_HIGH]:
-            trade_against(ex, now_ns, LIVE_BUYS, ticks, lots)
-        if control[X_STOPS] > 0:
-            trigger_stops(ex, now_ns, ticks)
-    elif kind == ROW_CLEAR:
-        if side == BUY:
-            clear_bids(ex.book, scalars, ticks)
+def exchange_trade(ex: ExchangeState, now_ns: int, side: int, ticks: int, lots: int) -> None:
+    """A trade at the exchange; `side` is the aggressor's, so it meets the other side."""
+    control = ex.control
+    if side == BUY:
+        if control[X_SELLS] > 0 and ticks >= control[X_SELL_LOW]:
+            trade_against(ex, now_ns, LIVE_SELLS, ticks, lots)
+    elif control[X_BUYS] > 0 and ticks <= control[X_BUY_HIGH]:
+        trade_against(ex, now_ns, LIVE_BUYS, ticks, lots)
+    if control[X_STOPS] > 0:
+        trigger_stops(ex, now_ns, ticks)
+
+
+@kernel
+def exchange_run(
+    ex: ExchangeState,
+    rows: Rows,
+    order: Int64s,
+    index: int,
+    count: int,
+    now_ns: int,
+    before_ns: int,
+    until_ns: int,
+) -> tuple[int, int]:
+    """Apply market rows at the exchange from `order[index]` on, up to `until_ns` and earlier than
+    `before_ns`; stops after a row that caused an answer. Returns (next index, now).
+
+    A level row touches our orders only inside the price range of their side, a new best price
+    only if it reaches the nearest of the other side: with no orders nothing else is looked at.
+    """
+    book, scalars, control = ex.book, ex.scalars, ex.control
+    answers = control[X_ANS_TAIL]
+    while index < count:
+        row = rows[order[index]]
+        venue_ns = row["ts_exch_ns"]
+        if index > 0 and venue_ns < now_ns:
+            venue_ns = now_ns
+        if venue_ns > until_ns or venue_ns >= before_ns and venue_ns > now_ns:
+            break
+        now_ns = venue_ns
+        index += 1
+        kind, side = row["kind"], row["side"]
+        ticks, lots = row["price_ticks"], row["qty_lots"]
+        if kind == ROW_TRADE:
+            exchange_trade(ex, now_ns, side, ticks, lots)
+        elif kind == ROW_CLEAR:
+            if side == BUY:
+                clear_bids(book, scalars, ticks)
+            else:
+                clear_asks(book, scalars, ticks)
+        elif side == BUY:
+            best = scalars[M_BEST_BID]
+            before = set_bid(book, scalars, ticks, lots)
+            if control[X_BUY_LOW] <= ticks <= control[X_BUY_HIGH]:
+                update_queue(ex, LIVE_BUYS, ticks, before, lots)
+            if ticks > best and lots > 0 and ticks >= control[X_SELL_LOW]:
+                quote_through(ex, now_ns, LIVE_SELLS, ticks)
         else:
-            clear_asks(ex.book, scalars, ticks)
-    elif side == BUY:
-        best = scalars[M_BEST_BID]
-        before = set_bid(ex.book, scalars, ticks, lots)
-        if control[X_BUYS] > 0 and control[X_BUY_LOW] <= ticks <= control[X_BUY_HIGH]:
-            update_queue(ex, LIVE_BUYS, ticks, before, lots)
-        if scalars[M_BEST_BID] > best and control[X_SELLS] > 0:
-            if scalars[M_BEST_BID] >= control[X_SELL_LOW]:
-                quote_through(ex, now_ns, LIVE_SELLS, scalars[M_BEST_BID])
-    else:
-        best = scalars[M_BEST_ASK]
-        before = set_ask(ex.book, scalars, ticks, lots)
-        if control[X_SELLS] > 0 and control[X_SELL_LOW] <= ticks <= control[X_SELL_HIGH]:
-            update_queue(ex, LIVE_SELLS, ticks, before, lots)
-        if scalars[M_BEST_ASK] < best and control[X_BUYS] > 0:
-            if scalars[M_BEST_ASK] <= control[X_BUY_HIGH]:
-                quote_through(ex, now_ns, LIVE_BUYS, scalars[M_BEST_ASK])
+            best = scalars[M_BEST_ASK]
+            before = set_ask(book, scalars, ticks, lots)
+            if control[X_SELL_LOW] <= ticks <= control[X_SELL_HIGH]:
+                update_queue(ex, LIVE_SELLS, ticks, before, lots)
+            if ticks < best and lots > 0 and ticks <= control[X_BUY_HIGH]:
+                quote_through(ex, now_ns, LIVE_BUYS, ticks)
+        if control[X_ANS_TAIL] != answers:
+            break
+    return index, now_ns

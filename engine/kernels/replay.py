@@ -10,15 +10,15 @@ from __future__ import annotations
 from engine.kernels import layout as k
 from engine.kernels.compile import kernel
 from engine.kernels.layout import ExchangeState, Int64s, MarketState, Rows
-from engine.kernels.local import local_row, quiet_bars
-from engine.kernels.matching import arrive_cancel, arrive_new, exchange_row
+from engine.kernels.local import local_run
+from engine.kernels.matching import arrive_cancel, arrive_new, exchange_run
 
 X_NOW_NS, X_ROWS, X_EXCH_ROW, X_LOCAL_ROW = k.X_NOW_NS, k.X_ROWS, k.X_EXCH_ROW, k.X_LOCAL_ROW
 X_MORE, X_REQ_HEAD, X_REQ_TAIL = k.X_MORE, k.X_REQ_HEAD, k.X_REQ_TAIL
 X_ANS_HEAD, X_ANS_TAIL = k.X_ANS_HEAD, k.X_ANS_TAIL
 REQUESTS_LENGTH, ANSWERS_LENGTH = k.REQUESTS_LENGTH, k.ANSWERS_LENGTH
 Q_ARRIVAL_NS, Q_KIND, Q_SLOT, REQUEST_NEW = k.Q_ARRIVAL_NS, k.Q_KIND, k.Q_SLOT, k.REQUEST_NEW
-X_PENDING, M_EXCH_NS = k.X_PENDING, k.M_EXCH_NS
+X_PENDING = k.X_PENDING
 A_RECEIVED_NS, M_NOW_NS = k.A_RECEIVED_NS, k.M_NOW_NS
 WAKE_UNTIL, WAKE_REPORT, WAKE_END, WAKE_MORE = (
     k.WAKE_UNTIL,
@@ -88,19 +88,28 @@ def advance(
                 break
             reasons = 0
             now_ns = first_ns
-        # At or before now: data of one stream may be stamped a little out of order.
+        # Rows stamped earlier than now (one stream a little out of order) happen now.
         if local_ns == first_ns:
-            reasons |= local_row(market, rows, local_index)
-            local_index += 1
-            if local_index == count or rows[local_index]["ts_local_ns"] > now_ns:
-                reasons |= quiet_bars(market, market.scalars[M_EXCH_NS])
+            limit_ns = min(min(answer_ns, exch_ns), min(request_ns, until_ns))
+            local_index, now_ns, reasons = local_run(
+                market, rows, local_index, count, now_ns, max(limit_ns, now_ns), reasons, mask
+            )
         elif answer_ns == first_ns:
             control[X_ANS_HEAD] += 1
             reasons |= WAKE_REPORT
             answer_ns = next_answer_ns(ex)
         elif exch_ns == first_ns:
-            exchange_row(ex, rows, exch_order[exch_row])
-            exch_row += 1
+            last_ns = now_ns if reasons & mask else min(request_ns, until_ns)
+            exch_row, now_ns = exchange_run(
+                ex,
+                rows,
+                exch_order,
+                exch_row,
+                count,
+                now_ns,
+                min(local_ns, answer_ns),
+                max(last_ns, now_ns),
+            )
             answer_ns = next_answer_ns(ex)
         else:
             take_request(ex, now_ns)

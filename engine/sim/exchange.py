@@ -80,7 +80,9 @@ class SimExchange:
         self._order = venue_order(self._rows)
         control[k.X_ROWS] = len(self._rows)
         control[k.X_MORE] = not isinstance(source, np.ndarray)
-        self.start_ns = int(min(self._rows["ts_local_ns"][0], self._rows["ts_exch_ns"][self._order[0]]))
+        # The world begins when something first happens, which is before we hear of it.
+        first_venue_ns = self._rows["ts_exch_ns"][self._order[0]]
+        self.start_ns = int(min(self._rows["ts_local_ns"][0], first_venue_ns))
         control[k.X_NOW_NS] = self.start_ns - 1
         self._instruments = {instrument.instrument_id: instrument}
         self._markets = {instrument.instrument_id: self._market}

@@ -54,6 +54,7 @@ class MarketGenerator:
         assert start_ticks > flow.WINDOW, start_ticks
         self.instrument = SIM_INSTRUMENT
         self.start_ns = start_ns
+        self.reference_ticks = start_ticks
         self._until_ns = start_ns
         self._block_ns = block_ns
         self._latency_ns = latency_ns

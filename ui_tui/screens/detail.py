@@ -16,7 +16,7 @@ class DetailDialog(Dialog):
         return len(self.lines(self.columns, 0))
 
     def lines(self, width: int, now_ns: int) -> list[Line]:
-        self.title = f"bot {self.desk.bot_id}"  # type: ignore[misc]  # Per bot, not per class.
+        self.title = f"bot {self.desk.bot_id}"
         return detail_lines(self.desk.snapshot, self.desk.bot_id, width, self.look.glyphs)
 
     def on_key_name(self, key: str, now_ns: int) -> list[Effect] | None:

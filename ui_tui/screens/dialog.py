@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import Container
+from textual.containers import Container, Horizontal
 from textual.events import Mount
 from textual.widget import Widget
 from textual.widgets import Input
@@ -19,15 +19,17 @@ from app.views.effects import Effect
 from ui_tui.look import Look
 from ui_tui.pane import Lines
 
+_NEXT = {"tab": 1, "down": 1, "shift+tab": -1, "up": -1}
+
 
 class Body(Lines):
-    """The drawn part of a dialog."""
+    """A drawn part of a dialog."""
 
     ground = "raised"
 
 
-class Field(Input, inherit_bindings=True):
-    """A one-line text field that never interprets what is typed."""
+class Field(Input):
+    """A one-line text field; what is typed is never interpreted."""
 
     def __init__(self, value: str = "", *, id: str | None = None) -> None:
         super().__init__(value, id=id, compact=True, select_on_focus=False)
@@ -35,9 +37,9 @@ class Field(Input, inherit_bindings=True):
 
 
 class Dialog(Container):
-    """Subclasses say their size, their body's lines and what Enter does."""
+    """Subclasses say their size, their fields, their lines and what their keys do."""
 
-    title: ClassVar[str] = ""
+    title: str = ""
     columns: ClassVar[int] = 72
     hint: ClassVar[str] = "Esc closes"
 
@@ -56,51 +58,74 @@ class Dialog(Container):
 
     # -- for subclasses ------------------------------------------------------------------------
 
-    def fields(self) -> list[Field]:
-        """The text fields, from the top."""
-        return []
-
-    def lines(self, width: int, now_ns: int) -> list[Line]:
-        """What stands below the fields."""
-        return []
+    def fields(self) -> dict[str, str]:
+        """The text fields from the top: name and first value."""
+        return {}
 
     def rows(self) -> int:
         """How many lines `lines` needs."""
         return 1
 
+    def lines(self, width: int, now_ns: int) -> list[Line]:
+        """What stands below the fields."""
+        return []
+
     def on_key_name(self, key: str, now_ns: int) -> list[Effect] | None:
         """Handle a key that the dialog knows; None leaves it to the focused field."""
         return None
+
+    # -- fields --------------------------------------------------------------------------------
+
+    def value(self, name: str) -> str:
+        return self.query_one(f"#field-{name}", Field).value
+
+    def turn(self, key: str) -> bool:
+        """Move between fields if `key` says so."""
+        fields = list(self.query(Field))
+        step = _NEXT.get(key)
+        if step is None or len(fields) < 2:
+            return False
+        focused = self.screen.focused
+        at = fields.index(focused) if focused in fields else 0
+        fields[(at + step) % len(fields)].focus()
+        return True
 
     # -- life ----------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
         yield Body(self.look, classes="title")
-        yield from self.fields()
+        for name, value in self.fields().items():
+            label = Body(self.look, id=f"label-{name}", classes="label")
+            yield Horizontal(label, Field(value, id=f"field-{name}"), classes="field")
         yield Body(self.look, classes="body")
         yield Body(self.look, classes="hint")
 
     def on_mount(self, event: Mount) -> None:
-        self._place()
-        first = self.query(Field).first(Field) if self.query(Field) else None
-        if first is not None:
-            first.focus()
-        else:
-            self.screen.set_focus(None)
+        fields = self.query(Field)
+        self.screen.set_focus(fields.first() if fields else None)
+        self.place()
 
-    def _place(self) -> None:
-        """In the middle of the screen, as tall as needed, above header and footer never."""
-        screen = self.screen.size
-        width = min(self.columns, screen.width - 2)
-        height = min(self.rows() + len(self.query(Field)) + 4, screen.height - 4)
+    def place(self) -> None:
+        """In the middle of the screen, as tall as needed; header and footer stay in sight."""
+        room = self.screen.size
+        width = min(self.columns, room.width - 2)
+        height = min(self.rows() + len(self.fields()) + 4, room.height - 4)
         self.styles.width, self.styles.height = width, height
-        self.styles.offset = ((screen.width - width) // 2, max(2, (screen.height - height) // 2))
+        self.styles.offset = ((room.width - width) // 2, max(2, (room.height - height) // 2))
 
     def show(self, now_ns: int) -> None:
-        """Paint title, body and the last line."""
-        title, body, hint = self.query(Body)
-        assert isinstance(title, Body) and isinstance(body, Body) and isinstance(hint, Body)
-        title.paint([(Cell(fit(f" {self.title}", title.size.width), "title_focus"),)])
+        """Paint title, labels, body and the last line."""
+        self._paint(".title", [(Cell(f" {self.title}", "title_focus"),)])
+        for name in self.fields():
+            self._paint(f"#label-{name}", [(Cell(f" {name}", "dim"),)])
+        body = self.query_one(".body", Body)
         body.paint(self.lines(body.size.width, now_ns)[: body.size.height])
         last = self.words or Cell(self.hint, "note")
-        hint.paint([(Cell(fit(f" {last.text}", hint.size.width), last.tone),)])
+        self._paint(".hint", [(Cell(f" {last.text}", last.tone),)])
+
+    def _paint(self, selector: str, lines: list[Line]) -> None:
+        body = self.query_one(selector, Body)
+        width = body.size.width
+        body.paint(
+            [tuple(Cell(fit(cell.text, width), cell.tone) for cell in line) for line in lines]
+        )

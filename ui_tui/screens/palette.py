@@ -6,7 +6,7 @@ from app.views.actions import Action
 from app.views.cells import Cell, Line
 from app.views.effects import Effect, Less
 from app.views.palette import palette_line, search
-from ui_tui.screens.dialog import Dialog, Field
+from ui_tui.screens.dialog import Dialog
 
 _ROWS = 14
 _STEPS = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10}
@@ -18,14 +18,14 @@ class PaletteDialog(Dialog):
     hint = "type to search, arrows choose, Enter runs, Esc closes"
     chosen = 0
 
-    def fields(self) -> list[Field]:
-        return [Field(id="query")]
+    def fields(self) -> dict[str, str]:
+        return {"find": ""}
 
     def rows(self) -> int:
         return _ROWS
 
     def _hits(self) -> list[Action]:
-        return search(self.query_one(Field).value)
+        return search(self.value("find"))
 
     def lines(self, width: int, now_ns: int) -> list[Line]:
         hits = self._hits()
@@ -55,9 +55,5 @@ class PaletteDialog(Dialog):
 
     def _run(self, action: Action, now_ns: int) -> list[Effect]:
         """Run it; stay open while a second Enter is awaited or it was refused."""
-        effects = self.desk.choose(action.id, self.pane_key, now_ns)
-        is_waiting = self.desk.gestures.announcement or not effects
-        notice = self.desk.notice(now_ns)
-        if is_waiting and (notice is None or notice.tone == "alert" or action.taps > 1):
-            return effects
-        return [Less(), *effects]
+        has_run, effects = self.desk.choose(action.id, self.pane_key, now_ns)
+        return [Less(), *effects] if has_run else effects

@@ -7,6 +7,7 @@ containers, which app.tcss does.
 from __future__ import annotations
 
 from textual.containers import Container, Horizontal, Vertical
+from textual.widget import Widget
 
 from ui_tui.look import Look
 from ui_tui.widgets.botdetail import BotDetailPane
@@ -22,7 +23,7 @@ from ui_tui.widgets.risk import RiskPane
 from ui_tui.widgets.tape import TapePane
 
 
-def trade_wide(look: Look) -> Container:
+def trade_wide(look: Look) -> Widget:
     return Vertical(
         Horizontal(
             ChartPane(look),
@@ -43,7 +44,7 @@ def trade_wide(look: Look) -> Container:
     )
 
 
-def trade_narrow(look: Look) -> Container:
+def trade_narrow(look: Look) -> Widget:
     return Vertical(
         Horizontal(
             LadderPane(look, classes="ladder"),
@@ -62,7 +63,7 @@ def trade_narrow(look: Look) -> Container:
     )
 
 
-def bots(look: Look) -> Container:
+def bots(look: Look) -> Widget:
     return Vertical(
         Horizontal(BotsPane(look), BotDetailPane(look, classes="wide-only"), classes="top"),
         Horizontal(RiskPane(look), EquityPane(look, classes="wide-only"), classes="middle"),
@@ -72,7 +73,7 @@ def bots(look: Look) -> Container:
     )
 
 
-def book(look: Look) -> Container:
+def book(look: Look) -> Widget:
     return Container(
         ChartPane(look, classes="chart"),
         Horizontal(LadderPane(look, classes="ladder"), TapePane(look), classes="book"),
@@ -81,7 +82,7 @@ def book(look: Look) -> Container:
     )
 
 
-def orders(look: Look) -> Container:
+def orders(look: Look) -> Widget:
     return Vertical(
         Container(OrdersPane(look), FillsPane(look), classes="top"),
         PositionsPane(look, classes="positions"),
@@ -90,10 +91,10 @@ def orders(look: Look) -> Container:
     )
 
 
-def log(look: Look) -> Container:
+def log(look: Look) -> Widget:
     return Vertical(LogPane(look), id="log", classes="view")
 
 
-def all_views(look: Look) -> list[Container]:
+def all_views(look: Look) -> list[Widget]:
     makers = (trade_wide, trade_narrow, bots, book, orders, log)
     return [make(look) for make in makers]

@@ -38,7 +38,9 @@ class ChartPane(Pane):
         note = f"{desk.chart.back} bars back, End: live" if desk.chart.back else ""
         if bars and not note:
             bar = bars[-1]
-            words = [fmt.price(price, instrument) for price in bar[1:5]]
+            words = [
+                fmt.price(ticks, instrument) for ticks in (bar.open, bar.high, bar.low, bar.close)
+            ]
             note = "O {} H {} L {} C {}".format(*words) if size.width > 64 else f"C {words[3]}"
         return Picture(f"chart {instrument.symbol} {word}", lines, note=note)
 

@@ -20,8 +20,6 @@ class EquityPane(Pane):
         if snapshot is None:
             return Picture("equity", [(Cell(" waiting for the engine", "faint"),)])
         points = [*snapshot.equity_curve, (snapshot.ts_ns, snapshot.equity)]
-        lines = curve_lines(
-            points, snapshot.capital, snapshot.settle, *size, self.look.glyphs
-        )
+        lines = curve_lines(points, snapshot.capital, snapshot.settle, *size, self.look.glyphs)
         note = f"from {fmt.money(snapshot.capital, snapshot.settle)} {snapshot.settle}"
         return Picture("equity", lines, note=note)

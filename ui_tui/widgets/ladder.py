@@ -30,9 +30,7 @@ class LadderPane(Pane):
             ladder.follow(market.last_ticks, now_ns, desk.last_key_ns)
         look = LadderLook(instrument, market.last_ticks, size.width, self.look.glyphs)
         is_live = not view.is_stale and market.is_ready
-        shown = ladder_rows(
-            ladder, market, snapshot.orders, desk.entry_ticks(), desk.grabbed_id
-        )
+        shown = ladder_rows(ladder, market, snapshot.orders, desk.entry_ticks(), desk.grabbed_id)
         lines = [look.head(), *look.lines(shown, market, is_live)]
         lines += [()] * (size.height - 1 - len(lines))
         lines.append(self._last_line(desk, view, market, instrument, now_ns, size.width))

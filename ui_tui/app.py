@@ -1,0 +1,227 @@
+"""The terminal app: polls the session, hands keys to the desk, performs its effects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events
+from textual.app import App
+from textual.binding import BindingType
+
+from app.service.session import Session
+from app.views import effects as fx
+from app.views.desk import Desk
+from app.views.header import title
+from app.views.keymap import Keymap, load_keymap
+from app.views.theme import DEFAULT_PALETTE
+from engine.core.clock import Clock, LiveClock
+from engine.domain.errors import PilothouseError
+from ui_tui.flow import FrameFlow, set_title
+from ui_tui.look import Look
+from ui_tui.screens.detail import DetailDialog
+from ui_tui.screens.dialog import Dialog
+from ui_tui.screens.help import HelpDialog
+from ui_tui.screens.main import MainScreen
+from ui_tui.screens.palette import PaletteDialog
+from ui_tui.screens.reset import ResetDialog
+from ui_tui.screens.ticket import TicketDialog
+
+POLL_S = 0.1
+LEAVING = "the engine and its bots keep running"
+
+KeyTime = Callable[[events.Key], int]
+"""When a key event happened, in the clock's monotonic nanoseconds."""
+
+
+def run(
+    session: Session,
+    *,
+    profile: str = "",
+    leaving: str = LEAVING,
+    keymap_path: Path | None = None,
+    palette: str = DEFAULT_PALETTE,
+    ascii_only: bool = False,
+) -> None:
+    """Show `session` in this terminal until the person leaves.
+
+    `leaving` says, as half a sentence, what leaving does to engine and bots. `keymap_path` is a
+    person's own keymap.toml, if it exists. Errors in key map or palette are raised before the
+    screen changes.
+    """
+    app = PilothouseApp(
+        session,
+        load_keymap(keymap_path),
+        Look(palette, ascii_only=ascii_only),
+        LiveClock(),
+        profile=profile,
+        leaving=leaving,
+        key_time=lambda event: int(event.time * 1_000_000_000),
+    )
+    app.run()
+
+
+class PilothouseApp(App[None], inherit_bindings=False):
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False
+    BINDINGS: ClassVar[list[BindingType]] = []  # Keys come from keymap.toml.
+
+    def __init__(
+        self,
+        session: Session,
+        keymap: Keymap,
+        look: Look,
+        clock: Clock,
+        *,
+        profile: str = "",
+        leaving: str = LEAVING,
+        key_time: KeyTime | None = None,
+    ) -> None:
+        self.look = look
+        super().__init__()
+        self.session = session
+        self.clock = clock
+        self.desk = Desk(keymap, session.new_command_id, leaving)
+        self._profile = profile
+        self._key_time = key_time or (lambda event: clock.monotonic_ns())
+        self._flow = FrameFlow(self)
+        self._shown_title = ""
+        self._was_stale = False
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def get_default_screen(self) -> MainScreen:
+        return MainScreen(self.desk, self.look)
+
+    @property
+    def main(self) -> MainScreen:
+        screen = self.screen
+        assert isinstance(screen, MainScreen), screen
+        return screen
+
+    def get_css_variables(self) -> dict[str, str]:
+        return {**super().get_css_variables(), **self.look.css_variables()}
+
+    def on_ready(self) -> None:
+        self.poll()
+        self.set_interval(POLL_S, self.poll)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.call_after_refresh(self.paint, at_once=True)
+
+    # -- the picture ---------------------------------------------------------------------------
+
+    def poll(self) -> None:
+        """Ten times a second: let time pass, and paint unless the terminal is behind."""
+        now_ns = self.clock.monotonic_ns()
+        self.perform(self.desk.tick(now_ns))
+        if not self._flow.is_clear(now_ns):
+            return
+        is_new = self.desk.see(
+            self.session.snapshot(), self.session.failure(), now_ns, self.clock.now_ns()
+        )
+        is_stale = self.desk.is_stale(now_ns)
+        is_new, self._was_stale = is_new or is_stale is not self._was_stale, is_stale
+        self.paint(changed=is_new)
+        self._flow.painted(now_ns)
+        shown = title(self.desk.snapshot, self._profile)
+        if shown != self._shown_title:
+            self._shown_title = shown
+            set_title(self, shown)
+
+    def paint(self, *, changed: bool = True, at_once: bool = False) -> None:
+        now_ns = self.clock.monotonic_ns()
+        self.main.show(now_ns, changed=changed, at_once=at_once, lag_ms=self._flow.lag_ms)
+
+    # -- keys ----------------------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            if self._press(event):
+                return
+        elif isinstance(event, events.Paste) and not event.is_forwarded:
+            if self.main.dialog is None:
+                self.desk.pasted(self.clock.monotonic_ns())
+                return
+        elif isinstance(event, events.CursorPosition):
+            self._flow.answered(self.clock.monotonic_ns())
+            return
+        await super().on_event(event)
+
+    def _press(self, event: events.Key) -> bool:
+        """One key: safety keys first, then the dialog, then the pane. False: for a text field."""
+        now_ns = self.clock.monotonic_ns()
+        key_ns = min(now_ns, self._key_time(event))
+        dialog = self.main.dialog
+        pane = dialog.pane_key if dialog is not None else self.main.pane_key
+        effects = self.desk.press(event.key, pane, key_ns, now_ns, priority_only=dialog is not None)
+        if effects is None and dialog is not None:
+            effects = self._press_in(dialog, event.key, now_ns)
+        if effects is None:
+            self.call_after_refresh(self.paint, at_once=True)
+            return False
+        self.perform(effects)
+        self.paint(at_once=True)
+        return True
+
+    def _press_in(self, dialog: Dialog, key: str, now_ns: int) -> list[fx.Effect] | None:
+        if key == "escape":
+            return [] if self.desk.gestures.drop() else [fx.Less()]
+        return dialog.on_key_name(key, now_ns)
+
+    # -- effects -------------------------------------------------------------------------------
+
+    def perform(self, effects: list[fx.Effect]) -> None:
+        for effect in effects:
+            self._perform(effect)
+
+    def _perform(self, effect: fx.Effect) -> None:
+        match effect:
+            case fx.Submit(command):
+                try:
+                    self.session.submit(command)
+                except PilothouseError as error:
+                    self.desk.say(f"NOT SENT: {error}", "alert", self.clock.monotonic_ns())
+            case fx.Open(dialog):
+                self._open(dialog)
+            case fx.Show(view):
+                self.main.show_view(view)
+            case fx.Focus(pane):
+                self.main.focus_pane(pane)
+            case fx.Turn(step):
+                self.main.turn(step)
+            case fx.Maximise():
+                self.main.toggle_maximised()
+            case fx.Less():
+                if not self.main.close():
+                    self.main.restore()
+            case fx.Wake(after_ns):
+                self.set_timer(after_ns / 1e9, self._wake)
+            case fx.Crash():
+                self.session.crash()
+            case fx.Leave():
+                self.exit()
+
+    def _wake(self) -> None:
+        self.perform(self.desk.tick(self.clock.monotonic_ns()))
+        self.paint(at_once=True)
+
+    def _open(self, name: str) -> None:
+        came_from = self.main.dialog.came_from if self.main.dialog else self.main.focused
+        if name == "ticket":
+            now_ns = self.clock.monotonic_ns()
+            dialog: Dialog = TicketDialog(self.desk, self.look, came_from, now_ns)
+        else:
+            dialog = _DIALOGS[name](self.desk, self.look, came_from)
+        self.main.open(dialog)
+        self.call_after_refresh(self.paint, at_once=True)
+
+
+_DIALOGS: dict[str, type[Dialog]] = {
+    "palette": PaletteDialog,
+    "help": HelpDialog,
+    "detail": DetailDialog,
+    "reset": ResetDialog,
+}

@@ -1,0 +1,92 @@
+"""The order ticket: five fields, a line that says what would be sent, Enter twice."""
+
+from __future__ import annotations
+
+import msgspec
+from textual.widget import Widget
+
+from app.views.cells import Cell, Line, fit
+from app.views.desk import Desk
+from app.views.effects import Effect, Less
+from app.views.ticket import Ticket, describe, hints, parse_ticket, prefilled
+from engine.domain.errors import BadInput
+from engine.domain.order import OrderSpec
+from ui_tui.look import Look
+from ui_tui.screens.dialog import Dialog
+
+
+class TicketDialog(Dialog):
+    title = "order ticket"
+    columns = 78
+    hint = "Tab: next field   Enter: look it over   Enter again: send   Esc: drop"
+
+    def __init__(self, desk: Desk, look: Look, came_from: Widget | None, now_ns: int) -> None:
+        super().__init__(desk, look, came_from)
+        view = desk.view("ladder", now_ns)
+        self._instrument = view.instrument
+        self._start = prefilled(view)
+        self._confirmed: OrderSpec | None = None
+        """What the first Enter showed; the second one sends exactly this."""
+
+    def fields(self) -> dict[str, str]:
+        return msgspec.structs.asdict(self._start)
+
+    def rows(self) -> int:
+        return len(self.fields()) + 2
+
+    def lines(self, width: int, now_ns: int) -> list[Line]:
+        """What each field takes, and whose order it will be."""
+        if self._instrument is None:
+            return []
+        owner = self.desk.view("ladder", now_ns).acting_bot_id
+        head = f" {self._instrument.symbol}, into the book of {owner}"
+        lines: list[Line] = [(Cell(fit(head, width), "head"),)]
+        for name, hint in hints(self._instrument).items():
+            lines.append((Cell(f" {name:<6} ", "faint"), Cell(fit(hint, width - 8), "dim")))
+        return lines
+
+    def on_key_name(self, key: str, now_ns: int) -> list[Effect] | None:
+        if key != "enter":
+            return [] if self.turn(key) else None
+        spec = self._parsed()
+        if spec is None:
+            return []
+        if spec == self._confirmed:
+            return self._send(spec, now_ns)
+        self._confirm(spec, now_ns)
+        return []
+
+    def on_input_changed(self) -> None:
+        """A changed field takes the confirmation back."""
+        self._confirmed = None
+        self.words = None
+
+    def _parsed(self) -> OrderSpec | None:
+        if self._instrument is None:
+            return None
+        typed = Ticket(**{name: self.value(name) for name in self.fields()})
+        try:
+            return parse_ticket(typed, self._instrument)
+        except BadInput as error:
+            self._confirmed = None
+            self.words = Cell(str(error), "alert")
+            field = self.query(f"#field-{error.field}")
+            if field:
+                self.screen.set_focus(field.first())
+            return None
+
+    def _confirm(self, spec: OrderSpec, now_ns: int) -> None:
+        """First Enter: say exactly what will be sent, or what keeps it from leaving."""
+        assert self._instrument is not None
+        why = self.desk.why_not_send(spec, now_ns)
+        self._confirmed = None if why else spec
+        words = why or f"Enter again: {describe(spec, self._instrument)}"
+        self.words = Cell(words, "alert" if why else "announce")
+
+    def _send(self, spec: OrderSpec, now_ns: int) -> list[Effect]:
+        effects = self.desk.send_ticket(spec, now_ns)
+        notice = self.desk.notice(now_ns)
+        if not effects and notice is not None:
+            self.words = Cell(notice.words, "alert")
+            return []
+        return [Less(), *effects]
