@@ -7,7 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from app.settings import Settings
 from engine.archive.catalogue import load_rows
 from engine.core.clock import LiveClock
 from engine.core.watchdog import Watchdog
@@ -41,22 +40,6 @@ class Market(NamedTuple):
     """A price of this market, for sizing orders before the book is there."""
     words: str
     """The source in short words, for people and for the ledger's world id."""
-
-
-def risk_limits(settings: Settings) -> RiskLimits:
-    risk = settings.risk
-    return RiskLimits(
-        order_notional_max_pct=risk.order_notional_max_pct,
-        position_max_pct=risk.position_max_pct,
-        open_orders_max=risk.open_orders_max,
-        orders_per_s_max=risk.orders_per_s_max,
-        collar_pct=risk.collar_pct,
-        jump_distrust_pct=risk.jump_distrust_pct,
-        daily_loss_max_pct=risk.daily_loss_max_pct,
-        drawdown_max_pct=risk.drawdown_max_pct,
-        stop_loss_pct=risk.stop_loss_pct,
-        take_profit_pct=risk.take_profit_pct,
-    )
 
 
 def recorded_market(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from app.settings import PaperSettings
 from engine.domain.errors import BadInput
 from engine.domain.money import parse_decimal
 from engine.sim.scenario import Scenario, parse_fills, parse_queue
@@ -25,6 +26,19 @@ def scenario_of(latency_ms: str, queue: str, fills: str, maker: str, taker: str)
         fills=parse_fills(fills),
         maker=_fee_rate("--maker", maker),
         taker=_fee_rate("--taker", taker),
+    )
+
+
+def paper_scenario(settings: PaperSettings) -> Scenario:
+    """What the settings say of the simulated venue; they were checked when they were read."""
+    latency_ns = int(settings.latency_ms * 1_000_000)
+    return Scenario(
+        entry_latency_ns=latency_ns,
+        response_latency_ns=latency_ns,
+        queue=parse_queue(settings.queue, "paper.queue"),
+        fills=parse_fills(settings.fills, "paper.fills"),
+        maker=settings.maker,
+        taker=settings.taker,
     )
 
 

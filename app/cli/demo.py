@@ -42,7 +42,8 @@ def demo(
     """Watch two bots trade a generated or recorded market on paper, and take the helm."""
     from app.demo import DemoRequest, check_profile, set_aside
     from app.paths import locate
-    from app.settings import load_settings, paper_scenario, risk_limits
+    from app.scenarios import paper_scenario
+    from app.settings import load_settings
 
     settings = load_settings()
     market_speed = parse_decimal("--speed", speed)
@@ -54,8 +55,8 @@ def demo(
     if json and not headless:
         raise BadInput("--json", "without --headless", "add --headless, or leave --json out")
     request = DemoRequest(
-        scenario=paper_scenario(settings),
-        limits=risk_limits(settings),
+        scenario=paper_scenario(settings.paper),
+        limits=settings.risk,
         capital=settings.paper.capital,
         captures=capture or (),
         seed=seed,

@@ -10,6 +10,6 @@ app = typer.Typer()
 @app.command("warm")
 def warm() -> None:
     """Compile the kernels ahead of time."""
-    from engine.kernels.warm import warm_all
+    from engine.runtime.warm import warm_all
 
     warm_all()

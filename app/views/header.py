@@ -43,12 +43,12 @@ def header_lines(
         return [(guard, *first, guard), (Cell(" " * width, "text"),)]
     right = _right(view, snapshot, armed_s, width, band, lag_ms)
     left_room = room - line_width(right)
-    left = _fit_parts(_left_parts(view, snapshot, glyphs, band), left_room)
+    left = _fit_parts(_left_parts(view, snapshot, glyphs, band), left_room, band)
     first = (guard, *spread(left, right, room, band), guard)
     return [first, _second(view, snapshot, width, glyphs)]
 
 
-def _fit_parts(parts: list[_Part], room: int) -> Line:
+def _fit_parts(parts: list[_Part], room: int, gap: str) -> Line:
     """The parts that fit, the highest ranks left out first, two spaces apart."""
     kept = list(parts)
     while kept and sum(line_width(p.line) + 2 for p in kept) - 2 > room:
@@ -59,7 +59,7 @@ def _fit_parts(parts: list[_Part], room: int) -> Line:
     cells: list[Cell] = []
     for part in kept:
         if cells:
-            cells.append(Cell("  ", cells[0].tone if len(cells) > 1 else part.line[0].tone))
+            cells.append(Cell("  ", gap))
         cells.extend(part.line)
     return tuple(cells)
 
@@ -119,7 +119,7 @@ def _second(view: ViewState, snapshot: EngineSnapshot, width: int, glyphs: Glyph
     if view.failure:
         return (Cell(fit(f" ENGINE STOPPED: {view.failure}", width), "alert"),)
     alarms = _alarms(snapshot)
-    money = _fit_parts(_money_parts(snapshot, glyphs), width - 2 - line_width(alarms))
+    money = _fit_parts(_money_parts(snapshot, glyphs), width - 2 - line_width(alarms), "text")
     return spread((Cell(" "), *money), alarms, width)
 
 

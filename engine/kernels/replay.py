@@ -61,11 +61,12 @@ def advance(
 ) -> int:
     """Run to the first instant, not after `until_ns`, with a reason in `mask`; returns reasons.
 
-    `exch_order` lists row indices by venue time. Everything of one instant is processed before
+    `exch_order` lists, by venue time, the indices of the rows that the exchange may still have to
+    process; X_EXCH_ROW counts into it. Everything of one instant is processed before
     control goes back. WAKE_MORE: give more rows and call again.
     """
     control = ex.control
-    count = control[X_ROWS]
+    count, exch_count = control[X_ROWS], len(exch_order)
     exch_row, local_index = control[X_EXCH_ROW], control[X_LOCAL_ROW]
     has_more = control[X_MORE] == 1
     now_ns = control[X_NOW_NS]
@@ -73,12 +74,12 @@ def advance(
     reasons = control[X_PENDING]
     answer_ns, request_ns = next_answer_ns(ex), next_request_ns(ex)
     while True:
-        if has_more and (exch_row == count or local_index == count):
+        if has_more and (exch_row == exch_count or local_index == count):
             control[X_PENDING] = reasons
             reasons = WAKE_MORE
             break
         local_ns = rows[local_index]["ts_local_ns"] if local_index < count else FAR_NS
-        exch_ns = rows[exch_order[exch_row]]["ts_exch_ns"] if exch_row < count else FAR_NS
+        exch_ns = rows[exch_order[exch_row]]["ts_exch_ns"] if exch_row < exch_count else FAR_NS
         first_ns = min(min(local_ns, answer_ns), min(exch_ns, request_ns))
         if first_ns > now_ns:
             if reasons & mask:
@@ -105,7 +106,7 @@ def advance(
                 rows,
                 exch_order,
                 exch_row,
-                count,
+                exch_count,
                 now_ns,
                 min(local_ns, answer_ns),
                 max(last_ns, now_ns),

@@ -22,6 +22,8 @@ _HOME_PANE = {"trade": "bots", "bots": "bots", "book": "ladder", "orders": "orde
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
+    AUTO_FOCUS = ""
+
     def __init__(self, desk: Desk, look: Look) -> None:
         super().__init__()
         self._desk = desk
