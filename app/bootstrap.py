@@ -49,27 +49,33 @@ def recorded_market(
     instrument, rows = load_rows(paths)
     periods = _periods(timeframes)
     world = SimExchange(instrument, rows, scenario, periods_ns=tuple(periods.values()))
-    return Market(
-        world=world,
-        views=_views(world, periods),
-        press_crash=None,
-        queue_ahead=world.own_queue_ahead,
-        reference_ticks=int(rows["price_ticks"][0]),
-        words=f"{instrument.instrument_id} from {', '.join(path.name for path in paths)}",
-    )
+    words = f"{instrument.instrument_id} from {', '.join(path.name for path in paths)}"
+    return market_of(world, periods, None, int(rows["price_ticks"][0]), words)
 
 
 def generated_market(seed: int, scenario: Scenario, timeframes: Sequence[str]) -> Market:
     generator = MarketGenerator(seed)
     periods = _periods(timeframes)
     world = SimExchange(SIM_INSTRUMENT, generator, scenario, periods_ns=tuple(periods.values()))
+    words = f"generated market, seed {seed}"
+    return market_of(world, periods, generator.crash, generator.reference_ticks, words)
+
+
+def market_of(
+    world: SimExchange,
+    periods: dict[str, int],
+    press_crash: Callable[[int], None] | None,
+    reference_ticks: int,
+    words: str,
+) -> Market:
+    """A world with its views; `periods` are the timeframes it was built with."""
     return Market(
         world=world,
         views=_views(world, periods),
-        press_crash=generator.crash,
+        press_crash=press_crash,
         queue_ahead=world.own_queue_ahead,
-        reference_ticks=generator.reference_ticks,
-        words=f"generated market, seed {seed}",
+        reference_ticks=reference_ticks,
+        words=words,
     )
 
 

@@ -93,13 +93,12 @@ class Pane(Lines, can_focus=True):
             return
         self._drawn_ns = now_ns
         wall = self.region.x > 0
-        inner = Size(width - wall, height - 1)
+        inner = Size(width - wall - 1, height - 1)
         picture = self.draw(desk, now_ns, inner)
         lines = [self._title_bar(picture, width, wall)]
-        edge = Cell(self.look.glyphs.wall, "rule")
-        lines += [(edge, *line) if wall else line for line in picture.lines[: inner.height]]
-        blanks = inner.height - len(lines) + 1
-        lines += [(edge,) if wall else ()] * blanks
+        edge = Cell(f"{self.look.glyphs.wall} " if wall else " ", "rule")
+        lines += [(edge, *line) for line in picture.lines[: inner.height]]
+        lines += [(edge,)] * (inner.height - len(lines) + 1)
         self.paint(lines)
 
     def _title_bar(self, picture: Picture, width: int, wall: bool) -> Line:

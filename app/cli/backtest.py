@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import astuple
 
 from app.cli.output import print_json, print_table
 from engine.domain.errors import BadInput, WorkFailed
@@ -74,9 +75,9 @@ def run(
     report = run_backtest(request, _progress if sys.stderr.isatty() else None)
     if trades is not None:
         header = "ts_ns,side,price,qty,fee,maker,queue_ahead,order_id"
-        write_csv(trades, header, report.trades)
+        write_csv(trades, header, map(astuple, report.trades))
     if trace is not None:
-        write_csv(trace, "ts_ns,mid,position,cash,fee,fills", report.trace)
+        write_csv(trace, "ts_ns,mid,position,cash,fee,fills", map(astuple, report.trace))
     if json:
         print_json(report.document)
     else:

@@ -83,7 +83,7 @@ _SAFETY = (
     Action(
         "flatten_symbol",
         _GLOBAL,
-        "flatten",
+        "flat",
         "flatten this symbol: pause its bots, cancel, close reduce-only",
         Risk.REDUCE,
         taps=2,
@@ -125,7 +125,7 @@ _SAFETY = (
     Action(
         "pause_all",
         _GLOBAL,
-        "pause bots",
+        "pause",
         "pause all bots (no new orders; keep positions and stops)",
         Risk.REDUCE,
         priority=True,
@@ -175,7 +175,7 @@ _BOT_ACTIONS = (
     Action(
         "bot_take",
         _BOTS,
-        "take helm",
+        "take",
         "take over position and orders of the selected bot (it only watches)",
         Risk.REDUCE,
         taps=2,
@@ -185,7 +185,7 @@ _BOT_ACTIONS = (
     Action(
         "bot_return",
         _BOTS,
-        "give back",
+        "give",
         "give position and orders back to the bot",
         Risk.INCREASE,
         taps=2,
@@ -318,7 +318,7 @@ _ORDER_ACTIONS = (
     Action(
         "order_cancel",
         ("ladder", "orders"),
-        "cancel order",
+        "cancel",
         "cancel the order(s) at the cursor or in the selected row",
         Risk.REDUCE,
         why_not=rules.has_order_here,
@@ -375,8 +375,8 @@ _MOVING_ACTIONS = (
     Action("view_orders", _GLOBAL, "orders", "view 4: orders, fills, positions"),
     Action("view_log", _GLOBAL, "log", "view 5: log"),
     Action("symbol", _GLOBAL, "symbol", "next instrument (disarms)"),
-    Action("palette", _GLOBAL, "commands", "command palette: every action, with its key"),
-    Action("help", _GLOBAL, "help", "keys of this pane"),
+    Action("palette", _GLOBAL, "cmds", "command palette: every action, with its key"),
+    Action("help", _GLOBAL, "keys", "keys of this pane"),
     Action(
         "crash",
         _GLOBAL,

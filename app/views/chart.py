@@ -1,8 +1,8 @@
 """Candles as text: bars in, lines of half-cell box drawing out, with axis, last price and volume.
 
 Each candle is one column. A cell holds two half cells, so the price resolution is twice the
-height. Rising bodies are drawn with heavy lines and falling ones as solid blocks, so that colour
-is not the only difference.
+height. Rising bodies are solid and falling ones shaded, so that colour is not the only
+difference.
 """
 
 from __future__ import annotations
@@ -22,31 +22,9 @@ ZOOMS = (1, 2, 3, 4)
 _PAD_SHARE = 12
 """Free room above and below the bars: 1/12 of their range."""
 
-# Half cells, upper and lower: 0 nothing, 1 wick, 2 body.
-_RISING = {
-    (0, 0): " ",
-    (1, 0): "╵",
-    (0, 1): "╷",
-    (1, 1): "│",
-    (2, 0): "▀",
-    (0, 2): "▄",
-    (2, 2): "█",
-    (1, 2): "▄",
-    (2, 1): "▀",
-}
-_FALLING = {
-    (0, 0): " ",
-    (1, 0): "╵",
-    (0, 1): "╷",
-    (1, 1): "│",
-    (2, 0): "▒",
-    (0, 2): "▒",
-    (2, 2): "▒",
-    (1, 2): "▒",
-    (2, 1): "▒",
-}
-_ASCII = {pair: " " if pair == (0, 0) else "#" if 2 in pair else "|" for pair in _RISING}
-_ASCII_RISING = {**_ASCII, (2, 0): "0", (0, 2): "0", (2, 2): "0", (1, 2): "0", (2, 1): "0"}
+_WICKS = {(0, 0): " ", (1, 0): "╵", (0, 1): "╷", (1, 1): "│"}
+_SOLID = {(2, 0): "▀", (0, 2): "▄", (2, 2): "█", (1, 2): "▄", (2, 1): "▀"}
+"""Shapes by what upper and lower half cell hold: 0 nothing, 1 wick, 2 body."""
 
 
 class Scale(msgspec.Struct, frozen=True):
@@ -165,20 +143,26 @@ def _draw_candle(
     grid: list[list[Cell]], column: int, bar: BarRow, scale: Scale, glyphs: Glyphs
 ) -> None:
     rises = bar.close >= bar.open
-    if glyphs is ASCII:
-        shapes = _ASCII_RISING if rises else _ASCII
-    else:
-        shapes = _RISING if rises else _FALLING
     tone = "up" if rises else "down"
     wick_top, wick_end = scale.half_of(bar.high), scale.half_of(bar.low)
     body_top = scale.half_of(max(bar.open, bar.close))
     body_end = scale.half_of(min(bar.open, bar.close))
     for row in range(wick_top // 2, wick_end // 2 + 1):
-        halves = [
+        upper, lower = (
             2 if body_top <= half <= body_end else 1 if wick_top <= half <= wick_end else 0
             for half in (2 * row, 2 * row + 1)
-        ]
-        grid[row][column] = Cell(shapes[halves[0], halves[1]], tone)
+        )
+        grid[row][column] = Cell(_shape(upper, lower, rises, glyphs), tone)
+
+
+def _shape(upper: int, lower: int, rises: bool, glyphs: Glyphs) -> str:
+    """Rising bodies are solid and falling ones shaded."""
+    if glyphs is ASCII:
+        body = glyphs.block if rises else glyphs.shade
+        return body if 2 in (upper, lower) else glyphs.wall
+    if 2 not in (upper, lower):
+        return _WICKS[upper, lower]
+    return _SOLID[upper, lower] if rises else glyphs.shade
 
 
 def _draw_last_line(row: list[Cell], glyphs: Glyphs) -> None:

@@ -6,6 +6,7 @@ performs the effects it gets back. Nothing here reads a clock or knows a toolkit
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -29,6 +30,8 @@ NOTICE_NS = 4_000_000_000
 ALERT_NS = 8_000_000_000
 """Refusals stay in sight this long, whatever else is said."""
 RESET_WORD = "RESUME"
+_NAME_END = re.compile(r"[(:;]")
+"""An action's text up to here names it."""
 _PICTURES_KEPT = 12
 _SENT_KEPT = 256
 
@@ -216,7 +219,7 @@ class Desk:
             self.gestures.sent(key, commands[-1].command_id, now_ns)
         if isinstance(commands[0] if commands else None, c.MoveOrder):
             self.grabbed_id = ""
-        return self._submit(commands, action.short, now_ns)
+        return self._submit(commands, _NAME_END.split(action.text)[0].strip(), now_ns)
 
     def _submit(self, commands: list[c.AnyCommand], name: str, now_ns: int) -> list[Effect]:
         for command in commands:
@@ -231,8 +234,8 @@ class Desk:
             instrument = self.view("", self._seen_ns).instrument
             if instrument is not None:
                 return tickets.describe(command.spec, instrument)
-        bot_id = getattr(command, "bot_id", "")
-        return f"{name} {bot_id}".strip()
+        bot_id: str = getattr(command, "bot_id", "")
+        return f"{name}: {bot_id}" if bot_id else name
 
     # -- dialogs -------------------------------------------------------------------------------
 

@@ -119,6 +119,12 @@ def age(age_ms: int) -> str:
     return f"{minutes // 60}h{minutes % 60:02d}m"
 
 
+def ago(span_ms: int) -> str:
+    """A span in whole seconds: `9s`, `2m05s`, `3h12m`."""
+    seconds = max(0, span_ms) // 1000
+    return f"{seconds}s" if seconds < 60 else age(seconds * 1000)
+
+
 def clock(ts_ns: int, places: int = 0) -> str:
     """Time of day in UTC: `14:03:22`, with `places` digits of the second."""
     seconds, rest = divmod(ts_ns, NS_PER_S)
@@ -128,13 +134,13 @@ def clock(ts_ns: int, places: int = 0) -> str:
 
 
 def bar(used: Decimal, limit: Decimal, width: int, glyphs: Glyphs) -> str:
-    """A gauge of `width` cells, in eighths where the terminal can; never beyond its end."""
+    """A gauge of `width` cells, never beyond its end."""
     if limit <= 0:
         return glyphs.empty * width
     parts = len(glyphs.partial) + 1
     share = max(Decimal(0), min(Decimal(1), MONEY.divide(used, limit)))
-    eighths = int(MONEY.multiply(share, Decimal(width * parts)).to_integral_value(ROUND_HALF_EVEN))
-    whole, rest = divmod(eighths, parts)
+    steps = int(MONEY.multiply(share, Decimal(width * parts)).to_integral_value(ROUND_HALF_EVEN))
+    whole, rest = divmod(steps, parts)
     text = glyphs.full * whole + (glyphs.partial[rest - 1] if rest else "")
     return text + glyphs.empty * (width - len(text))
 

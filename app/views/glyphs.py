@@ -23,7 +23,11 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     empty: str
     """Unused part of a bar."""
     partial: str
-    """Eighths of a bar's last cell, shortest first; may be empty."""
+    """Parts of a bar's last cell, shortest first; may be empty."""
+    block: str
+    """A filled cell."""
+    shade: str
+    """A half filled cell."""
     steps: str
     """Eight heights of a volume column, lowest first."""
     dot: str
@@ -45,9 +49,11 @@ UNICODE = Glyphs(
     flat="·",
     pointer="▸",
     pointer_back="◂",
-    full="█",
-    empty="░",
-    partial="▏▎▍▌▋▊▉",
+    full="━",
+    empty="─",
+    partial="╸",
+    block="█",
+    shade="▒",
     steps="▁▂▃▄▅▆▇█",
     dot="·",
     on="●",
@@ -70,6 +76,8 @@ ASCII = Glyphs(
     full="#",
     empty=".",
     partial="",
+    block="0",
+    shade="#",
     steps=".:-=+*#@",
     dot="-",
     on="*",

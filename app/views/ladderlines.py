@@ -12,7 +12,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.snapshots import MarketSnapshot
 
 _NOTE_WIDTH = 11
-_NOTE_FROM = 58
+_NOTE_FROM = 54
 """Panes at least this wide have the remarks column."""
 _OWN_WIDTH = 8
 
@@ -134,8 +134,8 @@ def depth_line(market: MarketSnapshot, instrument: Instrument, width: int, glyph
     filled = gauge * bid // max(1, bid + ask)
     return (
         Cell(f" {fit(fmt.qty(bid, instrument), 10, '>')} ", "bid"),
-        Cell(glyphs.full * filled, "up_dim"),
-        Cell(glyphs.full * (gauge - filled), "down_dim"),
+        Cell(glyphs.block * filled, "up_dim"),
+        Cell(glyphs.block * (gauge - filled), "down_dim"),
         Cell(f" {fit(fmt.qty(ask, instrument), 10)} ", "ask"),
         Cell(fit(balance, 5, ">"), "dim"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.views.actions import ACTIONS, CONTEXTS, Action, Risk, contexts_of, resolve
-from app.views.cells import Cell, Line, fit
+from app.views.cells import Cell, Line, fit, line_width
 from app.views.keymap import Keymap, key_label
 from app.views.viewstate import ViewState
 
@@ -29,27 +29,32 @@ def _score(word: str, name: str) -> int:
     return 2 if f" {word}" in name else 1 if word in name else 0
 
 
-_RISK_WORDS = {Risk.NONE: "", Risk.REDUCE: "less risk", Risk.INCREASE: "armed only"}
+_KEY_WIDTH = 16
 
 
 def palette_line(
     action: Action, view: ViewState, keymap: Keymap, width: int, is_selected: bool
 ) -> Line:
-    """Key, text and why it would be refused now."""
+    """Key and text; dimmed, with the reason, when it would be refused now."""
     why = _why(action, view)
     over = "/select" if is_selected else ""
-    text_width = max(10, width - 18 - 12)
+    keys = keymap.keys_of(action.id)
+    label = f"{key_label(keys[0])}{' twice' if action.taps > 1 else ''}" if keys else ""
+    note = fit(why, 26, ">") if is_selected and why else ""
     return (
-        Cell(fit(f" {keymap.label(action)}", 18), f"key{over}"),
-        Cell(fit(action.text, text_width), f"{'faint' if why else 'text'}{over}"),
-        Cell(fit(_RISK_WORDS[action.risk], 12, ">"), f"dim{over}"),
+        Cell(fit(f" {label}", _KEY_WIDTH + 1), f"key{over}"),
+        Cell(
+            fit(action.text, max(10, width - _KEY_WIDTH - 2 - len(note))),
+            f"{'faint' if why else 'text'}{over}",
+        ),
+        Cell(f"{note} ", f"warn{over}"),
     )
 
 
 def _why(action: Action, view: ViewState) -> str:
     stands = resolve(action, view)
     if stands.risk is Risk.INCREASE and not view.is_armed:
-        return "SAFE"
+        return "not armed"
     return stands.why_not(view)
 
 
@@ -82,31 +87,42 @@ def _help_line(action: Action, keymap: Keymap, width: int) -> Line:
     )
 
 
-_FOOTER = {
-    "ladder": ("buy_limit", "sell_limit", "buy_join", "order_grab", "order_cancel", "center"),
+_MUST = ("kill", "flatten_symbol", "cancel_symbol", "help")
+_PANE = {
+    "ladder": (
+        "arm",
+        "buy_limit",
+        "sell_limit",
+        "order_grab",
+        "order_cancel",
+        "buy_join",
+        "sell_join",
+        "stop_at_cursor",
+        "center",
+    ),
     "bots": ("bot_pause", "bot_take", "bot_return", "bot_stop", "bot_detail"),
     "orders": ("order_cancel",),
-    "chart": ("tf_next", "zoom_in", "chart_live"),
+    "chart": ("tf_next", "tf_prev", "zoom_in", "zoom_out", "chart_live"),
 }
-_ALWAYS = ("kill", "flatten_symbol", "cancel_symbol", "pause_all", "arm")
-_LAST = ("palette", "help", "quit")
+_WISHES = ("arm", "pause_all", "palette", "quit", "ticket", "next_pane", "maximise")
+_ORDER = (
+    *("kill", "flatten_symbol", "cancel_symbol", "pause_all", "arm"),
+    *(one for pane in _PANE.values() for one in pane if one != "arm"),
+    *("ticket", "next_pane", "maximise", "palette", "help", "quit"),
+)
 
 
 def footer_line(pane: str, view: ViewState, keymap: Keymap, width: int) -> Line:
-    """The keys that work here, safety first; what cannot run now is dimmed."""
-    must = [*_ALWAYS, *_LAST]
-    wanted = [*_ALWAYS, *_FOOTER.get(pane, ()), *_LAST]
-    pieces = {id: _footer_piece(ACTIONS[id], view, keymap) for id in wanted}
-    size = {id: sum(len(cell.text) for cell in piece) for id, piece in pieces.items()}
-    shown = list(must)
-    for id in _FOOTER.get(pane, ()):
-        if sum(size[one] for one in [*shown, id]) < width:
-            shown.append(id)
-    while len(shown) > 1 and sum(size[one] for one in shown) > width:
-        shown.remove(
-            next(id for id in (*_FOOTER.get(pane, ()), "quit", *_ALWAYS[::-1]) if id in shown)
-        )
-    return tuple(cell for id in wanted if id in shown for cell in pieces[id])
+    """The keys that work here, as many as fit: safety first, then the pane's, then the rest."""
+    pieces: dict[str, Line] = {}
+    used = 0
+    for action_id in dict.fromkeys((*_MUST, *_PANE.get(pane, ()), *_WISHES)):
+        piece = _footer_piece(ACTIONS[action_id], view, keymap)
+        size = line_width(piece)
+        if used + size <= width or action_id in _MUST:
+            pieces[action_id] = piece
+            used += size
+    return tuple(cell for one in dict.fromkeys(_ORDER) for cell in pieces.get(one, ()))
 
 
 def _footer_piece(action: Action, view: ViewState, keymap: Keymap) -> Line:

@@ -53,7 +53,7 @@ def bot_rows(snapshot: EngineSnapshot, selected: str) -> list[BotRow]:
                 settle=instrument.settle if instrument is not None else snapshot.settle,
                 orders=bot.open_orders,
                 fills=bot.fills,
-                ago=fmt.age(ago_ms // 1000 * 1000) if bot.last_action_ns else "",
+                ago=fmt.ago(ago_ms) if bot.last_action_ns else "",
                 action=(bot.error, "alert_text") if bot.error else (bot.last_action, "dim"),
                 error=bot.error,
                 is_selected=bot.bot_id == selected,
@@ -99,7 +99,7 @@ def order_rows(snapshot: EngineSnapshot, selected: str) -> list[OrderRow]:
                 pending=order.pending,
                 suspect=order.suspect,
                 queue_ahead_lots=shown.queue_ahead_lots,
-                age=fmt.age(age_ms // 1000 * 1000),
+                age=fmt.ago(age_ms),
                 is_selected=order.client_order_id == selected,
             )
         )

@@ -19,8 +19,8 @@ FIELDS = ("side", "type", "qty", "price", "flags")
 HINTS = {
     "side": "buy or sell",
     "type": "limit, market or stop",
-    "qty": "size in {base}, a multiple of {lot}",
-    "price": "limit price or stop trigger, a multiple of {tick}; empty for market",
+    "qty": "size in {base}, steps of {lot}",
+    "price": "limit or stop trigger, steps of {tick}; empty for market",
     "flags": "any of: post, ioc, fok, reduce",
 }
 _SIDES = {"b": Side.BUY, "buy": Side.BUY, "s": Side.SELL, "sell": Side.SELL}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class SimExchange:
     def __init__(
         self,
         instrument: Instrument,
-        source: Rows | RowSource,
+        source: k.Rows | RowSource,
         scenario: Scenario,
         periods_ns: tuple[int, ...] = (),
     ) -> None:
@@ -66,9 +67,10 @@ class SimExchange:
         self._scenario = scenario
         self._source = _OneBlock(source) if isinstance(source, np.ndarray) else source
         self._feed_shifts = isinstance(source, np.ndarray)
-        self._rows = self._next_rows()
-        if self._rows is None or not len(self._rows):
+        first = self._next_rows()
+        if first is None or not len(first):
             raise BadInput("market data", instrument.instrument_id, "holds no depth or trade rows")
+        self._rows = first
         mid_ticks = int(self._rows["price_ticks"][0])
         self._exchange = k.new_exchange(mid_ticks)
         self._market = k.new_market(mid_ticks, periods_ns)
@@ -240,25 +242,26 @@ class SimExchange:
         name = self._names[slot]
         self._release_if_done(slot, name, kind, final)
         self._report_seq += 1
-        common = {
+        fields: dict[str, Any] = {
             "client_order_id": name.client_order_id,
             "report_seq": self._report_seq,
             "venue_ns": exch_ns,
             "received_ns": received_ns,
         }
         if kind == k.ANSWER_FILL:
-            return r.FillReport(fill=self._fill(exch_ns, ticks, lots, maker, ahead), **common)
+            return r.FillReport(fill=self._fill(exch_ns, ticks, lots, maker, ahead), **fields)
         if kind == k.ANSWER_ACCEPT:
+            venue_order_id = f"s{self._report_seq}"
             return r.AcceptReport(
-                venue_order_id=f"s{self._report_seq}", queue_ahead_lots=ahead, **common
+                venue_order_id=venue_order_id, queue_ahead_lots=ahead, **fields
             )
         if kind == k.ANSWER_CANCEL:
-            return r.CancelReport(**common)
+            return r.CancelReport(**fields)
         if kind == k.ANSWER_EXPIRE:
-            return r.ExpireReport(reason=_REASONS[reason], **common)
+            return r.ExpireReport(reason=_REASONS[reason], **fields)
         if kind == k.ANSWER_TRIGGER:
-            return r.TriggerReport(**common)
-        return r.CancelRejectReport(reason=_REASONS[reason], **common)
+            return r.TriggerReport(**fields)
+        return r.CancelRejectReport(reason=_REASONS[reason], **fields)
 
     def _fill(self, exch_ns: int, ticks: int, lots: int, maker: int, ahead: int) -> Fill:
         self._trades += 1

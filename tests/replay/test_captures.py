@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 from engine.archive.catalogue import import_capture, load_recording, load_rows
 from engine.archive.check import check_recording
 from engine.archive.decimals import StepTexts
+from engine.archive.recording import Recording, to_rows
 from engine.kernels.layout import BUY, ROW, ROW_TRADE, SELL, Rows
-from engine.market.bars import Bars, bars_from_trades
+from engine.market.bars import bars_from_trades
 from tests.support.shared import DATA, capture, needs_shared
 
 pytestmark = needs_shared
@@ -26,10 +28,15 @@ SPOT = capture("spot_btcusdt_20240808", "spot_btcusdt_20240809")
 COINM = capture("cm_btcusd_perp_20240808", "cm_btcusd_perp_20240809")
 
 
+@cache
+def _recording(*paths: Path) -> Recording:
+    return load_recording(paths)
+
+
 @pytest.mark.parametrize(
     ("paths", "equal", "different"),
     [
-        # The README's table; the second part of a recording adds what joined and first differ by.
+        # The README's table; joined parts give the sum of both lines.
         pytest.param(COINM[:1], 26_824, 0, id="coinm first part"),
         pytest.param(COINM, 26_824 + 17_948, 0, id="coinm joined"),
         pytest.param(SPOT[:1], 3_449, 0, id="spot first part"),
@@ -40,7 +47,7 @@ COINM = capture("cm_btcusd_perp_20240808", "cm_btcusd_perp_20240809")
 def test_rebuilt_touch_equals_the_ticker_after_every_diff(
     paths: list[Path], equal: int, different: int
 ) -> None:
-    report = check_recording(load_recording(paths))
+    report = check_recording(_recording(*paths))
 
     assert report.ticker_match.equal == equal
     assert report.ticker_match.different == different
@@ -51,7 +58,7 @@ def test_rebuilt_touch_equals_the_ticker_after_every_diff(
 
 
 def test_a_part_without_its_snapshot_is_a_defect() -> None:
-    report = check_recording(load_recording(COINM[1:]))
+    report = check_recording(_recording(*COINM[1:]))
 
     assert report.ticker_match.checked == 0
     assert any("no order book snapshot" in defect for defect in report.defects)
@@ -65,15 +72,16 @@ def test_catalogue_gives_the_same_rows_as_the_raw_capture(
     imported = import_capture(paths[::-1], tmp_path)
 
     instrument, rows = load_rows(imported.path)
-    raw_instrument, raw_rows = load_rows(paths)
+    raw = _recording(*paths)
 
-    assert instrument == raw_instrument
-    assert rows.tobytes() == raw_rows.tobytes()
-    assert check_recording(load_recording(imported.path)).defects == []
+    assert instrument == raw.meta.instrument
+    assert rows.tobytes() == to_rows(raw).tobytes()
+    assert check_recording(load_recording(imported.path)) == check_recording(raw)
 
 
 def test_usdm_rows_are_counted_and_in_order_of_receipt() -> None:
-    instrument, rows = load_rows(USDM)
+    recording = _recording(*USDM)
+    instrument, rows = recording.meta.instrument, to_rows(recording)
 
     # 443,521 changed levels, 2,000 of the snapshot, 2 clears, 21,313 trades, and 69 levels of the
     # two diffs that are newer than the snapshot received after them.
@@ -84,15 +92,16 @@ def test_usdm_rows_are_counted_and_in_order_of_receipt() -> None:
 
 
 def test_without_rejoin_the_rows_are_as_received() -> None:
-    _, rows = load_rows(USDM, rejoin=False)
-    _, late = load_rows(USDM, keep_early=False)
+    rows = to_rows(_recording(*USDM), rejoin=False)
+    late = to_rows(_recording(*USDM), keep_early=False)
 
     assert len(rows) == 443_521 + 2_000 + 2 + 21_313
     assert len(late) < len(rows)
 
 
 def test_trades_of_both_parts_give_the_exchanges_five_minute_bars() -> None:
-    instrument, rows = load_rows(SPOT)
+    recording = _recording(*SPOT)
+    instrument, rows = recording.meta.instrument, to_rows(recording)
     ticks, lots = StepTexts("price", instrument.tick), StepTexts("volume", instrument.lot)
 
     bars = bars_from_trades(rows, 5 * MINUTE_NS)
@@ -113,11 +122,6 @@ def test_xrpeth_trades_give_the_exchanges_bars(minutes: int, name: str) -> None:
     bars = bars_from_trades(_xrpeth_trades(), minutes * MINUTE_NS)
 
     golden = _csv(f"trades/{name}.csv.gz")
-    _assert_same_bars(bars, golden, minutes * MINUTE_NS)
-
-
-def _assert_same_bars(bars: Bars, golden: list[dict[str, str]], period_ns: int) -> None:
-    """All bars that both have whole: the trades begin and end within a bar."""
     ticks = StepTexts("price", Decimal("0.00000001"))
     ours = [tuple(bar)[:6] for bar in bars.tolist()]
     theirs = [
@@ -128,7 +132,7 @@ def _assert_same_bars(bars: Bars, golden: list[dict[str, str]], period_ns: int) 
         )
         for line in golden
     ]
-    assert ours == theirs, period_ns
+    assert ours == theirs
 
 
 def _xrpeth_trades() -> Rows:

@@ -62,6 +62,10 @@ class Dialog(Container):
         """The text fields from the top: name and first value."""
         return {}
 
+    def hints(self) -> dict[str, str]:
+        """What each field takes, shown beside it."""
+        return {}
+
     def rows(self) -> int:
         """How many lines `lines` needs."""
         return 1
@@ -95,8 +99,12 @@ class Dialog(Container):
     def compose(self) -> ComposeResult:
         yield Body(self.look, classes="title")
         for name, value in self.fields().items():
-            label = Body(self.look, id=f"label-{name}", classes="label")
-            yield Horizontal(label, Field(value, id=f"field-{name}"), classes="field")
+            yield Horizontal(
+                Body(self.look, id=f"label-{name}", classes="label"),
+                Field(value, id=f"field-{name}"),
+                Body(self.look, id=f"hint-{name}", classes="beside"),
+                classes="field" if self.hints() else "field -alone",
+            )
         yield Body(self.look, classes="body")
         yield Body(self.look, classes="hint")
 
@@ -109,15 +117,18 @@ class Dialog(Container):
         """In the middle of the screen, as tall as needed; header and footer stay in sight."""
         room = self.screen.size
         width = min(self.columns, room.width - 2)
-        height = min(self.rows() + len(self.fields()) + 4, room.height - 4)
+        height = min(self.rows() + len(self.fields()) + 4, room.height - 3)
         self.styles.width, self.styles.height = width, height
         self.styles.offset = ((room.width - width) // 2, max(2, (room.height - height) // 2))
 
     def show(self, now_ns: int) -> None:
         """Paint title, labels, body and the last line."""
+        if not self.query(".hint"):  # Not composed yet.
+            return
         self._paint(".title", [(Cell(f" {self.title}", "title_focus"),)])
         for name in self.fields():
             self._paint(f"#label-{name}", [(Cell(f" {name}", "dim"),)])
+            self._paint(f"#hint-{name}", [(Cell(f" {self.hints().get(name, '')}", "faint"),)])
         body = self.query_one(".body", Body)
         body.paint(self.lines(body.size.width, now_ns)[: body.size.height])
         last = self.words or Cell(self.hint, "note")

@@ -31,19 +31,24 @@ class TicketDialog(Dialog):
     def fields(self) -> dict[str, str]:
         return msgspec.structs.asdict(self._start)
 
+    def hints(self) -> dict[str, str]:
+        return hints(self._instrument) if self._instrument is not None else {}
+
     def rows(self) -> int:
-        return len(self.fields()) + 2
+        return 3
 
     def lines(self, width: int, now_ns: int) -> list[Line]:
-        """What each field takes, and whose order it will be."""
+        """Whose order it will be, and whether it could leave now."""
         if self._instrument is None:
             return []
         owner = self.desk.view("ladder", now_ns).acting_bot_id
-        head = f" {self._instrument.symbol}, into the book of {owner}"
-        lines: list[Line] = [(Cell(fit(head, width), "head"),)]
-        for name, hint in hints(self._instrument).items():
-            lines.append((Cell(f" {name:<6} ", "faint"), Cell(fit(hint, width - 8), "dim")))
-        return lines
+        armed = self.desk.gestures.is_armed
+        guard = "ARMED" if armed else "SAFE: only reduce-only orders leave"
+        return [
+            (),
+            (Cell(fit(f" {self._instrument.symbol}, into the book of {owner}", width), "text"),),
+            (Cell(fit(f" order keys are {guard}", width), "armed_text" if armed else "dim"),),
+        ]
 
     def on_key_name(self, key: str, now_ns: int) -> list[Effect] | None:
         if key != "enter":

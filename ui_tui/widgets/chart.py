@@ -41,7 +41,7 @@ class ChartPane(Pane):
             words = [
                 fmt.price(ticks, instrument) for ticks in (bar.open, bar.high, bar.low, bar.close)
             ]
-            note = "O {} H {} L {} C {}".format(*words) if size.width > 64 else f"C {words[3]}"
+            note = "O {} H {} L {} C {}".format(*words) if size.width > 72 else f"C {words[3]}"
         return Picture(f"chart {instrument.symbol} {word}", lines, note=note)
 
     def _marks(self, desk: Desk) -> list[Mark]:
