@@ -29,7 +29,7 @@ from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.money import MONEY, plain
 from engine.market.view import MarketView
-from engine.runtime.machine import resident_mb
+from engine.runtime.machine import give_back_memory, resident_mb
 from engine.runtime.paper import Bridge, Nobody, PaperRuntime
 from engine.runtime.trader import BotSpec
 from engine.sim.scenario import Scenario
@@ -115,6 +115,7 @@ class Demo:
     def __init__(self, request: DemoRequest, paths: Paths, bridge: Bridge) -> None:
         self._request = request
         self._market = open_market(request)
+        give_back_memory()
         self._watchdog = Watchdog()
         self._path = ledger_path(paths, request)
         self._failures: list[str] = []

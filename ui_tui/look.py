@@ -40,6 +40,25 @@ class Look:
         return known
 
     def strip(self, line: Line, width: int, ground: str = "ground") -> Strip:
-        """`line` in exactly `width` cells. Text is drawn literally: no markup, no escapes."""
-        segments = [Segment(cell.text, self.style(cell.tone, ground)) for cell in line if cell.text]
-        return Strip(segments).simplify().adjust_cell_length(width, self.style("text", ground))
+        """`line` in exactly `width` cells. Text is drawn literally: no markup, no escapes.
+
+        Blanks take the style of what stands before them where that looks the same: fewer styles,
+        fewer bytes on a slow line.
+        """
+        segments: list[Segment] = []
+        for text, tone in line:
+            style = self.style(tone, ground)
+            if segments:
+                last = segments[-1]
+                if style is last.style or (text.isspace() and _same_blank(style, last.style)):
+                    segments[-1] = Segment(last.text + text, last.style)
+                    continue
+            segments.append(Segment(text, style))
+        return Strip(segments).adjust_cell_length(width, self.style("text", ground))
+
+
+def _same_blank(style: Style, other: Style | None) -> bool:
+    """Does a blank look the same in both styles?"""
+    if other is None or style.bgcolor != other.bgcolor:
+        return False
+    return not (style.underline or style.reverse or other.underline or other.reverse)

@@ -17,9 +17,11 @@ from ui_tui.look import Look
 
 
 class Lines(Widget):
-    """Shows lines of cells. `show` compares them with what is on the screen."""
+    """Shows lines of cells. `paint` compares them with what is on the screen."""
 
     ground: ClassVar[str] = "ground"
+    pace_ms: ClassVar[int] = 0
+    """Not drawn more often than this while nobody presses keys."""
 
     def __init__(self, look: Look, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -27,6 +29,15 @@ class Lines(Widget):
         self._lines: list[Line] = []
         self._strips: list[Strip] = []
         self._width = 0
+        self._drawn_ns: int | None = None
+
+    def is_due(self, now_ns: int, at_once: bool) -> bool:
+        """Is it time to draw again? Drawing is cheap, bytes on a slow line are not."""
+        rested_ns = self.pace_ms * 1_000_000
+        if not at_once and self._drawn_ns is not None and now_ns - self._drawn_ns < rested_ns:
+            return False
+        self._drawn_ns = now_ns
+        return True
 
     def paint(self, lines: list[Line]) -> int:
         """Put `lines` on the screen and return how many rows were painted."""
@@ -36,14 +47,15 @@ class Lines(Widget):
         changed = []
         for row in range(max(len(lines), len(self._lines))):
             line = lines[row] if row < len(lines) else ()
-            if row < len(self._lines) and self._lines[row] == line:
+            old = self._lines[row] if row < len(self._lines) else None
+            if old == line:
                 continue
             strip = self.look.strip(line, width, self.ground)
             if row < len(self._strips):
                 self._strips[row] = strip
             else:
                 self._strips.append(strip)
-            changed.append(Region(0, row, width, 1))
+            changed.append(Region(0, row, width - _same_tail(old, line), 1))
         self._lines = lines + [()] * (len(self._strips) - len(lines))
         if changed:
             self.refresh(*changed)
@@ -59,6 +71,18 @@ class Lines(Widget):
         return "\n".join("".join(cell.text for cell in line).rstrip() for line in self._lines)
 
 
+def _same_tail(old: Line | None, new: Line) -> int:
+    """How many columns at the right need not be sent again."""
+    if old is None or line_width(old) != line_width(new):
+        return 0
+    same = 0
+    for before, after in zip(reversed(old), reversed(new), strict=False):
+        if before != after:
+            break
+        same += text_width(after.text)
+    return same
+
+
 class Picture(NamedTuple):
     """What a pane draws: words for its title bar, at the left and right, and its lines."""
 
@@ -72,12 +96,6 @@ class Pane(Lines, can_focus=True):
 
     key: ClassVar[str] = ""
     """Its name for key contexts: `ladder`, `bots`, `log` ..."""
-    pace_ms: ClassVar[int] = 0
-    """Not drawn more often than this while nobody presses keys."""
-
-    def __init__(self, look: Look, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(look, id=id, classes=classes)
-        self._drawn_ns: int | None = None
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         """The picture for `size` cells, title bar and wall not counted."""
@@ -86,12 +104,8 @@ class Pane(Lines, can_focus=True):
     def show(self, desk: Desk, now_ns: int, *, at_once: bool = False) -> None:
         """Draw again, unless that was done less than `pace_ms` ago."""
         width, height = self.size
-        if width < 3 or height < 1:
+        if width < 3 or height < 1 or not self.is_due(now_ns, at_once):
             return
-        rested_ns = self.pace_ms * 1_000_000
-        if not at_once and self._drawn_ns is not None and now_ns - self._drawn_ns < rested_ns:
-            return
-        self._drawn_ns = now_ns
         wall = self.region.x > 0
         inner = Size(width - wall - 1, height - 1)
         picture = self.draw(desk, now_ns, inner)

@@ -15,6 +15,7 @@ import msgspec
 from engine.archive import recording as rec
 from engine.archive.files import writing_directory
 from engine.archive.importer import CaptureReader, Overrides, Progress, read_capture
+from engine.archive.pieced import with_pieced_snapshot
 from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.kernels.layout import Rows
@@ -40,19 +41,20 @@ def load_rows(
     """The instrument and its `ROW` array, in the order of receipt.
 
     `source` is a catalogue that holds one recording, a recording in it, a raw capture or the
-    parts of one. For `keep_early` and `rejoin` see `recording.to_rows`. Raises BadInput when
-    there is nothing to read or it is damaged.
+    parts of one. For `keep_early` and `rejoin` see `recording.to_rows`; a part without a snapshot
+    gets one where the ticker vouches for the book, see `pieced`. Raises BadInput when there is
+    nothing to read or it is damaged.
     """
-    recording = load_recording(source, streams=("depth", "trades"))
+    recording = with_pieced_snapshot(load_recording(source))
     rows = rec.to_rows(recording, keep_early=keep_early, rejoin=rejoin)
     return recording.meta.instrument, rows
 
 
-def load_recording(source: Source, streams: Sequence[str] = tuple(rec.STREAMS)) -> rec.Recording:
-    """Everything known about a recording; only `streams` are read from a catalogue."""
+def load_recording(source: Source) -> rec.Recording:
+    """Everything known about a recording, as it was received."""
     paths = [Path(source)] if isinstance(source, str | Path) else [Path(part) for part in source]
     if len(paths) == 1 and paths[0].is_dir():
-        return _read_recording(_recording_directory(paths[0]), streams)
+        return _read_recording(_recording_directory(paths[0]))
     return read_capture(paths)
 
 
@@ -120,9 +122,9 @@ def _read_meta(directory: Path) -> rec.Meta:
     return meta
 
 
-def _read_recording(directory: Path, streams: Sequence[str]) -> rec.Recording:
+def _read_recording(directory: Path) -> rec.Recording:
     meta = _read_meta(directory)
-    columns = {name: _read_stream(directory, name, meta) for name in streams}
+    columns = {name: _read_stream(directory, name, meta) for name in rec.STREAMS}
     return rec.Recording(meta, columns)
 
 

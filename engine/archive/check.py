@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,14 +9,12 @@ import msgspec
 import numpy as np
 
 from engine.archive import recording as rec
+from engine.archive.plain_book import Tickers, Touch, books_after_diffs, message_bounds
 from engine.archive.recording import Column, Columns, Recording
-from engine.kernels.layout import BUY, ROW_CLEAR, ROW_DEPTH
+from engine.kernels.layout import ROW_CLEAR
 
 TICKER_TOLERANCE = 0.001
 """Share of diffs after which the ticker may tell another touch before it counts as a defect."""
-
-Touch = tuple[int, int, int, int]
-"""Best bid in ticks and lots, best ask in ticks and lots; 0 where a side is empty."""
 
 
 class StreamReport(msgspec.Struct, kw_only=True):
@@ -60,38 +57,6 @@ class Report(msgspec.Struct, kw_only=True):
     notices: list[str]
 
 
-class Book:
-    """Two sides of price -> lots whose best prices come off heaps; wrong entries are skipped."""
-
-    def __init__(self) -> None:
-        self.bids: dict[int, int] = {}
-        self.asks: dict[int, int] = {}
-        self._best_bids: list[int] = []
-        self._best_asks: list[int] = []
-
-    def put(self, side: int, ticks: int, lots: int) -> None:
-        if side == BUY:
-            levels, heap, key = self.bids, self._best_bids, -ticks
-        else:
-            levels, heap, key = self.asks, self._best_asks, ticks
-        if lots == 0:
-            levels.pop(ticks, None)
-            return
-        if ticks not in levels:
-            heapq.heappush(heap, key)
-        levels[ticks] = lots
-
-    def touch(self) -> Touch:
-        bids, asks = self._best_bids, self._best_asks
-        while bids and -bids[0] not in self.bids:
-            heapq.heappop(bids)
-        while asks and asks[0] not in self.asks:
-            heapq.heappop(asks)
-        bid = -bids[0] if bids else 0
-        ask = asks[0] if asks else 0
-        return bid, self.bids.get(bid, 0), ask, self.asks.get(ask, 0)
-
-
 class _Touches(NamedTuple):
     """The touch after each diff that counts, and that diff's update id."""
 
@@ -126,27 +91,11 @@ def check_recording(recording: Recording) -> Report:
 def _rebuild(depth: Columns) -> _Touches:
     """Apply everything after the first snapshot, the way a careful client would."""
     wanted = depth["flags"] & (rec.STALE | rec.REPEATED | rec.EARLY) == 0
-    first = _first_row(depth["kind"], ROW_CLEAR)
-    keep = np.flatnonzero(wanted)
-    keep = keep[keep >= first]
-    names = ("message", "seq", "kind", "side", "price_ticks", "qty_lots")
-    columns = [depth[name][keep] for name in names]
-    bounds = _message_bounds(columns[0], columns[1])
-    kinds = columns[2][bounds[:-1]].tolist()
-    seqs = columns[1][bounds[:-1]].tolist()
-    levels = list(zip(*(column.tolist() for column in columns[3:]), strict=True))
-    book = Book()
+    wanted[: _first_row(depth["kind"], ROW_CLEAR)] = False
     rebuilt = _Touches([], [])
-    for index, (kind, seq) in enumerate(zip(kinds, seqs, strict=True)):
-        start, end = bounds[index], bounds[index + 1]
-        if kind == ROW_CLEAR:
-            book = Book()
-            start += 2
-        for side, ticks, lots in levels[start:end]:
-            book.put(side, ticks, lots)
-        if kind == ROW_DEPTH:
-            rebuilt.seq.append(seq)
-            rebuilt.touch.append(book.touch())
+    for seq, book, _ in books_after_diffs(depth, np.flatnonzero(wanted)):
+        rebuilt.seq.append(seq)
+        rebuilt.touch.append(book.touch())
     return rebuilt
 
 
@@ -154,13 +103,6 @@ def _first_row(kinds: Column, kind: int) -> int:
     """Index of the first row of `kind`; the number of rows when there is none."""
     found = np.flatnonzero(kinds == kind)
     return int(found[0]) if len(found) else len(kinds)
-
-
-def _message_bounds(message: Column, seq: Column) -> Column:
-    """Row indices at which messages begin, and the end. One receipt may hold several diffs
-    (those applied again after a snapshot), which differ by their update id."""
-    changes = np.flatnonzero((np.diff(message) != 0) | (np.diff(seq) != 0)) + 1
-    return np.concatenate([[0], changes, [len(message)]]) if len(message) else np.zeros(1, int)
 
 
 def _depth_report(depth: Columns, touches: _Touches) -> StreamReport:
@@ -178,7 +120,7 @@ def _stream_report(columns: Columns) -> StreamReport:
     report = StreamReport(rows=len(columns["seq"]))
     if not report.rows:
         return report
-    starts = _message_bounds(columns["message"], columns["seq"])[:-1]
+    starts = message_bounds(columns["message"], columns["seq"])[:-1]
     flags = columns["flags"][starts]
     report.messages = len(starts)
     report.gaps = int(np.count_nonzero(flags & rec.GAP))
@@ -221,15 +163,12 @@ def _match(touches: _Touches, ticker: Columns) -> TickerMatch:
     """Each diff's touch against the ticker with the newest update id that the diff covers,
     wherever in the recording that ticker was received."""
     match = TickerMatch()
-    order = np.argsort(ticker["seq"], kind="stable")
-    ids = ticker["seq"][order]
-    names = ("bid_ticks", "bid_lots", "ask_ticks", "ask_lots")
-    tickers = list(zip(*(ticker[name][order].tolist() for name in names), strict=True))
-    covered = np.searchsorted(ids, np.array(touches.seq, np.int64), side="right") - 1
-    for index, touch in zip(covered.tolist(), touches.touch, strict=True):
-        if index >= 0:
+    tickers = Tickers(ticker)
+    for seq, touch in zip(*touches, strict=True):
+        told = tickers.at(seq)
+        if told is not None:
             match.checked += 1
-            match.equal += tickers[index] == touch
+            match.equal += told == touch
     match.different = match.checked - match.equal
     return match
 
@@ -241,7 +180,7 @@ def _defects(report: Report) -> Iterator[str]:
             if count:
                 yield f"{name}: {words.format(count)}"
     if not report.snapshots:
-        yield "depth: no order book snapshot, the book is never complete"
+        yield "depth: no order book snapshot"
 
 
 _DEFECTS = {

@@ -126,7 +126,7 @@ class CaptureReader:
         notices = list(self._notices)
         if not counts.snapshots:
             notices.append(
-                "no order book snapshot: the book stays incomplete; "
+                "no order book snapshot: replays know only what has changed since the start; "
                 "import it together with the part before it"
             )
         return rec.Meta(

@@ -32,6 +32,8 @@ REACTION_NS = 1_000_000_000
 """A crash begins at a whole second after the start, one to two seconds after the button."""
 _WARM_UP_NS = 30_000_000_000
 _BUFFER_ROWS = 1 << 16
+_WHOLE_ROW = np.dtype((np.void, ROW.itemsize))
+"""A row with its padding, which numpy leaves undefined when it copies fields."""
 
 
 class MarketGenerator:
@@ -80,19 +82,19 @@ class MarketGenerator:
     def next_block(self) -> Rows | None:
         """The rows of the next `block_ns`, perhaps none at all. Never None: it has no end."""
         end_ns = self._until_ns + self._block_ns
-        pieces: list[Rows] = []
+        pieces: list[Rows] = [np.empty(0, _WHOLE_ROW)]
         if self._first:
             self._first = False
             count = flow.write_snapshot(self._state, self.start_ns, self._buffer)
-            pieces.append(self._buffer[:count].copy())
+            pieces.append(self._buffer[:count].view(_WHOLE_ROW).copy())
         while self._crashes_ns and self._crashes_ns[0] < end_ns:
             at_ns = self._crashes_ns.pop(0)
             self._generate(at_ns, pieces)
             count = flow.start_crash(self._state, self._buffer, flow.NONE, at_ns)
-            pieces.append(self._buffer[:count].copy())
+            pieces.append(self._buffer[:count].view(_WHOLE_ROW).copy())
         self._generate(end_ns, pieces)
         self._until_ns = end_ns
-        block = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        block: Rows = np.concatenate(pieces).view(ROW)
         block["ts_local_ns"] += self._latency_ns
         return block
 
@@ -100,9 +102,7 @@ class MarketGenerator:
         scalars = self._state.scalars
         while scalars.item(flow.S_NEXT_NS) < until_ns:
             count = flow.generate(self._state, until_ns, self._buffer)
-            pieces.append(self._buffer[:count].copy())
-        if not pieces:
-            pieces.append(self._buffer[:0].copy())
+            pieces.append(self._buffer[:count].view(_WHOLE_ROW).copy())
 
 
 def _new_state(seed: int, start_ns: int, start_ticks: int) -> flow.FlowState:

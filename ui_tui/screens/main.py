@@ -140,7 +140,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         if self.is_too_small:
             self.query_one(TooSmall).show(self._desk, now_ns)
             return
-        self.query_one(Header).show(self._desk, now_ns, lag_ms)
+        self.query_one(Header).show(self._desk, now_ns, at_once=at_once, lag_ms=lag_ms)
         self.query_one(Footer).show(self._desk, self.pane_key, now_ns)
         if changed or at_once:
             for pane in self.panes:

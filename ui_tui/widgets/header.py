@@ -8,7 +8,10 @@ from ui_tui.pane import Lines
 
 
 class Header(Lines):
-    def show(self, desk: Desk, now_ns: int, lag_ms: int | None = None) -> None:
-        view = desk.view("", now_ns)
-        armed_s = desk.gestures.armed_s(now_ns)
-        self.paint(header_lines(view, armed_s, self.size.width, self.look.glyphs, lag_ms))
+    pace_ms = 250
+
+    def show(self, desk: Desk, now_ns: int, *, at_once: bool, lag_ms: int | None) -> None:
+        if self.is_due(now_ns, at_once):
+            view = desk.view("", now_ns)
+            armed_s = desk.gestures.armed_s(now_ns)
+            self.paint(header_lines(view, armed_s, self.size.width, self.look.glyphs, lag_ms))

@@ -14,7 +14,7 @@ from ui_tui.pane import Pane, Picture
 
 class TapePane(Pane):
     key = "tape"
-    pace_ms = 200
+    pace_ms = 400
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         market = find_market(desk.snapshot, desk.instrument_id)

@@ -137,15 +137,19 @@ def test_a_thread_that_stops_when_asked_is_fine() -> None:
 
     thread = OwnedThread("writer", work, heard.append)
     thread.start()
-    assert thread.is_alive
+    running = thread.is_alive
     thread.stop()
-    assert not thread.is_alive
+    assert (running, thread.is_alive) == (True, False)
     assert heard == []
 
 
 def test_a_thread_that_does_not_stop_is_named() -> None:
     release = threading.Event()
-    thread = OwnedThread("stuck", lambda stopping: bool(release.wait()) and None, print)
+
+    def work(stopping: threading.Event) -> None:
+        release.wait()
+
+    thread = OwnedThread("stuck", work, print)
     thread.start()
     with pytest.raises(TimedOut, match="thread stuck did not stop"):
         thread.stop(deadline_s=0.01)

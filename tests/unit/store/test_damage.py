@@ -97,15 +97,15 @@ def test_a_damaged_ledger_and_its_wal_stay_as_they_were(written: Path, reopen: O
     for file, content in kept.items():
         file.write_bytes(content)
     wal = written.with_name("ledger.db-wal")
-    content = bytearray(wal.read_bytes())
-    assert content.count(b"note 201") == 1
+    newest = wal.read_bytes()
+    assert newest.count(b"note 201") == 1
     damaged = written.read_bytes().replace(b"note 13", b"note 99")
     written.write_bytes(damaged)
 
     with pytest.raises(LedgerError, match="event 13 "):
         reopen()
     assert written.read_bytes() == damaged
-    assert wal.read_bytes() == content
+    assert wal.read_bytes() == newest
 
 
 def test_a_ledger_of_a_newer_program_is_refused_and_untouched(written: Path, reopen: Open) -> None:

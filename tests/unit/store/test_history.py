@@ -13,7 +13,6 @@ from engine.store.journal import LedgerJournal
 from tests.support.builders import a_fill
 from tests.support.events import (
     ORDER_ID,
-    T0_NS,
     a_filled,
     a_note,
     a_session,
@@ -21,6 +20,7 @@ from tests.support.events import (
     an_equity_mark,
     an_intent,
 )
+from tests.support.plain_events import T0_NS
 
 Open = Callable[[], LedgerJournal]
 OTHER_ID = "qaa000000000000002"

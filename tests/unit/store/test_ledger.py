@@ -16,7 +16,7 @@ import pytest
 from engine.core.clock import SimClock
 from engine.core.tasks import Failure
 from engine.domain.errors import LedgerError
-from engine.domain.events import Noted
+from engine.domain.events import AnyEvent, Noted
 from engine.domain.order import OrderStatus
 from engine.store import database
 from engine.store.journal import FULL_CHECK_INTERVAL_NS, LedgerJournal, open_ledger
@@ -28,8 +28,8 @@ Open = Callable[[], LedgerJournal]
 
 def test_what_was_appended_comes_back_in_order_after_a_restart(reopen: Open) -> None:
     journal = reopen()
-    first = [a_session(), an_intent()]
-    second = [an_accept(), a_filled()]
+    first: list[AnyEvent] = [a_session(), an_intent()]
+    second: list[AnyEvent] = [an_accept(), a_filled()]
     assert journal.append(first).result() == 2
     assert journal.append(second).result() == 4
     assert list(journal.replay()) == first + second
@@ -79,7 +79,7 @@ def test_the_salt_is_drawn_once_per_ledger(
 
 
 def test_file_and_memory_have_the_same_digest(reopen: Open) -> None:
-    events = [a_session(), an_intent(), an_accept(), a_filled()]
+    events: list[AnyEvent] = [a_session(), an_intent(), an_accept(), a_filled()]
     memory, journal = MemoryJournal(), reopen()
     empty = memory.digest()
     assert journal.digest() == empty
