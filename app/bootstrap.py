@@ -1,4 +1,4 @@
-"""The one place that chooses concrete classes: which world, journal, clock and limits a run gets."""
+"""The one place that chooses concrete classes: which world, journal, clock and limits to use."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ class Market(NamedTuple):
     """The source in short words, for people and for the ledger's world id."""
 
 
-def recorded_market(
-    paths: Sequence[Path], scenario: Scenario, timeframes: Sequence[str]
-) -> Market:
+def recorded_market(paths: Sequence[Path], scenario: Scenario, timeframes: Sequence[str]) -> Market:
     """The recording in `paths` (raw captures of one recording, or a catalogue folder)."""
     instrument, rows = load_rows(paths)
     periods = _periods(timeframes)
@@ -91,9 +89,7 @@ def _views(world: World, periods: dict[str, int]) -> dict[str, MarketView]:
     }
 
 
-def session_of(
-    market: Market, scenario: Scenario, capital: Decimal, salt: int
-) -> e.SessionStarted:
+def session_of(market: Market, scenario: Scenario, capital: Decimal, salt: int) -> e.SessionStarted:
     """The first event of a ledger for this market: what a restart must find again."""
     instruments = list(market.world.instruments.values())
     return e.SessionStarted(

@@ -20,6 +20,7 @@ from engine.core.clock import Clock, LiveClock
 from engine.domain.errors import PilothouseError
 from ui_tui.flow import FrameFlow, set_title
 from ui_tui.look import Look
+from ui_tui.pane import NeedsPaint
 from ui_tui.screens.detail import DetailDialog
 from ui_tui.screens.dialog import Dialog
 from ui_tui.screens.help import HelpDialog
@@ -108,8 +109,8 @@ class PilothouseApp(App[None], inherit_bindings=False):
         self.poll()
         self.set_interval(POLL_S, self.poll)
 
-    def on_resize(self, event: events.Resize) -> None:
-        self.call_after_refresh(self.paint, at_once=True)
+    def on_needs_paint(self, message: NeedsPaint) -> None:
+        self.paint(at_once=True)
 
     # -- the picture ---------------------------------------------------------------------------
 
@@ -160,7 +161,6 @@ class PilothouseApp(App[None], inherit_bindings=False):
         if effects is None and dialog is not None:
             effects = self._press_in(dialog, event.key, now_ns)
         if effects is None:
-            self.call_after_refresh(self.paint, at_once=True)
             return False
         self.perform(effects)
         self.paint(at_once=True)
@@ -216,7 +216,6 @@ class PilothouseApp(App[None], inherit_bindings=False):
         else:
             dialog = _DIALOGS[name](self.desk, self.look, came_from)
         self.main.open(dialog)
-        self.call_after_refresh(self.paint, at_once=True)
 
 
 _DIALOGS: dict[str, type[Dialog]] = {

@@ -8,12 +8,20 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from app.views.cells import Cell, Line, fit_line, line_width, text_width
 from app.views.desk import Desk
 from ui_tui.look import Look
+
+
+class NeedsPaint(Message):
+    """A widget's size or focus has changed: what it shows must be drawn again."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, NeedsPaint)
 
 
 class Lines(Widget):
@@ -30,6 +38,9 @@ class Lines(Widget):
         self._strips: list[Strip] = []
         self._width = 0
         self._drawn_ns: int | None = None
+
+    def on_resize(self) -> None:
+        self.post_message(NeedsPaint())
 
     def is_due(self, now_ns: int, at_once: bool) -> bool:
         """Is it time to draw again? Drawing is cheap, bytes on a slow line are not."""
@@ -96,6 +107,9 @@ class Pane(Lines, can_focus=True):
 
     key: ClassVar[str] = ""
     """Its name for key contexts: `ladder`, `bots`, `log` ..."""
+
+    def on_focus(self) -> None:
+        self.post_message(NeedsPaint())
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         """The picture for `size` cells, title bar and wall not counted."""

@@ -55,12 +55,14 @@ def fail(code: ExitCode, line: object) -> NoReturn:
 def print_json(document: Any) -> None:
     """The one JSON document of a `--json` command, and nothing else, on stdout.
 
-    Takes plain values, Decimals (written as strings) and msgspec Structs, in the order given.
+    Takes plain values, Decimals (written as numbers, every digit kept) and msgspec Structs, in
+    the order given.
     Written as UTF-8 bytes whatever the locale says: the reader is a program.
     """
     import msgspec  # Here, since --help needs none of it.
 
-    text = msgspec.json.format(msgspec.json.encode(document), indent=2)
+    encode = msgspec.json.Encoder(decimal_format="number").encode
+    text = msgspec.json.format(encode(document), indent=2)
     sys.stdout.flush()
     sys.stdout.buffer.write(text + b"\n")
     sys.stdout.flush()

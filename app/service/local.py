@@ -7,6 +7,7 @@ the newest snapshot.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from engine.core.inbox import Inbox, InboxClosed, InboxFull, Lane, Overflow, Pol
 from engine.domain.commands import AnyCommand
 from engine.domain.errors import EngineNotRunning, PilothouseError
 from engine.domain.snapshots import EngineSnapshot
+
+log = logging.getLogger(__name__)
 
 _POLICIES = {
     # A person's wish is never dropped; 1024 waiting commands means the engine stands still.
@@ -89,9 +92,9 @@ class LocalSession:
             asyncio.run(self._run())
         except PilothouseError as error:
             self._failure = str(error)
-        except Exception as error:  # noqa: BLE001 - the thread's last wall: a face must be told
-            self._failure = f"engine failed: {type(error).__name__}: {error}"
-            raise
+        except Exception as error:
+            self._failure = f"engine failed: {type(error).__name__}: {error}: see the log"
+            log.exception("engine failed")
         finally:
             self._inbox.close()
             self._started.set()

@@ -115,7 +115,7 @@ def _read_meta(directory: Path) -> rec.Meta:
     path = directory / META
     try:
         meta = msgspec.json.decode(path.read_bytes(), type=rec.Meta)
-    except (msgspec.DecodeError, OSError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
         raise BadInput("meta.json", str(path), f"{error}; import the recording again") from None
     if meta.format > rec.FORMAT:
         raise BadInput("meta.json", f"format {meta.format}", "written by a newer version; upgrade")

@@ -45,7 +45,10 @@ class ColumnWriter:
         fullest = max(len(self._level_ticks), len(self._trades) // 8, len(self._tickers) // 8)
         return fullest >= CHUNK_ROWS
 
-    def add_diff(self, ts_local_ns: int, diff: DepthDiff, flags: int) -> None:
+    def add_diff(
+        self, ts_local_ns: int, diff: DepthDiff, flags: int, not_before_ns: int = 0
+    ) -> None:
+        """`not_before_ns` is the earliest venue time that the rows may carry."""
         if not diff.bids and not diff.asks:
             # No row can carry the flag, so the next diff's rows do.
             self._carried_flags |= flags & rec.GAP
@@ -53,7 +56,8 @@ class ColumnWriter:
         flags |= self._carried_flags
         self._carried_flags = 0
         self._messages["depth"] += 1
-        head = (self.message, diff.ts_exch_ns, ts_local_ns, diff.last_id, flags, ROW_DEPTH)
+        ts_exch_ns = max(diff.ts_exch_ns, not_before_ns)
+        head = (self.message, ts_exch_ns, ts_local_ns, diff.last_id, flags, ROW_DEPTH)
         self._add_levels(head, BUY, diff.bids)
         self._add_levels(head, SELL, diff.asks)
 

@@ -155,7 +155,8 @@ class CaptureReader:
         ts_exch_ns = snapshot.transaction_ms * NS_PER_MS or self._newest_exch_ns or ts_local_ns
         self._columns.add_snapshot(ts_local_ns, ts_exch_ns, snapshot)
         for diff, flags in self._book.restart(snapshot.last_id):
-            self._columns.add_diff(ts_local_ns, diff, flags)
+            # Sorted by venue time they must stay behind the snapshot, too.
+            self._columns.add_diff(ts_local_ns, diff, flags, not_before_ns=ts_exch_ns)
 
     def _take_trade(self, ts_local_ns: int, trade: Trade) -> None:
         self._check_instrument(trade.symbol, None)
@@ -237,7 +238,7 @@ def _messages(path: Path) -> Iterator[tuple[int, int, Message]]:
         reason, _, json_path = str(error).partition(" - at ")
         field = json_path.strip("`").removeprefix("$.") or "message"
         raise BadInput(f"{path.name} line {number}, {field}", _body(line), reason) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = f"not valid JSON: {error}"
         raise BadInput(f"{path.name} line {number}", _body(line), reason) from None
     except BadInput as error:

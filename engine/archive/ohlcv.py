@@ -263,5 +263,5 @@ def _write(target: Path, columns: Mapping[str, Values], meta: BarsMeta) -> None:
 def _read_meta(path: Path, metadata: dict[bytes, bytes] | None) -> BarsMeta:
     try:
         return msgspec.json.decode((metadata or {}).get(_META_KEY, b""), type=BarsMeta)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadInput("data", str(path), "was not written by pilothouse data import") from None

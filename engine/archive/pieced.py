@@ -29,16 +29,13 @@ def with_pieced_snapshot(recording: Recording) -> Recording:
         return recording
     book, last_row = found
     pieced = _snapshot_rows(book, depth, last_row)
-    later = depth["flags"][last_row + 1 :] & ~np.uint8(rec.EARLY)
-    streams = dict(recording.streams)
-    streams["depth"] = {
-        name: np.concatenate([column[: last_row + 1], pieced[name], column[last_row + 1 :]])
-        for name, column in {
-            **depth,
-            "flags": np.append(depth["flags"][: last_row + 1], later),
-        }.items()
+    cut = last_row + 1
+    joined = {
+        name: np.concatenate([column[:cut], pieced[name], column[cut:]])
+        for name, column in depth.items()
     }
-    return Recording(recording.meta, streams)
+    joined["flags"][cut:] &= ~np.uint8(rec.EARLY)
+    return Recording(recording.meta, {**recording.streams, "depth": joined})
 
 
 def _first_agreement(depth: Columns, tickers: Tickers) -> tuple[Book, int] | None:

@@ -91,7 +91,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """`price` as ticks; BadInput when it does not sit on the tick grid."""
         ticks = MONEY.divide(price, self.tick)
         if ticks != ticks.to_integral_value():
-            raise BadInput(field, plain(price), f"must be a multiple of the tick {plain(self.tick)}")
+            raise BadInput(
+                field, plain(price), f"must be a multiple of the tick {plain(self.tick)}"
+            )
         return int(ticks)
 
     def lots(self, qty: Decimal, field: str = "qty") -> int:

@@ -171,9 +171,7 @@ def order_step(order: Order, event: AnyOrderEvent) -> Step:
         changes["queue_ahead_lots"] = event.queue_ahead_lots
     if row.suspect:
         changes["suspect"] = row.note
-    return Step(
-        msgspec.structs.replace(order, **changes), False, row.note if row.suspect else ""
-    )
+    return Step(msgspec.structs.replace(order, **changes), False, row.note if row.suspect else "")
 
 
 def _step_fill(order: Order, event: OrderFilled, row: Row) -> Step:
@@ -183,11 +181,8 @@ def _step_fill(order: Order, event: OrderFilled, row: Row) -> Step:
         return Step(order, True, "")
     filled = order.filled_lots + fill.lots
     overfilled = filled > order.spec.qty_lots
-    if filled >= order.spec.qty_lots:
-        status = S.FILLED
-    else:
-        # A late partial fill leaves a cancelled order cancelled: it adds quantity, not life.
-        status = row.to or order.status
+    # A late partial fill leaves a cancelled order cancelled: it adds quantity, not life.
+    status = S.FILLED if filled >= order.spec.qty_lots else row.to or order.status
     note = "filled beyond its quantity" if overfilled else row.note
     is_suspect = row.suspect or overfilled
     return Step(

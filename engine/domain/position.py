@@ -42,10 +42,16 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def apply_fill(
-    position: Position, instrument: Instrument, side: Side, fill: Fill, value_units: int, now_ns: int
+    position: Position,
+    instrument: Instrument,
+    side: Side,
+    fill: Fill,
+    value_units: int,
+    now_ns: int,
 ) -> Position:
     """The position after a fill of `value_units` (price x quantity in money units)."""
-    assert fill.lots > 0 and value_units >= 0, fill
+    assert fill.lots > 0, fill
+    assert value_units >= 0, value_units
     pays = (side is Side.BUY) is (instrument.kind is not InstrumentKind.INVERSE)
     cash = -value_units if pays else value_units
     closing = min(fill.lots, abs(position.lots)) if position.lots * side.sign < 0 else 0

@@ -89,6 +89,16 @@ F_OPEN = 3  # 1 while the forming bar at index F_CLOSED holds something
 BAR_SCALARS = 4
 
 BOOK_WINDOW_TICKS = 1 << 20
+"""The most ticks a book covers; it moves along with the price."""
+
+
+def window_for(mid_ticks: int) -> int:
+    """Ticks to cover around `mid_ticks`: an eighth of the price to either side or more, a power
+    of two. Levels farther away are ignored and counted (M_FAR)."""
+    window = 1 << 14
+    while window < mid_ticks // 4 and window < BOOK_WINDOW_TICKS:
+        window <<= 1
+    return window
 
 
 class MarketState(NamedTuple):

@@ -78,21 +78,27 @@ class View(Protocol):
     @property
     def best_bid(self) -> int:
         """Ticks. Only meaningful while `is_ready`."""
+
     @property
     def best_ask(self) -> int: ...
     @property
     def is_ready(self) -> bool:
         """The book is complete: it may be traded on."""
+
     @property
     def last_ticks(self) -> int:
         """Last trade, 0 before the first."""
+
     def depth(self, side: Side, levels: int) -> list[tuple[int, int]]:
         """(ticks, lots) of the bids (BUY) or asks (SELL), best first."""
+
     def bars(self, count: int) -> Sequence[Bar]:
         """The latest closed bars of the strategy's timeframe, oldest first."""
+
     @property
     def position_lots(self) -> int:
         """Of this bot, signed."""
+
     @property
     def orders(self) -> Mapping[str, Order]:
         """This bot's live orders by client order id, oldest first."""
@@ -109,12 +115,14 @@ class Context(View, Protocol):
         self, lots: int, price_ticks: int = 0, tif: TimeInForce = TimeInForce.GTC
     ) -> str | None:
         """Limit order at `price_ticks`, or a market order when it is 0."""
+
     def sell(
         self, lots: int, price_ticks: int = 0, tif: TimeInForce = TimeInForce.GTC
     ) -> str | None: ...
     def cancel(self, client_order_id: str) -> None: ...
     def close(self) -> None:
         """Close this bot's position at the market, reduce-only."""
+
     def explain(self, text: str) -> None:
         """Say why, in a few words; shown as the bot's last action."""
 

@@ -47,18 +47,14 @@ class Driver:
         reasons = wake.reasons & _MARKET_REASONS
         if reasons:
             for instrument_id in self.world.markets:
-                trader.process(
-                    MarketAdvanced(instrument_id=instrument_id, reasons=reasons), now_ns
-                )
+                trader.process(MarketAdvanced(instrument_id=instrument_id, reasons=reasons), now_ns)
         for command in commands:
             trader.process(command, now_ns)
         trader.process(TimersDue(), now_ns)
         return trader.drain()
 
 
-def fast_forward(
-    world: World, events: Iterable[e.AnyEvent], crash: Callable[[int], None]
-) -> None:
+def fast_forward(world: World, events: Iterable[e.AnyEvent], crash: Callable[[int], None]) -> None:
     """Bring a fresh world to where a ledger left it, by giving it the same requests again.
 
     The world is deterministic, so its orders, queues and fills come out as they were. Reports

@@ -188,17 +188,13 @@ class HelmDesk:
         return ""
 
     def _change(self, bot_id: str, helm: Helm, by: str, reason: str, now_ns: int) -> None:
-        self._record(
-            e.HelmChanged(ts_ns=now_ns, bot_id=bot_id, helm=helm, by=by, reason=reason)
-        )
+        self._record(e.HelmChanged(ts_ns=now_ns, bot_id=bot_id, helm=helm, by=by, reason=reason))
 
     # -- kill and limits -----------------------------------------------------------------------
 
     def _kill(self, command: c.Kill, now_ns: int) -> str:
         level = max(command.level, self._state.kill)
-        self._record(
-            e.KillChanged(ts_ns=now_ns, level=level, by=command.by, reason="kill switch")
-        )
+        self._record(e.KillChanged(ts_ns=now_ns, level=level, by=command.by, reason="kill switch"))
         self.pause_all(command.by, "kill switch", now_ns)
         if level >= KillLevel.CANCEL_ALL:
             for order in list(self._state.orders.values()):

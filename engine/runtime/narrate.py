@@ -89,7 +89,9 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
 def _narrate_order(event: e.OrderEvent, state: TradingState) -> Line | None:
     order = state.find_order(event.client_order_id)
     if order is None:
-        return Line("alert", "engine", f"{type(event).__name__} for unknown {event.client_order_id}")
+        return Line(
+            "alert", "engine", f"{type(event).__name__} for unknown {event.client_order_id}"
+        )
     instrument = state.instruments[order.spec.instrument_id]
     if order.suspect:
         return Line("alert", order.bot_id, f"{order.client_order_id}: {order.suspect}")

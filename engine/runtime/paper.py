@@ -157,7 +157,9 @@ class PaperRuntime:
         self._pace.start(self._world.now_ns)
         while not stop.is_set():
             await self._take_turn(until_ns)
-            if self.has_ended or self._world.now_ns >= until_ns:
+            if self._world.now_ns >= until_ns:
+                self.has_ended = True
+            if self.has_ended:
                 break
             await asyncio.sleep(0)
         self._publish(force=True)

@@ -71,8 +71,7 @@ class Trader:
         self.portfolio = Portfolio(self.state, markets)
         self.price_guard = PriceGuard(limits, self.portfolio, markets)
         self.limits = limits
-        gate = RiskGate(limits, self.state, self.portfolio, markets)
-        gate.distrusted = self.price_guard.distrusted
+        gate = RiskGate(limits, self.state, self.portfolio, markets, self.price_guard.distrusted)
         self.orders = OrderManager(self.state, gate, self._record, self._send)
         self.flattener = Flattener(self.state, self.orders, markets, self._record)
         self.runners: dict[str, BotRunner] = {}
@@ -230,9 +229,7 @@ class Trader:
 
     def _trip(self, limit: str, limit_value: str, value: str, now_ns: int) -> None:
         """A loss limit of the account: entries stop, then everything is flattened."""
-        self._record(
-            e.RiskTripped(ts_ns=now_ns, limit=limit, limit_value=limit_value, value=value)
-        )
+        self._record(e.RiskTripped(ts_ns=now_ns, limit=limit, limit_value=limit_value, value=value))
         self._helm.pause_all("risk", f"{limit} {value} of {limit_value}", now_ns)
         self.flattener.start("", "", "risk", f"{limit} limit of {limit_value} reached", now_ns)
 

@@ -72,8 +72,9 @@ class SimExchange:
             raise BadInput("market data", instrument.instrument_id, "holds no depth or trade rows")
         self._rows = first
         mid_ticks = int(self._rows["price_ticks"][0])
-        self._exchange = k.new_exchange(mid_ticks)
-        self._market = k.new_market(mid_ticks, periods_ns)
+        window = k.window_for(mid_ticks)
+        self._exchange = k.new_exchange(mid_ticks, window)
+        self._market = k.new_market(mid_ticks, periods_ns, window)
         control = self._exchange.control
         control[k.X_RESPONSE_NS] = scenario.response_latency_ns
         control[k.X_QUEUE_MODEL] = scenario.queue.code

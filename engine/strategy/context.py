@@ -113,7 +113,9 @@ class BotContext:
     def _count(self) -> None:
         self._verbs += 1
         if self._verbs > VERBS_PER_WAKE_MAX:
-            raise StrategyFlooded(f"more than {VERBS_PER_WAKE_MAX} orders or cancels in one wake-up")
+            raise StrategyFlooded(
+                f"more than {VERBS_PER_WAKE_MAX} orders or cancels in one wake-up"
+            )
 
     def _may_act(self) -> bool:
         """A bot whose helm a person holds, or that was killed or is being flattened, watches."""

@@ -22,7 +22,7 @@ from engine.trading.order_manager import OrderManager, Record
 from engine.trading.state import BotState, TradingState, is_spared_by_pause
 
 Guard = Callable[[str], AbstractContextManager[object]]
-"""Given the bot's name, makes a context manager that interrupts a callback running for too long (`core.watchdog`)."""
+"""Given the bot's name: a context manager that interrupts a callback running for too long."""
 
 NEVER_NS = 1 << 62
 

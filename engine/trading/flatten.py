@@ -46,9 +46,7 @@ class Flattener:
         """Do what is next for every scope being flattened. Called whenever something changed."""
         for scope in list(self._state.flattening):
             if self._step_scope(scope, now_ns):
-                self._record(
-                    e.FlattenEnded(ts_ns=now_ns, instrument_id=scope[0], bot_id=scope[1])
-                )
+                self._record(e.FlattenEnded(ts_ns=now_ns, instrument_id=scope[0], bot_id=scope[1]))
 
     def _step_scope(self, scope: tuple[str, str], now_ns: int) -> bool:
         """True once nothing in the scope is open any more."""

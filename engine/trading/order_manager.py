@@ -25,9 +25,7 @@ Send = Callable[[VenueRequest], None]
 
 
 class OrderManager:
-    def __init__(
-        self, state: TradingState, gate: RiskGate, record: Record, send: Send
-    ) -> None:
+    def __init__(self, state: TradingState, gate: RiskGate, record: Record, send: Send) -> None:
         self._state = state
         self._gate = gate
         self._record = record
@@ -117,9 +115,7 @@ class OrderManager:
             self._continue_move(order.client_order_id, now_ns)
         return event
 
-    def _event_of(
-        self, report: r.AnyReport, order: Order | None, now_ns: int
-    ) -> e.AnyOrderEvent:
+    def _event_of(self, report: r.AnyReport, order: Order | None, now_ns: int) -> e.AnyOrderEvent:
         key, seq = report.client_order_id, report.report_seq
         match report:
             case r.FillReport(fill=fill):

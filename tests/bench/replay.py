@@ -32,9 +32,7 @@ GRID = {
     "half_spread_ticks": "20",
     "qty": "0.1",
 }
-SCENARIO = Scenario(
-    fills=FillMode.WHOLE, maker=Decimal("-0.00005"), taker=Decimal("0.0007")
-)
+SCENARIO = Scenario(fills=FillMode.WHOLE, maker=Decimal("-0.00005"), taker=Decimal("0.0007"))
 
 
 class TimedExchange(SimExchange):
@@ -80,4 +78,3 @@ def _trade(world: SimExchange, instrument: Instrument) -> float:
         return seconds_of(lambda: backtest.run(session, bot))
     finally:
         watchdog.close()
-

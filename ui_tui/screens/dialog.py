@@ -17,7 +17,7 @@ from app.views.cells import Cell, Line, fit
 from app.views.desk import Desk
 from app.views.effects import Effect
 from ui_tui.look import Look
-from ui_tui.pane import Lines
+from ui_tui.pane import Lines, NeedsPaint
 
 _NEXT = {"tab": 1, "down": 1, "shift+tab": -1, "up": -1}
 
@@ -78,6 +78,9 @@ class Dialog(Container):
         """Handle a key that the dialog knows; None leaves it to the focused field."""
         return None
 
+    def typed(self) -> None:
+        """A text field has changed."""
+
     # -- fields --------------------------------------------------------------------------------
 
     def value(self, name: str) -> str:
@@ -112,6 +115,10 @@ class Dialog(Container):
         fields = self.query(Field)
         self.screen.set_focus(fields.first() if fields else None)
         self.place()
+
+    def on_input_changed(self) -> None:
+        self.typed()
+        self.post_message(NeedsPaint())
 
     def place(self) -> None:
         """In the middle of the screen, as tall as needed; header and footer stay in sight."""

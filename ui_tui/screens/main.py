@@ -6,7 +6,6 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.events import Resize
 from textual.screen import Screen
-from textual.widget import Widget
 
 from app.views.desk import Desk
 from ui_tui.look import Look
@@ -29,6 +28,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self._desk = desk
         self._look = look
         self._view = ""
+        self._view_panes: list[Pane] = []
         self._maximised: Pane | None = None
         self.dialog: Dialog | None = None
 
@@ -37,6 +37,11 @@ class MainScreen(Screen[None], inherit_bindings=False):
         yield Container(*all_views(self._look), id="views")
         yield Footer(self._look, id="footer")
         yield TooSmall(self._look, id="too-small")
+
+    def on_mount(self) -> None:
+        self._header = self.query_one(Header)
+        self._footer = self.query_one(Footer)
+        self._too_small = self.query_one(TooSmall)
 
     # -- size ----------------------------------------------------------------------------------
 
@@ -61,19 +66,16 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.restore()
         self._view = name
         wanted = f"trade-{'wide' if self.is_wide else 'narrow'}" if name == "trade" else name
-        focused = self.focused
         for view in self.query(".view"):
             view.display = view.id == wanted
-        if focused is None or not focused.display or wanted not in _ancestors(focused):
+        self._view_panes = list(self.query(f"#{wanted} Pane").results(Pane))
+        if self.focused not in self.panes:
             self.focus_pane(_HOME_PANE[name])
 
     @property
     def panes(self) -> list[Pane]:
         """The panes that can be seen, in reading order."""
-        if self.is_too_small:
-            return []
-        view = next((one for one in self.query(".view") if one.display), None)
-        return [pane for pane in view.query(Pane) if _is_shown(pane)] if view is not None else []
+        return [] if self.is_too_small else [pane for pane in self._view_panes if _is_shown(pane)]
 
     @property
     def pane_key(self) -> str:
@@ -100,9 +102,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
             self.restore()
         elif isinstance(self.focused, Pane):
             self._maximised = self.focused
-            view = next(one for one in self.query(".view") if one.display)
             keep = {self._maximised, *self._maximised.ancestors}
-            for widget in view.query("*"):
+            for widget in self.query(".view *"):
                 widget.set_class(widget not in keep, "-hidden")
                 widget.set_class(widget in keep, "-maximised")
 
@@ -138,19 +139,15 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def show(self, now_ns: int, *, changed: bool, at_once: bool, lag_ms: int | None) -> None:
         """Paint what can be seen: clocks always, panes when the picture or a key changed them."""
         if self.is_too_small:
-            self.query_one(TooSmall).show(self._desk, now_ns)
+            self._too_small.show(self._desk, now_ns)
             return
-        self.query_one(Header).show(self._desk, now_ns, at_once=at_once, lag_ms=lag_ms)
-        self.query_one(Footer).show(self._desk, self.pane_key, now_ns)
+        self._header.show(self._desk, now_ns, at_once=at_once, lag_ms=lag_ms)
+        self._footer.show(self._desk, self.pane_key, now_ns)
         if changed or at_once:
             for pane in self.panes:
                 pane.show(self._desk, now_ns, at_once=at_once)
         if self.dialog is not None:
             self.dialog.show(now_ns)
-
-
-def _ancestors(widget: Widget) -> set[str | None]:
-    return {ancestor.id for ancestor in widget.ancestors}
 
 
 def _is_shown(pane: Pane) -> bool:

@@ -50,7 +50,7 @@ class PaletteDialog(Dialog):
             return self._run(hits[self.chosen], now_ns) if hits else []
         return None
 
-    def on_input_changed(self) -> None:
+    def typed(self) -> None:
         self.chosen = 0
 
     def _run(self, action: Action, now_ns: int) -> list[Effect]:

@@ -61,7 +61,7 @@ class TicketDialog(Dialog):
         self._confirm(spec, now_ns)
         return []
 
-    def on_input_changed(self) -> None:
+    def typed(self) -> None:
         """A changed field takes the confirmation back."""
         self._confirmed = None
         self.words = None

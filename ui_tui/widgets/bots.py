@@ -13,6 +13,7 @@ from ui_tui.pane import Pane, Picture
 
 class BotsPane(Pane):
     key = "bots"
+    pace_ms = 250
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         rows = bot_rows(desk.snapshot, desk.bot_id) if desk.snapshot is not None else []

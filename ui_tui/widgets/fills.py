@@ -13,6 +13,7 @@ from ui_tui.pane import Pane, Picture
 
 class FillsPane(Pane):
     key = "fills"
+    pace_ms = 250
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         rows = fill_rows(desk.snapshot) if desk.snapshot is not None else []

@@ -12,6 +12,7 @@ from ui_tui.pane import Pane, Picture
 
 class LogPane(Pane):
     key = "log"
+    pace_ms = 250
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         rows = log_rows(desk.snapshot, desk.own_log) if desk.snapshot is not None else []

@@ -13,6 +13,7 @@ from ui_tui.pane import Pane, Picture
 
 class PositionsPane(Pane):
     key = "positions"
+    pace_ms = 250
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         rows = position_rows(desk.snapshot) if desk.snapshot is not None else []

@@ -41,20 +41,23 @@ class RiskGate:
         state: TradingState,
         portfolio: Portfolio,
         markets: Mapping[str, MarketView],
+        distrusted: Mapping[str, str],
     ) -> None:
+        """`distrusted`: instruments whose price is not believed now, and why (`PriceGuard`)."""
         self.limits = limits
         self._state = state
         self._portfolio = portfolio
         self._markets = markets
-        self.distrusted: dict[str, str] = {}
-        """Instruments whose price is not believed at the moment, and why (`PriceGuard`)."""
+        self._distrusted = distrusted
 
     def check(self, spec: OrderSpec, bot_id: str, now_ns: int) -> Denial | None:
         """The first limit that `spec` of `bot_id` would break, or None."""
         instrument = self._state.instruments.get(spec.instrument_id)
         if instrument is None:
             return Denial(
-                limit="instrument", limit_value="one of this session", order_value=spec.instrument_id
+                limit="instrument",
+                limit_value="one of this session",
+                order_value=spec.instrument_id,
             )
         denial = _check_shape(spec, instrument)
         if denial is not None:
@@ -107,8 +110,10 @@ class RiskGate:
     def _check_market(self, spec: OrderSpec, instrument: Instrument) -> Denial | None:
         view = self._markets[spec.instrument_id]
         if not view.is_ready:
-            return Denial(limit="book", limit_value="complete and not crossed", order_value="is not")
-        doubt = self.distrusted.get(spec.instrument_id)
+            return Denial(
+                limit="book", limit_value="complete and not crossed", order_value="is not"
+            )
+        doubt = self._distrusted.get(spec.instrument_id)
         if doubt is not None:
             return Denial(
                 limit="jump_distrust",
@@ -122,9 +127,10 @@ class RiskGate:
         distance = abs(price - touch)
         if distance * 100 > int_ceiling(self.limits.collar_pct, touch):
             percent = MONEY.divide(Decimal(distance * 100), Decimal(touch)).quantize(_HUNDREDTH)
+            allowed = plain(self.limits.collar_pct)
             return Denial(
                 limit="collar",
-                limit_value=f"{plain(self.limits.collar_pct)} % from {plain(instrument.price(touch))}",
+                limit_value=f"{allowed} % from {plain(instrument.price(touch))}",
                 order_value=f"{plain(instrument.price(price))} is {plain(percent)} % away",
             )
         return None

@@ -207,7 +207,9 @@ def test_the_take_profit_closes_the_position_and_the_bot_goes_on(desk: Desk) -> 
 def test_a_daily_loss_stops_entries_and_flattens() -> None:
     """1 BTC bought at 60,000 with 100,000 of capital: a fall to 34,999 is a loss of 25 %."""
     wide = RiskLimits(
-        position_max_pct=Decimal(100), order_notional_max_pct=Decimal(100), stop_loss_pct=Decimal(90)
+        position_max_pct=Decimal(100),
+        order_notional_max_pct=Decimal(100),
+        stop_loss_pct=Decimal(90),
     )
     desk = Desk(limits=wide, bots=[a_grid()])
     desk.book(600_000, 600_002)
