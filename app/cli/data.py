@@ -58,7 +58,11 @@ def import_data(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Bring captures or bars into the catalogue, as typed Parquet files with integer prices."""
+    """Bring captures or bars into the catalogue, as typed Parquet files with integer prices.
+
+    Bars need the columns open, high, low, close, one of timestamp_ms, timestamp, time, date,
+    datetime, open_time (start of the bar, UTC), and mostly volume.
+    """
     from engine.archive.bar_files import is_bar_file
     from engine.archive.importer import Overrides
 
@@ -104,9 +108,13 @@ def check_data(
 
     Ends with 1 when the recording has defects.
     """
+    from engine.archive.bar_files import is_bar_file
     from engine.archive.catalogue import load_recording
     from engine.archive.check import check_recording
 
+    for one in path:
+        if is_bar_file(one):
+            raise BadInput("PATH", str(one), "holds bars; pilothouse data import checks them")
     report = check_recording(load_recording(path))
     if json:
         print_json(report)

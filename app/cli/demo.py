@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +12,14 @@ import typer
 
 from app.cli.output import print_json, print_table
 from app.faces import open_face
+from app.progress import Step
 from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.money import parse_decimal, plain
 
 if TYPE_CHECKING:
     from app.demo import DemoReport, DemoRequest
     from app.paths import Paths
+    from app.settings import UiSettings
 
 app = typer.Typer()
 
@@ -70,7 +73,7 @@ def demo(
     if headless:
         _headless(request, paths, json)
     else:
-        _terminal(request, paths)
+        _terminal(request, paths, settings.ui)
 
 
 def _headless(request: DemoRequest, paths: Paths, json: bool) -> None:
@@ -90,13 +93,24 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-def _terminal(request: DemoRequest, paths: Paths) -> None:
+def _terminal(request: DemoRequest, paths: Paths, ui: UiSettings) -> None:
     from app.demo import session_with_engine
 
+    if not sys.stdout.isatty():
+        raise BadInput("terminal", "none", "the demo needs one; add --headless to run without")
     session = session_with_engine(request, paths)
-    session.start()
+    with Step("opening the market"):
+        session.start()
     try:
-        open_face("tui", session, leaving=LEAVING, profile=request.profile)
+        open_face(
+            "tui",
+            session,
+            leaving=LEAVING,
+            profile=request.profile,
+            keymap_path=paths.config / ui.keymap if ui.keymap else None,
+            palette=ui.palette,
+            ascii_only=ui.ascii,
+        )
     finally:
         has_stopped = session.stop()
     if session.failure():

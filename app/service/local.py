@@ -15,7 +15,7 @@ from typing import Any
 from engine.core.ids import new_command_id
 from engine.core.inbox import Inbox, InboxClosed, InboxFull, Lane, Overflow, Policy
 from engine.domain.commands import AnyCommand
-from engine.domain.errors import EngineNotRunning, PilothouseError
+from engine.domain.errors import EngineNotRunning, PilothouseError, WorkFailed
 from engine.domain.snapshots import EngineSnapshot
 
 log = logging.getLogger(__name__)
@@ -38,17 +38,21 @@ class LocalSession:
         self._inbox: Inbox[AnyCommand] = Inbox(_POLICIES)
         self._snapshot: EngineSnapshot | None = None
         self._failure = ""
+        self._error: PilothouseError | None = None
         self._crash_asked = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
-        self._started = threading.Event()
+        self._shown_or_ended = threading.Event()
         self._thread = threading.Thread(target=self._main, name="engine", daemon=True)
 
     # -- the face's side -------------------------------------------------------------------------
 
     def start(self) -> None:
+        """Returns once the engine has shown its first picture, or raises why it could not."""
         self._thread.start()
-        self._started.wait()
+        self._shown_or_ended.wait()
+        if self._snapshot is None:
+            raise self._error or WorkFailed(self._failure)
 
     def snapshot(self) -> EngineSnapshot | None:
         return self._snapshot
@@ -86,21 +90,22 @@ class LocalSession:
 
     def show(self, snapshot: EngineSnapshot) -> None:
         self._snapshot = snapshot
+        self._shown_or_ended.set()
 
     def _main(self) -> None:
         try:
             asyncio.run(self._run())
         except PilothouseError as error:
+            self._error = error
             self._failure = str(error)
         except Exception as error:
             self._failure = f"engine failed: {type(error).__name__}: {error}: see the log"
             log.exception("engine failed")
         finally:
             self._inbox.close()
-            self._started.set()
+            self._shown_or_ended.set()
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        self._started.set()
         await self._program(self, self._stop)

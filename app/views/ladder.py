@@ -204,12 +204,7 @@ def ladder_rows(
     if not ladder.is_placed:
         return []
     tallies = [_Tally() for _ in range(ladder.rows)]
-    for ticks, lots in market.bids:
-        if (row := ladder.row_of(ticks)) is not None:
-            tallies[row].bids += lots
-    for ticks, lots in market.asks:
-        if (row := ladder.row_of(ticks, -1)) is not None:
-            tallies[row].asks += lots
+    _add_book(ladder, tallies, market)
     origin = None
     for shown in orders:
         row = _add_order(ladder, tallies, shown, market.instrument_id)
@@ -237,6 +232,22 @@ def ladder_rows(
         )
         for row, tally in enumerate(tallies)
     ]
+
+
+def _add_book(ladder: Ladder, tallies: list[_Tally], market: MarketSnapshot) -> None:
+    """Both sides, best first, as far as the rows reach."""
+    lowest = ladder.price_at(ladder.rows - 1)
+    highest = ladder.price_at(0)
+    for ticks, lots in market.bids:
+        if ticks < lowest:
+            break
+        if (row := ladder.row_of(ticks)) is not None:
+            tallies[row].bids += lots
+    for ticks, lots in market.asks:
+        if ticks > highest:
+            break
+        if (row := ladder.row_of(ticks, -1)) is not None:
+            tallies[row].asks += lots
 
 
 def _add_order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from app.views import format as fmt
 from app.views.cells import Cell, Line, fit
@@ -127,8 +128,9 @@ def depth_line(market: MarketSnapshot, instrument: Instrument, width: int, glyph
     if not market.bids or not market.asks:
         return (Cell(fit(" one side of the book is empty", width), "warn"),)
     reach = max(1, (market.bids[0][0] + market.asks[0][0]) // 2000)
-    bid = sum(lots for ticks, lots in market.bids if ticks >= market.bids[0][0] - reach)
-    ask = sum(lots for ticks, lots in market.asks if ticks <= market.asks[0][0] + reach)
+    lowest, highest = market.bids[0][0] - reach, market.asks[0][0] + reach
+    bid = sum(lots for _, lots in takewhile(lambda level: level[0] >= lowest, market.bids))
+    ask = sum(lots for _, lots in takewhile(lambda level: level[0] <= highest, market.asks))
     balance = fmt.percent(bid - ask, bid + ask, 0)
     gauge = max(4, width - 32)
     filled = gauge * bid // max(1, bid + ask)

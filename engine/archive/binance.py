@@ -145,17 +145,34 @@ Message = DepthDiff | Trade | BookTicker | BookSnapshot
 
 class _Envelope(msgspec.Struct, gc=False):
     stream: str = ""
-    data: msgspec.Raw = msgspec.Raw(b"null")
     last_id: int = msgspec.field(name="lastUpdateId", default=-1)
 
 
+class _DepthEnvelope(msgspec.Struct, gc=False):
+    data: DepthDiff
+
+
+class _TradeEnvelope(msgspec.Struct, gc=False):
+    data: Trade
+
+
+class _TickerEnvelope(msgspec.Struct, gc=False):
+    data: BookTicker
+
+
+_AnyEnvelope = _DepthEnvelope | _TradeEnvelope | _TickerEnvelope
+_Decode = Callable[[bytes], _AnyEnvelope]
+
 _envelope = msgspec.json.Decoder(_Envelope).decode
 _snapshot = msgspec.json.Decoder(BookSnapshot).decode
-_decode_stream: dict[str, Callable[[bytes | msgspec.Raw], Message]] = {
-    "depth": msgspec.json.Decoder(DepthDiff).decode,
-    "trade": msgspec.json.Decoder(Trade).decode,
-    "bookTicker": msgspec.json.Decoder(BookTicker).decode,
+_decode_kind: dict[str, _Decode] = {
+    "depth": msgspec.json.Decoder(_DepthEnvelope).decode,
+    "trade": msgspec.json.Decoder(_TradeEnvelope).decode,
+    "bookTicker": msgspec.json.Decoder(_TickerEnvelope).decode,
 }
+_decode_head: dict[bytes, _Decode] = {}
+"""Beginnings of messages, up to their data, that have been seen: saves reading them twice."""
+_MAX_HEADS = 64
 
 
 def decode_line(line: bytes) -> tuple[int, Message]:
@@ -173,18 +190,24 @@ def decode_line(line: bytes) -> tuple[int, Message]:
 
 
 def decode_message(body: bytes) -> Message:
+    head = body[: body.find(b'"data"')]
+    decode = _decode_head.get(head)
+    if decode is not None:
+        return decode(body).data
     envelope = _envelope(body)
     if not envelope.stream:
         if envelope.last_id < 0:
             raise BadInput("message", _excerpt(body), "neither a stream nor an order book")
         return _snapshot(body)
     kind = envelope.stream.partition("@")[2].partition("@")[0]
-    decode = _decode_stream.get(kind)
+    decode = _decode_kind.get(kind)
     if decode is None:
         raise BadInput(
             "stream", shorten(envelope.stream), "unknown; known are depth, trade and bookTicker"
         )
-    return decode(envelope.data)
+    if head.startswith(b'{"stream":') and len(_decode_head) < _MAX_HEADS:
+        _decode_head[head] = decode
+    return decode(body).data
 
 
 def _excerpt(raw: bytes) -> str:

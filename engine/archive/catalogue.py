@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from engine.archive import recording as rec
 from engine.archive.files import writing_directory
@@ -134,16 +135,22 @@ def _read_stream(directory: Path, name: str, meta: rec.Meta) -> rec.Columns:
 
     path = directory / f"{name}.parquet"
     try:
-        table = parquet.read_table(path, schema=_schema(name), page_checksum_verification=True)
+        # Not `read_table`, nor `to_numpy` below: both would load pandas.
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()
     except (OSError, pa.ArrowException) as error:
         raise BadInput("data", str(path), f"{error}; import the recording again") from None
-    if table.num_rows != meta.streams[name].rows:
+    expected = meta.streams[name].rows
+    if table.num_rows != expected or not table.schema.equals(_schema(name)):
         raise BadInput(
             "data",
             str(path),
-            f"holds {table.num_rows} rows, meta.json says {meta.streams[name].rows}; import again",
+            f"holds {table.num_rows} rows, meta.json says {expected}; import the recording again",
         )
-    return {column: table[column].to_numpy() for column in rec.STREAMS[name]}
+    return {
+        column: np.frombuffer(table[column].combine_chunks().buffers()[1], dtype, expected)
+        for column, dtype in rec.STREAMS[name].items()
+    }
 
 
 # -- writing ---------------------------------------------------------------------------------
@@ -183,7 +190,12 @@ def _writer(directory: Path, stream: str) -> Iterator[Any]:
 def _table(stream: str, columns: rec.Columns) -> pyarrow.Table:
     import pyarrow as pa
 
-    return pa.table(dict(columns), schema=_schema(stream))
+    # Straight from the buffers: `pa.array` would load pandas only to ask whether it is one.
+    arrays = [
+        pa.Array.from_buffers(field.type, len(values), [None, pa.py_buffer(values)])
+        for field, values in zip(_schema(stream), columns.values(), strict=True)
+    ]
+    return pa.table(arrays, schema=_schema(stream))
 
 
 def _refuse_to_replace(target: Path, digests: Sequence[str]) -> None:

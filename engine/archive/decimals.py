@@ -14,7 +14,6 @@ MAX_STEPS = 10**15
 """Largest number of ticks or lots; anything above is taken for rubbish."""
 _MAX_TEXT = 40
 _MAX_MEMO = 1 << 20
-_TEN = [10**power for power in range(2 * _MAX_TEXT)]
 
 
 class Step(NamedTuple):
@@ -38,13 +37,12 @@ def split_decimal(text: str) -> tuple[int, int]:
     No sign, exponent, NaN or infinity is accepted.
     """
     whole, point, fraction = text.partition(".")
-    fraction = fraction.rstrip("0")
     digits = whole + fraction
-    if len(text) > _MAX_TEXT or not digits.isascii() or not digits.isdigit() or not whole:
+    plain_digits = digits.isdigit() and digits.isascii() and len(text) <= _MAX_TEXT
+    if not plain_digits or not whole or (point and not fraction):
         raise ValueError(text)
-    if point and not text[len(whole) + 1 :]:
-        raise ValueError(text)
-    return int(digits), len(fraction)
+    fraction = fraction.rstrip("0")
+    return int(whole + fraction), len(fraction)
 
 
 class StepTexts(dict[str, int]):
@@ -60,7 +58,12 @@ class StepTexts(dict[str, int]):
         self._field = field
         self._word = "lot" if rounds else "tick"
         self._step = step
-        self._units, self._places = Step.of(step)
+        units, own_places = Step.of(step)
+        self._scales: list[tuple[int, int]] = [
+            (10 ** max(0, own_places - places), units * 10 ** max(0, places - own_places))
+            for places in range(_MAX_TEXT)
+        ]
+        """By places of a text: digits x scale // divisor = steps."""
         self._rounds = rounds
         self.off_grid: set[str] = set()
 
@@ -78,16 +81,15 @@ class StepTexts(dict[str, int]):
             raise BadInput(
                 self._field, text, "expected a plain number, not negative, such as 61800.1"
             ) from None
-        numerator = digits * _TEN[max(0, self._places - places)]
-        denominator = self._units * _TEN[max(0, places - self._places)]
-        steps: int = numerator // denominator
-        rest = numerator % denominator
+        scale, divisor = self._scales[places]
+        steps = digits * scale // divisor
+        rest = digits * scale % divisor
         if rest and not self._rounds:
             remedy = f"must be a multiple of the {self._word} {plain(self._step)}"
             raise BadInput(self._field, text, f"{remedy}; give the right one with --{self._word}")
         if rest:
             self.off_grid.add(text)
-            steps = max(1, steps + (2 * rest >= denominator))
+            steps = max(1, steps + (2 * rest >= divisor))
         if steps > MAX_STEPS:
             raise BadInput(self._field, text, f"more than {MAX_STEPS:.0e} {self._word}s")
         return steps
@@ -99,7 +101,7 @@ def common_step(texts: Iterable[str]) -> Decimal | None:
     for text in texts:
         digits, own_places = split_decimal(text)
         if own_places > places:
-            divisor *= _TEN[own_places - places]
+            divisor *= 10 ** (own_places - places)
             places = own_places
-        divisor = math.gcd(divisor, digits * _TEN[places - own_places])
+        divisor = math.gcd(divisor, digits * 10 ** (places - own_places))
     return Step(divisor, places).decimal() if divisor else None

@@ -236,7 +236,7 @@ def _messages(path: Path) -> Iterator[tuple[int, int, Message]]:
                     yield number, *decode(line)
     except msgspec.ValidationError as error:
         reason, _, json_path = str(error).partition(" - at ")
-        field = json_path.strip("`").removeprefix("$.") or "message"
+        field = json_path.strip("`").removeprefix("$.").removeprefix("data.")
         raise BadInput(f"{path.name} line {number}, {field}", _body(line), reason) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = f"not valid JSON: {error}"

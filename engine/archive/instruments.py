@@ -92,6 +92,8 @@ def unlisted_instrument(
     COIN-M contracts are worth 100 USD for BTC and 10 USD for every other coin, Binance's rule.
     """
     base, quote = split_symbol(pair or symbol)
+    if pair and base + quote != symbol.partition("_")[0]:
+        raise BadInput("--symbol", pair, f"the recording is of {symbol}; only add the slash")
     inverse = kind is InstrumentKind.INVERSE
     contract_size = Decimal((100 if base == "BTC" else 10) if inverse else 1)
     return Instrument(

@@ -7,8 +7,8 @@ from collections import deque
 from engine.archive import recording as rec
 from engine.archive.binance import DepthDiff
 
-RECENT_DIFFS = 1024
-"""Diffs remembered for a snapshot that is answered late; at 10 ms a diff this is 10 s."""
+RECENT_DIFFS = 512
+"""Diffs remembered for a snapshot that is answered late; at 10 ms a diff this is 5 s."""
 
 
 class BookSequence:

@@ -3,8 +3,8 @@
 Orders know nothing. Limit orders arrive at a distance from the touch and fill empty ticks at one
 rate, occupied ticks are cancelled at another, market orders take what lies at the touch (the
 Santa Fe model). What moves the price is a hidden fair price that jumps without drift; each jump
-sweeps the levels that it passed. Jumps and market orders excite further events, so activity comes
-in bursts, and the size of the jumps wanders slowly.
+sweeps the levels that it passed and excites further events, so activity comes in bursts; the size
+of the jumps wanders slowly.
 
 Everything is integer arithmetic on tables handed in, so the same seed gives the same rows on
 every machine. Fixed point: `ONE` is 1.0.
@@ -72,13 +72,17 @@ CALM, CRASHING, RECOVERING = map(_plain, range(3))
 
 NS = 1_000_000_000
 
-# Rates. One event in 65536 parts; the rest are attempts to cancel.
+# Set so that about 220 rows a second, a spread of 1 to 3 ticks and a volatility of 55 % a year
+# come out; tests/unit/sim/test_generator.py measures them.
 EVENTS_PER_S = 95
+"""At rest; bursts double it on average."""
 P_JUMP = 1_400
 P_MARKET = 8_000
 P_LIMIT = 30_000
+"""Kinds of events in parts of 65536; the rest looks at a tick and cancels what it finds there."""
 TAU_ACTIVITY_NS = 2 * NS
 KICK = ONE // 8
+"""What a jump adds to the activity; a burst fades with TAU_ACTIVITY_NS."""
 ACTIVITY_MAX = 12 * ONE
 JUMP_TICKS = 28
 """Standard deviation of a jump at volatility ONE and 600,000 ticks."""

@@ -75,7 +75,10 @@ def fast_forward(world: World, events: Iterable[e.AnyEvent], crash: Callable[[in
 
 
 def _advance_to(world: World, until_ns: int) -> None:
+    """Move to `until_ns`, the time of an event. What was reported before it is in the ledger as
+    well and can be let go; what is reported at that instant is left to be delivered."""
     while world.now_ns < until_ns:
+        world.drain_reports()
         if world.advance(until_ns, 0).reasons & k.WAKE_END:
             return
 

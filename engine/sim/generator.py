@@ -105,6 +105,14 @@ class MarketGenerator:
             pieces.append(self._buffer[:count].view(_WHOLE_ROW).copy())
 
 
+def compile_kernels() -> None:
+    """Run everything once, so that no first tick waits for a compiler; cached from then on."""
+    generator = MarketGenerator(0)
+    generator.crash(START_NS)
+    for _ in range(3):
+        generator.next_block()
+
+
 def _new_state(seed: int, start_ns: int, start_ticks: int) -> flow.FlowState:
     """A market with one level a side, `start_ticks` being the fair price."""
     scalars = np.zeros(flow.FLOW_SCALARS, np.int64)

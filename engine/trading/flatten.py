@@ -30,7 +30,6 @@ class Flattener:
         self._orders = orders
         self._markets = markets
         self._record = record
-        self._tried_ns: dict[tuple[str, str], int] = {}
 
     def start(self, instrument_id: str, bot_id: str, by: str, reason: str, now_ns: int) -> None:
         """Begin (again) to flatten the scope; "" stands for every one."""
@@ -65,9 +64,8 @@ class Flattener:
                 continue
             is_flat = False
             own = (bot_id, instrument_id)
-            if own in closing or now_ns - self._tried_ns.get(own, -RETRY_NS) < RETRY_NS:
+            if own in closing or now_ns - self._state.closing_ns.get(own, -RETRY_NS) < RETRY_NS:
                 continue
-            self._tried_ns[own] = now_ns
             spec = self._closing_order(instrument_id, position.lots)
             self._orders.place(spec, bot_id, "engine", now_ns)
         return is_flat and not live

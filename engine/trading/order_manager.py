@@ -30,8 +30,9 @@ class OrderManager:
         self._gate = gate
         self._record = record
         self._send = send
-        self._denials: dict[tuple[str, str, str], tuple[int, int]] = {}
-        """(when last journalled, how many since) by bot, limit and side."""
+        self._repeats: dict[tuple[str, str, str], int] = {}
+        """Refusals since the one last journalled, by bot, limit and side. Only this count is lost
+        with the process; when to journal again is in the state."""
 
     # -- wishes ------------------------------------------------------------------------------
 
@@ -70,12 +71,11 @@ class OrderManager:
     def _record_denied(self, denied: e.OrderDenied) -> None:
         """Journal a refusal, but equal ones of a bot only once a second, with their count."""
         key = (denied.bot_id, denied.limit, denied.spec.side)
-        last_ns, repeats = self._denials.get(key, (denied.ts_ns - DENIAL_QUIET_NS, 0))
+        last_ns = self._state.denied_ns.get(key, denied.ts_ns - DENIAL_QUIET_NS)
         if denied.placed_by == "bot" and denied.ts_ns - last_ns < DENIAL_QUIET_NS:
-            self._denials[key] = (last_ns, repeats + 1)
+            self._repeats[key] = self._repeats.get(key, 0) + 1
             return
-        self._denials[key] = (denied.ts_ns, 0)
-        self._record(msgspec.structs.replace(denied, repeats=repeats))
+        self._record(msgspec.structs.replace(denied, repeats=self._repeats.pop(key, 0)))
 
     def cancel(self, order: Order, by: str, now_ns: int, then_price_ticks: int = 0) -> bool:
         """Ask for the cancel of a live order; False when there is nothing (more) to ask.

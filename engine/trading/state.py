@@ -6,6 +6,7 @@ applies the journal and is then, by construction, where the live state was; a te
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from decimal import Decimal
@@ -17,7 +18,7 @@ from engine.domain import events as e
 from engine.domain.commands import KillLevel
 from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, ZERO
-from engine.domain.order import Order, Purpose, Side
+from engine.domain.order import Order, OrderSpec, Purpose, Side
 from engine.domain.order_step import order_step
 from engine.domain.position import Position, apply_fill
 
@@ -75,6 +76,11 @@ class TradingState:
         """Orders being cancelled in order to be placed again at this price."""
         self.intents = 0
         self.recent_intents: deque[int] = deque()
+        """When orders were intended within a second of the newest one."""
+        self.denied_ns: dict[tuple[str, str, str], int] = {}
+        """When a refusal was last journalled, by bot, limit and side."""
+        self.closing_ns: dict[tuple[str, str], int] = {}
+        """When the engine last tried to close a book, by bot and instrument."""
         self.kill = KillLevel.NONE
         self.kill_reason = ""
         self.tripped: e.RiskTripped | None = None
@@ -113,10 +119,9 @@ class TradingState:
 
     def intents_in_window(self, now_ns: int) -> int:
         """Orders intended within the last second."""
+        # Looks only: what a reader forgot, a state folded from the journal would still hold.
         recent = self.recent_intents
-        while recent and recent[0] <= now_ns - RATE_WINDOW_NS:
-            recent.popleft()
-        return len(recent)
+        return len(recent) - bisect_right(recent, now_ns - RATE_WINDOW_NS)
 
     # -- writing -----------------------------------------------------------------------------
 
@@ -150,12 +155,21 @@ class TradingState:
         self.intents += 1
         self.placed += 1
         self.recent_intents.append(event.ts_ns)
+        while self.recent_intents[0] <= event.ts_ns - RATE_WINDOW_NS:
+            self.recent_intents.popleft()
+        self._note_closing(order.bot_id, order.spec, event.ts_ns)
         self.orders[order.client_order_id] = order
         self.orders_by_bot.setdefault(order.bot_id, {})[order.client_order_id] = order
         self._reserve(order, 1)
 
     def _order_denied(self, event: e.OrderDenied) -> None:
         self.denied += 1 + event.repeats
+        self.denied_ns[(event.bot_id, event.limit, event.spec.side)] = event.ts_ns
+        self._note_closing(event.bot_id, event.spec, event.ts_ns)
+
+    def _note_closing(self, bot_id: str, spec: OrderSpec, now_ns: int) -> None:
+        if spec.purpose is Purpose.FLATTEN:
+            self.closing_ns[(bot_id, spec.instrument_id)] = now_ns
 
     def _order_event(self, event: Any) -> None:
         self.report_seq = max(self.report_seq, event.report_seq)

@@ -87,7 +87,7 @@ class CaptureWriter:
 
     def write(self, path: Path) -> Path:
         """Gzip when the name ends in .gz, else plain."""
-        raw = self.text().encode()
+        raw = self.text().encode("latin-1")
         path.write_bytes(gzip.compress(raw) if path.suffix == ".gz" else raw)
         return path
 

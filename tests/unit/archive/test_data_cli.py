@@ -108,6 +108,7 @@ def test_bars(shell: Shell, tmp_path: Path) -> None:
         ("list", "--out", "nothing"),
         ("check", "nothing"),
         ("check", "."),
+        ("check", "bars.csv"),
         ("check", "a.gz", "--wrong"),
     ],
 )

@@ -196,6 +196,18 @@ def test_an_unknown_instrument_gets_the_smallest_steps_seen(tmp_path: Path) -> N
     assert "not in the instrument table" in meta.notices[0]
 
 
+def test_a_symbol_that_cannot_be_split_needs_a_slash(tmp_path: Path) -> None:
+    writer = CaptureWriter("ABCXYZ", futures=False).diff(8, bids=[("0.5", "5")], after=5)
+    path = writer.write(tmp_path / "a.gz")
+
+    with pytest.raises(BadInput, match="--symbol BASE/QUOTE"):
+        read_capture([path])
+    with pytest.raises(BadInput, match="only add the slash"):
+        read_capture([path], Overrides(symbol="ABC/EUR"))
+    instrument = read_capture([path], Overrides(symbol="ABC/XYZ")).meta.instrument
+    assert (instrument.base, instrument.quote) == ("ABC", "XYZ")
+
+
 def test_overrides_beat_table_and_data(tmp_path: Path) -> None:
     path = small_capture().write(tmp_path / "a.gz")
 
@@ -236,9 +248,12 @@ def test_senseless_trades_are_refused(
         ("{", "not valid JSON"),
         ('{"stream":"btcusdt@aggTrade","data":{}}', "btcusdt@aggTrade: unknown"),
         ('{"stream":"btcusdt@trade","data":{"s":"BTCUSDT"}}', "missing required field"),
-        ("[" * 100_000, "line 11"),
-        ('{"stream":"btcusdt@trade","data":' + "[" * 100_000, "not valid JSON"),
         ('{"stream":"btcusdt@depth","data":{"u":1e400}}', "line 11"),
+        pytest.param("[" * 100_000, "line 11", id="deep"),
+        pytest.param(
+            '{"stream":"btcusdt@trade","data":{"x":' + "[" * 100_000, "not valid JSON", id="deeper"
+        ),
+        pytest.param('{"stream":"\x80@trade"}', "line 11", id="not UTF-8"),
     ],
 )
 def test_bad_lines_are_named(tmp_path: Path, body: str, words: str) -> None:

@@ -1,0 +1,72 @@
+"""Candles as text."""
+
+from app.views.cells import Line, line_width
+from app.views.chart import ChartView, Mark, chart_lines
+from app.views.glyphs import ASCII, UNICODE
+from engine.domain.snapshots import BarRow
+from tests.support.builders import linear
+from tests.support.session import MID, START_NS, some_bars
+
+S = 1_000_000_000
+
+
+def drawn(bars: list[BarRow], glyphs: object = UNICODE, **more: object) -> list[Line]:
+    view = more.pop("view", None) or ChartView()
+    return chart_lines(view, bars, linear(), MID, more.pop("marks", []), 60, 20, glyphs)  # type: ignore[arg-type]
+
+
+def text(lines: list[Line]) -> str:
+    return "\n".join("".join(cell.text for cell in line) for line in lines)
+
+
+def test_every_line_has_the_pane_width() -> None:
+    for glyphs in (UNICODE, ASCII):
+        lines = drawn(some_bars(MID, S), glyphs)
+        assert len(lines) == 20
+        assert {line_width(line) for line in lines} == {60}
+
+
+def test_ascii_stays_ascii() -> None:
+    assert text(drawn(some_bars(MID, S), ASCII)).isascii()
+
+
+def test_rising_and_falling_differ_without_colour() -> None:
+    rising = BarRow(START_NS, MID - 40, MID, MID - 40, MID, 5)
+    falling = BarRow(START_NS, MID, MID, MID - 40, MID - 40, 5)
+    assert "█" in text(drawn([rising])[:17])
+    assert "▒" in text(drawn([falling])[:17])
+    assert "▒" not in text(drawn([rising]))
+
+
+def test_the_last_price_is_on_the_axis() -> None:
+    axis = [line[-1] for line in drawn(some_bars(MID, S)) if line[-1].tone == "last"]
+    assert [cell.text.strip() for cell in axis] == ["60,012.5"]
+
+
+def test_marks_stand_at_their_price() -> None:
+    lines = drawn(some_bars(MID, S), marks=[Mark(MID + 60, "up", ">")])
+    marked = [line[-1] for line in lines if line[-1].tone == "up" and "60,0" in line[-1].text]
+    assert [cell.text.strip() for cell in marked] == ["60,018.5"]
+
+
+def test_the_scale_waits_until_the_bars_leave_it() -> None:
+    view = ChartView()
+    bars = some_bars(MID, S)
+    scale = view.scale(bars, 17)
+    nudged = [*bars[:-1], BarRow(START_NS, MID, MID + 3, MID - 3, MID + 2, 9)]
+    assert view.scale(nudged, 17) is scale
+    escaped = [*bars[:-1], BarRow(START_NS, MID, MID + 9_000, MID, MID, 9)]
+    assert view.scale(escaped, 17) is not scale
+
+
+def test_scrolling_stops_at_the_ends() -> None:
+    view = ChartView()
+    view.scroll(1_000, 120)
+    assert view.back == 119
+    view.scroll(-5_000, 120)
+    assert view.back == 0
+
+
+def test_too_little_room_or_no_bars_draws_nothing() -> None:
+    assert chart_lines(ChartView(), [], linear(), MID, [], 60, 20, UNICODE) == []
+    assert chart_lines(ChartView(), some_bars(MID, S), linear(), MID, [], 12, 4, UNICODE) == []
