@@ -1,9 +1,9 @@
 """A scripted engine behind the `Session` port, and builders for what it publishes.
 
-    session = FakeSession(a_snapshot(bots=[a_bot("grid", helm=Helm.PAUSED)]))
-    session.publish(orders=[...])      # the next picture, everything else as before
-    session.refuses("position_max")    # the next command comes back refused
-    session.commands                   # what the face sent
+session = FakeSession(a_snapshot(bots=[a_bot("grid", helm=Helm.PAUSED)]))
+session.publish(orders=[...])      # the next picture, everything else as before
+session.refuses("position_max")    # the next command comes back refused
+session.commands                   # what the face sent
 """
 
 from __future__ import annotations
@@ -274,7 +274,11 @@ def a_log(seq: int, text: str, level: str = "info", source: str = "grid") -> Log
 
 def a_limit(name: str, used: str, limit: str, unit: str, **changes: object) -> LimitSnapshot:
     return LimitSnapshot(
-        name=name, used=Decimal(used), limit=Decimal(limit), unit=unit, **changes  # type: ignore[arg-type]
+        name=name,
+        used=Decimal(used),
+        limit=Decimal(limit),
+        unit=unit,
+        **changes,  # type: ignore[arg-type]
     )
 
 

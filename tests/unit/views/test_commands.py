@@ -149,7 +149,9 @@ def test_a_move_is_one_command() -> None:
 
 
 def test_moving_a_guard_needs_no_arming() -> None:
-    guard = a_snapshot(orders=[a_stop("g", Side.SELL, MID - 90), a_working_order("b1", Side.BUY, 1)])
+    guard = a_snapshot(
+        orders=[a_stop("g", Side.SELL, MID - 90), a_working_order("b1", Side.BUY, 1)]
+    )
     move = ACTIONS["order_move"]
     assert move.becomes is not None
     assert move.becomes(a_view(snapshot=guard, grabbed_id="g")) == "order_move_guard"

@@ -61,7 +61,9 @@ def test_as_fast_as_possible_is_never_stale() -> None:
 
 
 def test_a_dead_engine_takes_the_second_line() -> None:
-    assert shown(80, failure="ledger.db is full")[1].startswith(" ENGINE STOPPED: ledger.db is full")
+    assert shown(80, failure="ledger.db is full")[1].startswith(
+        " ENGINE STOPPED: ledger.db is full"
+    )
     assert "cannot start" in shown(80, snapshot=None, failure="it cannot start")[0]
 
 

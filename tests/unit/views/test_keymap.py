@@ -58,7 +58,7 @@ def test_an_own_file_is_read(tmp_path: Path) -> None:
         ('[bots]\nkill = "f12"\n', 2, "belongs into [global]"),
         ('[global]\npause_all = "f12"\n', 2, "f12 is the key of kill"),
         ('[ladder]\nbuy_limit = "s"\n', 2, "s is the key of"),
-        ('[global]\npause_all = 7\n', 2, "expected a key"),
+        ("[global]\npause_all = 7\n", 2, "expected a key"),
         ('[global]\nkill = ""\n', 2, "must keep a key"),
         ('[ladder]\nbuy_limit = "f8"\n', 2, "f8 is flatten_symbol everywhere"),
         ('[global]\npalette = "ctrl+alt+k"\n', 2, "drop the Alt"),

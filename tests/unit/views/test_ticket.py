@@ -61,9 +61,7 @@ def test_errors_name_the_field(changes: dict[str, str], field: str, words: str) 
 
 
 def test_it_is_filled_from_the_cursor() -> None:
-    view = ViewState(
-        snapshot=a_snapshot(), instrument_id=BTC, cursor_ticks=MID + 40, qty_lots=20
-    )
+    view = ViewState(snapshot=a_snapshot(), instrument_id=BTC, cursor_ticks=MID + 40, qty_lots=20)
     assert prefilled(view) == Ticket(side="sell", qty="0.020", price="60016.5")
     assert prefilled(ViewState()) == Ticket()
 
