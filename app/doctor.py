@@ -134,6 +134,8 @@ def _settings() -> Iterator[Finding]:
 
 def _folders() -> Iterator[Finding]:
     """Ledgers and logs are nobody else's business."""
+    os.umask(mask := os.umask(0o077))
+    yield Finding(name="umask", value=f"{mask:04o}")
     places = paths.locate()
     for name, folder in (
         ("config folder", places.config),

@@ -146,7 +146,7 @@ SCHEMA: dict[str, tuple[type[msgspec.Struct], dict[str, Parser]]] = {
         {
             "capital": _number("0", "1000000000000", above=True),
             "latency_ms": _number("0", "60000"),
-            "queue": _one_of("risk-averse"),
+            "queue": _one_of("risk-averse", *(f"power-prob-{power}" for power in range(1, 10))),
             "fills": _one_of("partial", "whole"),
             "maker": _number("-0.05", "0.05"),
             "taker": _number("-0.05", "0.05"),

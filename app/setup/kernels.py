@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from pathlib import Path
 
+from app.cli.output import print_error
 from app.progress import Step
 from app.setup.environment import Environment, run_watched
+from app.setup.failures import SetupError
 
 
 class KernelCache:
@@ -25,23 +26,24 @@ class KernelCache:
 
     def warm(self) -> None:
         """Compile, with progress. A failure is told but ends nothing: kernels compile when used."""
-        if not self._sources().joinpath("warm.py").is_file():
-            return
         with self._environment.locked():
             if self.is_hot():
                 return
             digest = self._digest()
-            with Step("compiling kernels") as step:
-                command = [str(self._environment.python), "-P", "-m", "app", "warm"]
-                done, output = run_watched(command, step.tick)
-            if done:
-                self._stamp_file.write_text(digest, encoding="utf-8")
-            else:
+            try:
+                self._compile()
+            except SetupError as error:
+                print_error(error)
+                return
+            self._stamp_file.write_text(digest, encoding="utf-8")
+
+    def _compile(self) -> None:
+        with Step("compiling kernels") as step:
+            command = [str(self._environment.python), "-P", "-m", "app", "warm"]
+            done, output = run_watched(command, step.tick)
+            if not done:
                 said = (output.strip() or "no word").splitlines()[-1]
-                print(
-                    f"compiling kernels: {said}: going on, they are compiled when first used",
-                    file=sys.stderr,
-                )
+                raise SetupError(f"compiling kernels: {said}: they are compiled when first used")
 
     def _sources(self) -> Path:
         return self._environment.checkout / "engine" / "kernels"

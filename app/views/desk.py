@@ -172,6 +172,8 @@ class Desk:
         self.last_key_ns = key_ns
         if action is not None:
             action = resolve(action, view)
+            if action.id == "disarm" and self.gestures.drop():
+                return []
         ruling = self.gestures.press(key, key_label(key), action, view, key_ns, now_ns)
         return self._act(key, ruling, view, now_ns)
 

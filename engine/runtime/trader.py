@@ -11,7 +11,7 @@ the market did, then commands, then `TimersDue`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import assert_never
 
@@ -22,8 +22,10 @@ from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain import reports as r
 from engine.domain.errors import ConfigError
+from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, ZERO
 from engine.market.view import MarketView
+from engine.ports.strategy import Strategy
 from engine.ports.venue import VenueRequest
 from engine.runtime.helm import HelmDesk
 from engine.strategy.catalogue import build_strategy
@@ -40,6 +42,8 @@ HOUSEKEEPING_NS = 250_000_000
 """How often losses, positions and unfinished business are looked at, in market time."""
 EQUITY_MARK_NS = 10_000_000_000
 DAY_NS = 86_400_000_000_000
+
+BuildStrategy = Callable[[str, str, Instrument], Strategy]
 
 
 class BotSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +69,9 @@ class Trader:
         limits: RiskLimits,
         markets: Mapping[str, MarketView],
         guard: Guard,
+        build: BuildStrategy = build_strategy,
     ) -> None:
+        """`build` makes a strategy from a journalled bot: name, parameters, instrument."""
         self.state = TradingState()
         self.markets = markets
         self.portfolio = Portfolio(self.state, markets)
@@ -79,6 +85,7 @@ class Trader:
             self.state, self.orders, self.flattener, self.portfolio, self.runners, self._record
         )
         self._guard = guard
+        self._build = build
         self._events: list[e.AnyEvent] = []
         self._requests: list[VenueRequest] = []
         self._next_housekeeping_ns = NEVER_NS
@@ -125,7 +132,7 @@ class Trader:
                 raise ConfigError(
                     f"bot {bot.bot_id}: instrument {bot.instrument_id} is not part of this world"
                 )
-            strategy = build_strategy(bot.strategy, bot.params_json, view.instrument)
+            strategy = self._build(bot.strategy, bot.params_json, view.instrument)
             runner = BotRunner(
                 bot, strategy, view, self.state, self.orders, self._record, self._guard
             )

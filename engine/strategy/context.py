@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from engine.domain.commands import KillLevel
+from engine.domain.errors import shorten
 from engine.domain.events import Helm
 from engine.domain.order import Order, OrderSpec, OrderType, Purpose, Side, TimeInForce
+from engine.domain.text import clean
 from engine.market.view import MarketView
 from engine.ports.strategy import Bar
 from engine.trading.order_manager import OrderManager
@@ -15,6 +18,8 @@ from engine.trading.state import BotState, TradingState
 
 VERBS_PER_WAKE_MAX = 500
 """More than this in one wake-up is a flood: the bot is paused."""
+_WHOLE_MAX = 1 << 53
+"""Sizes and prices beyond this are nonsense, and would not fit the ledger's integers."""
 
 
 class StrategyFlooded(Exception):
@@ -42,11 +47,14 @@ class BotContext:
         self._orders = orders
         self._timeframe = timeframe
         self._verbs = 0
+        self.has_flooded = False
+        """In this wake-up, even where the strategy has swallowed what it was told."""
 
     def begin(self, now_ns: int) -> None:
         """A callback is about to run at `now_ns`."""
         self.now_ns = now_ns
         self._verbs = 0
+        self.has_flooded = False
 
     # -- view --------------------------------------------------------------------------------
 
@@ -105,7 +113,7 @@ class BotContext:
             self._orders.cancel(order, self._bot.bot_id, self.now_ns)
 
     def explain(self, text: str) -> None:
-        self.said = text
+        self.said = clean(shorten(str(text), 160))
         self.said_ns = self.now_ns
 
     # -- rules -------------------------------------------------------------------------------
@@ -113,6 +121,7 @@ class BotContext:
     def _count(self) -> None:
         self._verbs += 1
         if self._verbs > VERBS_PER_WAKE_MAX:
+            self.has_flooded = True
             raise StrategyFlooded(
                 f"more than {VERBS_PER_WAKE_MAX} orders or cancels in one wake-up"
             )
@@ -136,6 +145,9 @@ class BotContext:
         reducing: bool = False,
     ) -> str | None:
         self._count()
+        # Foreign numbers (numpy's, say) become ours here, or fail inside the strategy.
+        lots, price_ticks = _whole("lots", lots), _whole("price_ticks", price_ticks)
+        tif = TimeInForce(tif)
         if not self._may_act():
             return None
         if self._bot.helm is Helm.PAUSED:
@@ -157,3 +169,11 @@ class BotContext:
         )
         placed = self._orders.place(spec, self._bot.bot_id, "bot", self.now_ns)
         return placed.client_order_id if isinstance(placed, Order) else None
+
+
+def _whole(name: str, value: int) -> int:
+    """`value` as a plain int. TypeError for what is no whole number, ValueError for nonsense."""
+    number = operator.index(value)
+    if abs(number) > _WHOLE_MAX:
+        raise ValueError(f"{name} of {number} is beyond any market")
+    return number

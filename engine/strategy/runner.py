@@ -10,14 +10,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from engine.core.watchdog import StrategyHung
 from engine.domain import events as e
 from engine.domain.errors import shorten
 from engine.domain.text import clean
 from engine.kernels import layout as k
 from engine.market.view import MarketView
 from engine.ports.strategy import Strategy, WakeFilter
-from engine.strategy.context import BotContext
+from engine.strategy.context import BotContext, StrategyFlooded
 from engine.trading.order_manager import OrderManager, Record
 from engine.trading.state import BotState, TradingState, is_spared_by_pause
 
@@ -114,14 +113,20 @@ class BotRunner:
         try:
             with self._guard(self.bot.bot_id):
                 callback(self.context, *args)
-        except (Exception, StrategyHung) as error:  # noqa: BLE001 - foreign code ends here
+            if self.context.has_flooded:
+                raise StrategyFlooded("it went on after its flood of orders or cancels was stopped")
+        except KeyboardInterrupt:
+            raise  # A person at the keyboard, not the strategy.
+        except BaseException as error:  # noqa: BLE001 - foreign code ends here, sys.exit() too
             self._fail(error, now_ns)
         if self.observe is not None:
             self.observe(now_ns)
 
     def _fail(self, error: BaseException, now_ns: int) -> None:
-        words = clean(f"{type(error).__name__}: {shorten(str(error), 160)}")
+        words = clean(f"{type(error).__name__}: {shorten(_words(error), 160)}")
         self._record(e.BotFailed(ts_ns=now_ns, bot_id=self.bot.bot_id, error=words))
+        if self.bot.helm is e.Helm.MANUAL:
+            return  # A person holds the helm: the orders are theirs.
         if self.bot.helm is e.Helm.AUTO:
             self._record(
                 e.HelmChanged(
@@ -139,3 +144,11 @@ class BotRunner:
         for order in list(self._state.bot_orders(self.bot.bot_id).values()):
             if order.placed_by == "bot" and not is_spared_by_pause(order):
                 self._orders.cancel(order, by, now_ns)
+
+
+def _words(error: BaseException) -> str:
+    """What the error says; its text is foreign code as well."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - it must not end the engine
+        return "its text cannot be shown"

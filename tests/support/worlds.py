@@ -11,7 +11,6 @@ Each gives a `Life`: the journal and the trader it ended with. All three must ho
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -33,11 +32,12 @@ from engine.market.timeframe import parse_timeframe
 from engine.ports.rows import RowSource
 from engine.runtime.driver import Driver
 from engine.runtime.paper import PaperRuntime
-from engine.runtime.trader import BotSpec, Trader
+from engine.runtime.trader import BotSpec, BuildStrategy, Trader
 from engine.sim.exchange import SimExchange
 from engine.sim.generator import SIM_INSTRUMENT, MarketGenerator
 from engine.sim.scenario import Scenario
 from engine.store.memory import MemoryJournal
+from engine.strategy.catalogue import build_strategy
 from engine.strategy.runner import NEVER_NS
 from engine.trading.risk.limits import RiskLimits
 from engine.trading.state import TradingState
@@ -66,6 +66,7 @@ class Setting(NamedTuple):
     scenario: Scenario = Scenario()
     limits: RiskLimits = RiskLimits()
     capital: Decimal = Decimal(100_000)
+    build: BuildStrategy = build_strategy
 
     def session(self, market: Market) -> e.SessionStarted:
         return session_of(market, self.scenario, self.capital, BACKTEST_SALT)
@@ -189,7 +190,10 @@ class Script(NamedTuple):
     """Commands of a person, each at its market time (ns since the start); None is the crash
     button. A person whose command got lost with the engine gives it again."""
 
-    commands: Sequence[tuple[int, AnyCommand | None]] = ()
+    commands: Sequence[tuple[int, AnyCommand | None]]
+
+
+NOBODY = Script(())
 
 
 class Helmsman:
@@ -278,7 +282,7 @@ class MortalJournal:
         return self._kept.replay()
 
 
-def paced(setting: Setting, seed: int, script: Script = Script()) -> Life:
+def paced(setting: Setting, seed: int, script: Script = NOBODY) -> Life:
     """Paper trading to the end of the market, never killed."""
     return killed(setting, seed, script, lives=1)
 
@@ -286,15 +290,16 @@ def paced(setting: Setting, seed: int, script: Script = Script()) -> Life:
 def killed(
     setting: Setting,
     seed: int,
-    script: Script = Script(),
+    script: Script = NOBODY,
     *,
     lives: int = 10_000,
     commits: int = 40,
+    kept: MemoryJournal | None = None,
 ) -> Life:
     """Paper trading that dies within every `commits` commits, until the `lives`-th life is let
-    live or the market ends."""
+    live or the market ends. `kept` is a journal to begin with."""
     moments = random.Random(seed)
-    kept = MemoryJournal()
+    kept = kept or MemoryJournal()
     for life in range(lives):
         is_last = life == lives - 1
         journal = MortalJournal(
@@ -340,7 +345,7 @@ async def _live(
 
 
 def _trader(setting: Setting, market: Market) -> Trader:
-    return Trader(limits=setting.limits, markets=market.views, guard=no_guard)
+    return Trader(limits=setting.limits, markets=market.views, guard=no_guard, build=setting.build)
 
 
 def rebuilt(events: Sequence[e.AnyEvent]) -> TradingState:
@@ -366,7 +371,3 @@ def assert_same_events(found: Sequence[e.AnyEvent], wanted: Sequence[e.AnyEvent]
     for number, (one, other) in enumerate(zip(found, wanted, strict=False), 1):
         assert one == other, f"event {number}"
     assert len(found) == len(wanted), (found[len(wanted) :][:3], wanted[len(found) :][:3])
-
-
-def params_json(params: dict[str, str]) -> str:
-    return json.dumps(params, sort_keys=True)

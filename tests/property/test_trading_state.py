@@ -1,0 +1,159 @@
+"""Whatever people, bots and the venue do: reservations add up, limits hold, and the journal tells
+the whole story."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from engine.domain import commands as c
+from engine.domain import events as e
+from engine.domain.money import MONEY
+from engine.domain.order import Order, Side
+from engine.runtime.trader import BotSpec
+from engine.strategy.catalogue import STRATEGIES, params_to_json, parse_params
+from tests.support.desk import Desk
+
+sides = st.sampled_from(list(Side))
+PARAMS = {"levels": "3", "qty": "0.02", "interval_ticks": "20", "half_spread_ticks": "10"}
+
+
+def a_maker(bot_id: str) -> BotSpec:
+    params = parse_params(STRATEGIES["grid"], {**PARAMS, "max_position": "0.2"})
+    return BotSpec(
+        bot_id=bot_id,
+        strategy="grid",
+        instrument_id="test.BTCUSDT",
+        params_json=params_to_json(params),
+    )
+
+
+class TradingMachine(RuleBasedStateMachine):
+    """Two quoting bots, a person and a moody venue, in any order."""
+
+    @initialize()
+    def open(self) -> None:
+        self.desk = Desk(bots=[a_maker("maker-1"), a_maker("maker-2")])
+        self.mid = 600_000
+        self.desk.book(self.mid, self.mid + 1)
+
+    # -- what can happen -------------------------------------------------------------------------
+
+    @rule(change=st.integers(-400, 400))
+    def market_moves(self, change: int) -> None:
+        self.mid += change
+        self.desk.book(self.mid, self.mid + 1)
+
+    @rule(milliseconds=st.integers(1, 600))
+    def time_passes(self, milliseconds: int) -> None:
+        self.desk.pass_ms(milliseconds)
+
+    @rule(side=sides, lots=st.integers(1, 300), offset=st.integers(-500, 500))
+    def person_places(self, side: Side, lots: int, offset: int) -> None:
+        self.desk.place(side, lots, self.mid + offset)
+
+    @rule(
+        command=st.sampled_from([c.PauseBot, c.ResumeBot, c.TakeHelm, c.GiveHelm, c.StopBot]),
+        bot_id=st.sampled_from(["maker-1", "maker-2"]),
+    )
+    def helm_changes(self, command: type[c.Command], bot_id: str) -> None:
+        self.desk.do(command, bot_id=bot_id)
+
+    @rule(command=st.sampled_from([c.CancelAll, c.Flatten, c.Kill, c.ResetKill]))
+    def wide_command(self, command: type[c.Command]) -> None:
+        self.desk.do(command)
+
+    @rule(pick=st.integers(0, 999), price=st.integers(-300, 300))
+    def person_moves(self, pick: int, price: int) -> None:
+        order = self._pick(pick)
+        if order is not None:
+            self.desk.do(
+                c.MoveOrder, client_order_id=order.client_order_id, price_ticks=self.mid + price
+            )
+
+    @rule(pick=st.integers(0, 999), what=st.sampled_from(["accept", "canceled", "expired"]))
+    def venue_answers(self, pick: int, what: str) -> None:
+        order = self._pick(pick)
+        if order is not None:
+            getattr(self.desk, what)(order)
+
+    @rule(pick=st.integers(0, 999), share=st.integers(1, 100))
+    def venue_fills(self, pick: int, share: int) -> None:
+        order = self._pick(pick)
+        if order is not None and order.leaves_lots:
+            lots = max(1, order.leaves_lots * share // 100)
+            self.desk.fill(order, lots, order.spec.price_ticks or self.mid)
+
+    def _pick(self, number: int) -> Order | None:
+        live = self.desk.live
+        return live[number % len(live)] if live else None
+
+    # -- what must hold --------------------------------------------------------------------------
+
+    @invariant()
+    def reservations_are_what_live_orders_could_add(self) -> None:
+        state = self.desk.trader.state
+        exposure = state.exposure[self.desk.id]
+        open_lots = {side: 0 for side in Side}
+        for order in state.orders.values():
+            assert order.is_live
+            if not order.spec.reduce_only:
+                open_lots[order.spec.side] += order.leaves_lots
+        assert (exposure.buy_lots, exposure.sell_lots) == (open_lots[Side.BUY], open_lots[Side.SELL])
+        by_bot = {key for orders in state.orders_by_bot.values() for key in orders}
+        assert by_bot == set(state.orders)
+
+    @invariant()
+    def positions_are_the_sum_of_their_fills(self) -> None:
+        state = self.desk.trader.state
+        lots: dict[str, int] = {}
+        sides = {
+            event.order.client_order_id: event.order
+            for event in self.desk.events
+            if isinstance(event, e.OrderIntended)
+        }
+        for event in self.desk.events:
+            if isinstance(event, e.OrderFilled):
+                order = sides[event.client_order_id]
+                signed = order.spec.side.sign * event.fill.lots
+                lots[order.bot_id] = lots.get(order.bot_id, 0) + signed
+        for bot_id, held in lots.items():
+            assert state.position(bot_id, self.desk.id).lots == held
+        assert state.net_lots.get(self.desk.id, 0) == sum(lots.values())
+
+    @invariant()
+    def no_intent_was_taken_beyond_the_position_limit(self) -> None:
+        """Checked when it was made: the gate counts every reserved order as filled."""
+        state = self.desk.trader.state
+        if not self.desk.events or not isinstance(self.desk.events[-1], e.CommandDone):
+            return
+        done = self.desk.events[-1]
+        if done.name != "PlaceOrder" or done.refused:
+            return
+        order = self.desk.live[-1] if self.desk.live else None
+        if order is None or order.spec.reduce_only:
+            return
+        exposure = state.exposure[self.desk.id]
+        net = state.net_lots.get(self.desk.id, 0)
+        reserved = exposure.buy_lots if order.spec.side is Side.BUY else exposure.sell_lots
+        worst = order.spec.side.sign * net + reserved
+        notional = self.desk.instrument.notional(max(0, worst), order.spec.price_ticks)
+        equity = self.desk.trader.portfolio.equity()
+        assert notional <= MONEY.multiply(equity, Decimal("0.25"))
+
+    @invariant()
+    def the_journal_tells_the_whole_story(self) -> None:
+        rebuilt = Desk().trader
+        rebuilt.state.__init__()  # type: ignore[misc]
+        rebuilt.restore(self.desk.events)
+        live, again = vars(self.desk.trader.state), vars(rebuilt.state)
+        for name in live:
+            if name != "recent_intents":  # Trimmed when asked, which is no fact.
+                assert live[name] == again[name], name
+
+
+TestTrading = TradingMachine.TestCase
+TestTrading.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -1,0 +1,58 @@
+"""The whole screen as a picture. Redraw on purpose: pytest tests/tui --snapshot-update."""
+
+from typing import Any
+
+import pytest
+
+from engine.domain.commands import KillLevel
+from engine.domain.events import Helm
+from engine.domain.snapshots import Mode
+from tests.support.session import a_bot, a_position, a_snapshot
+from tests.tui.harness import NARROW, WIDE, an_app
+
+
+@pytest.mark.parametrize("palette", ["colour-blind", "western", "mono"])
+def test_home_wide(snap_compare: Any, palette: str) -> None:
+    assert snap_compare(an_app(palette=palette), terminal_size=WIDE)
+
+
+def test_home_narrow(snap_compare: Any) -> None:
+    assert snap_compare(an_app(), terminal_size=NARROW)
+
+
+@pytest.mark.parametrize("view", ["1", "3", "4"])
+def test_views_narrow(snap_compare: Any, view: str) -> None:
+    assert snap_compare(an_app(), terminal_size=NARROW, press=[view])
+
+
+def test_trouble_wide(snap_compare: Any) -> None:
+    """Killed, halted, a bot that failed and one whose helm is taken, in a replay."""
+    snapshot = a_snapshot(
+        mode=Mode.REPLAY,
+        world="usdm_btcusdt_20240808.gz x1",
+        kill=KillLevel.CANCEL_ALL,
+        halted="drawdown 25.1 % of 25 %",
+        has_ended=True,
+        bots=[
+            a_bot("grid", helm=Helm.MANUAL, position_lots=-12),
+            a_bot("trend", helm=Helm.PAUSED, error="ZeroDivisionError: division by zero"),
+        ],
+        positions=[a_position("grid", -12)],
+    )
+    assert snap_compare(an_app(snapshot), terminal_size=WIDE)
+
+
+def test_ticket_narrow(snap_compare: Any) -> None:
+    assert snap_compare(an_app(), terminal_size=NARROW, press=["t"])
+
+
+def test_palette_wide(snap_compare: Any) -> None:
+    assert snap_compare(an_app(), terminal_size=WIDE, press=["ctrl+p"])
+
+
+def test_too_small(snap_compare: Any) -> None:
+    assert snap_compare(an_app(), terminal_size=(60, 18))
+
+
+def test_ascii_narrow(snap_compare: Any) -> None:
+    assert snap_compare(an_app(ascii_only=True), terminal_size=NARROW, press=["1"])
