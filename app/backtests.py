@@ -55,7 +55,7 @@ def run_backtest(
     timeframe = getattr(params, "timeframe", "")
     market = recorded_market(request.data, request.scenario, [timeframe] if timeframe else [])
     instrument = next(iter(market.world.instruments.values()))
-    capital = request.capital or default_capital(instrument)
+    capital = default_capital(instrument) if request.capital is None else request.capital
     if capital <= 0:
         raise BadInput("--capital", str(capital), "must be greater than zero")
     bot = build_bot(BOT_ID, request.strategy, request.params, instrument)

@@ -233,16 +233,21 @@ def _keyring() -> Iterator[Finding]:
         backend = keyring.get_keyring()
     except Exception as error:  # noqa: BLE001  Back ends talk to the desktop and fail in many ways.
         yield Finding(
-            name="keyring", status="note", value=f"none: {type(error).__name__}", remedy=remedy
+            name="keyring backend",
+            status="note",
+            value=f"none: {type(error).__name__}",
+            remedy=remedy,
         )
         return
     # The chainer asks several back ends in turn; the first is the one that will be written to.
     first = next(iter(getattr(backend, "backends", ())), backend)
     name = f"{type(first).__module__}.{type(first).__qualname__}"
     if name in TRUSTED_KEYRINGS:
-        yield Finding(name="keyring", value=name)
+        yield Finding(name="keyring backend", value=name)
     else:
-        yield Finding(name="keyring", status="note", value=f"{name} (not trusted)", remedy=remedy)
+        yield Finding(
+            name="keyring backend", status="note", value=f"{name} (not trusted)", remedy=remedy
+        )
 
 
 def _terminal() -> Iterator[Finding]:

@@ -92,7 +92,11 @@ def start(name: str, level: str = "info") -> Path:
         ) from error
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    for other in root.handlers[:]:
+        root.removeHandler(other)
+        if isinstance(other, logging.handlers.RotatingFileHandler):
+            other.close()
+    root.addHandler(handler)
     root.setLevel(level.upper())
     # At DEBUG ccxt writes request headers, keys among them.
     logging.getLogger("ccxt").setLevel(logging.WARNING)

@@ -89,7 +89,7 @@ class PilothouseApp(App[None], inherit_bindings=False):
         self._key_time = key_time or (lambda event: clock.monotonic_ns())
         self._flow = FrameFlow(self)
         self._shown_title = ""
-        self._was_stale = False
+        self._mood: object = None
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -123,9 +123,9 @@ class PilothouseApp(App[None], inherit_bindings=False):
         is_new = self.desk.see(
             self.session.snapshot(), self.session.failure(), now_ns, self.clock.now_ns()
         )
-        is_stale = self.desk.is_stale(now_ns)
-        is_new, self._was_stale = is_new or is_stale is not self._was_stale, is_stale
-        self.paint(changed=is_new)
+        mood = self.desk.mood(now_ns)
+        is_new_mood, self._mood = mood != self._mood, mood
+        self.paint(changed=is_new, at_once=is_new_mood)
         self._flow.painted(now_ns)
         shown = title(self.desk.snapshot, self._profile)
         if shown != self._shown_title:
@@ -133,6 +133,8 @@ class PilothouseApp(App[None], inherit_bindings=False):
             set_title(self, shown)
 
     def paint(self, *, changed: bool = True, at_once: bool = False) -> None:
+        if not self.screen_stack:  # Timers may still fire while the app is closing.
+            return
         now_ns = self.clock.monotonic_ns()
         self.main.show(now_ns, changed=changed, at_once=at_once, lag_ms=self._flow.lag_ms)
 

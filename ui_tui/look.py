@@ -6,7 +6,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from app.views.cells import Line
+from app.views.cells import Line, char_width
 from app.views.glyphs import ASCII, UNICODE, Glyphs
 from app.views.theme import Theme, load_theme
 
@@ -17,6 +17,7 @@ class Look:
     def __init__(self, palette: str, *, ascii_only: bool = False) -> None:
         self.theme: Theme = load_theme(palette)
         self.glyphs: Glyphs = ASCII if ascii_only else UNICODE
+        self._ascii_only = ascii_only
         self._styles: dict[tuple[str, str], Style] = {}
 
     def css_variables(self) -> dict[str, str]:
@@ -47,6 +48,7 @@ class Look:
         """
         segments: list[Segment] = []
         for text, tone in line:
+            text = self._safe(text)
             style = self.style(tone, ground)
             if segments:
                 last = segments[-1]
@@ -55,6 +57,20 @@ class Look:
                     continue
             segments.append(Segment(text, style))
         return Strip(segments).adjust_cell_length(width, self.style("text", ground))
+
+    def _safe(self, text: str) -> str:
+        """The last wall before the terminal: no control characters, and ASCII if that is asked."""
+        if not text.isprintable():
+            text = "".join(char for char in text if char.isprintable())
+        if self._ascii_only and not text.isascii():
+            text = "".join(_IN_ASCII.get(char) or "?" * char_width(char) for char in text)
+        return text
+
+
+_IN_ASCII = {
+    **{chr(code): chr(code) for code in range(32, 127)},
+    **{"…": "~", "×": "x", "↑": "^", "↓": "v", "←": "<", "→": ">", "–": "-", "·": "."},
+}
 
 
 def _same_blank(style: Style, other: Style | None) -> bool:

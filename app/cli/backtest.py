@@ -50,7 +50,7 @@ def run(
     maker: Annotated[str, typer.Option(help="Maker fee rate; negative is a rebate.")] = "0.0002",
     taker: Annotated[str, typer.Option(help="Taker fee rate.")] = "0.0005",
     capital: Annotated[
-        str, typer.Option(help="In the settle asset; default 10,000,000, or 100 in coin.")
+        str, typer.Option(help="In the settle asset; default 10,000,000, or 1,000 in coin.")
     ] = "",
     trades: Annotated[Path | None, typer.Option(help="Write one row per fill to this CSV.")] = None,
     trace: Annotated[
@@ -70,8 +70,7 @@ def run(
         capital=parse_decimal("--capital", capital) if capital else None,
         keep_trace=trace is not None,
     )
-    for target in (trades, trace):
-        check_target(target)
+    check_targets(data, trades, trace)
     report = run_backtest(request, _progress if sys.stderr.isatty() else None)
     if trades is not None:
         header = "ts_ns,side,price,qty,fee,maker,queue_ahead,order_id"
@@ -98,25 +97,41 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, str]:
     return values
 
 
-def check_target(path: Path | None) -> None:
-    """Refuse a file that cannot be written before the work, not after it."""
-    if path is None:
-        return
-    if path.is_dir():
-        raise BadInput("output file", str(path), "is a folder; name a file")
-    if not path.absolute().parent.is_dir():
-        raise BadInput("output file", str(path), "its folder does not exist")
+def check_targets(data: Sequence[Path], trades: Path | None, trace: Path | None) -> None:
+    """Refuse files that cannot be written, or that are needed, before the work, not after it."""
+    taken = {path.resolve(): "is what the backtest reads" for path in data}
+    for option, path in (("--trades", trades), ("--trace", trace)):
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise BadInput(option, str(path), f"{taken[path.resolve()]}; name another file")
+        taken[path.resolve()] = "is the file of --trades"
+        if path.is_dir():
+            raise BadInput(option, str(path), "is a folder; name a file")
+        folder = path.absolute().parent
+        if not folder.is_dir():
+            raise BadInput(option, str(path), "its folder does not exist")
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            words = f"its folder cannot be written ({error.strerror}); choose another"
+            raise BadInput(option, str(path), words) from error
 
 
 def write_csv(path: Path, header: str, rows: Iterable[Sequence[object]]) -> None:
     """All of it or nothing: written beside the target and moved over it."""
     try:
         handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header.split(","))
-            writer.writerows([_cell(value) for value in row] for row in rows)
-        os.replace(name, path)
+        try:
+            with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(header.split(","))
+                writer.writerows([_cell(value) for value in row] for row in rows)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
     except OSError as error:
         raise WorkFailed(f"{path}: {error.strerror}: choose another file") from error
 

@@ -23,6 +23,8 @@ BENCHMARKS = {
 }
 
 
+NEED_CAPTURE = {"replay", "import"}
+
 HEADLINES = {"replay": "replay_kernel", "import": "import", "commit": "commit_p50"}
 """The figure that `--json` puts at the top when one benchmark was asked for."""
 
@@ -47,8 +49,11 @@ def bench(
     shared: Path = figures_module.SHARED
     default = shared / "data" / "captures" / "binance" / "usdm_btcusdt_20240808.gz"
     context = figures_module.Context(runs=runs, capture=capture or default)
+    names = [name] if name else list(BENCHMARKS)
+    if not NEED_CAPTURE.isdisjoint(names):
+        figures_module.need_capture(context.capture)
     found = []
-    for asked in [name] if name else BENCHMARKS:
+    for asked in names:
         with Step(f"bench {asked}"):
             found += importlib.import_module(BENCHMARKS[asked]).run(context)
     if json:

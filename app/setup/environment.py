@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import queue
 import shutil
 import subprocess
@@ -33,6 +34,7 @@ SPACE_MB = {"base": 1500, "gui": 700, "dev": 300}
 """Room to ask for before a set is installed, the downloaded files included."""
 TEMPORARY_MB = 500
 """Room pip needs where temporary files go."""
+MACHINES = frozenset({"x86_64", "amd64", "aarch64", "arm64"})
 LOCK_POLL_S = 0.2
 NOT_COMPILED = r"[/\\](ccxt|tests?|testing)[/\\]"
 """What nobody imports at start: half of the time that compiling everything would take."""
@@ -196,7 +198,7 @@ class Environment:
             # pip takes back what it began when it fails, so what the stamp said is still true.
             self._write_stamp({**sets, name: digest} if done else sets)
             if not done:
-                raise SetupError(failures.from_pip(output, log))
+                raise SetupError(failures.from_pip(output, log, _unsupported()))
 
     def _compile(self, step: Step) -> None:
         """Byte-compile on all cores, as pip cannot, so that the first start need not."""
@@ -226,9 +228,9 @@ class _PipWatch:
         words = line.split()
         if line.startswith("Ignoring "):
             self._total -= 1
-        elif line.startswith(("Collecting ", "Requirement already satisfied")):
+        elif line.startswith(("Collecting ", "Processing ", "Requirement already satisfied")):
             self._seen += 1
-            name = words[1] if words[0] == "Collecting" else words[3]
+            name = os.path.basename(words[3] if words[0] == "Requirement" else words[1])
             self._step.show(f"{self._seen} of {self._total}: {name.partition('==')[0]}")
         elif line.startswith("Installing collected packages"):
             self._unpacking = True
@@ -249,6 +251,14 @@ class _PipWatch:
 
 def _python_version() -> str:
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _unsupported() -> str:
+    """What about this machine the locks were not made for; "" when nothing is."""
+    python, machine = _python_version(), platform.machine()
+    if not (3, 11) <= sys.version_info[:2] <= (3, 14):
+        return f"Python {python}"
+    return "" if machine.lower() in MACHINES else machine
 
 
 def run_watched(

@@ -27,6 +27,10 @@ def too_little_space(place: Path, free_mb: int, needed_mb: int) -> str:
     )
 
 
+def missing_library(name: str | None) -> str:
+    return f"{name}: is not installed: remove .venv and start again with python3 -m app"
+
+
 def from_os_error(error: OSError, checkout: Path) -> str:
     """A file operation on the checkout or its `.venv` that failed."""
     place = error.filename if error.filename is not None else checkout
@@ -49,11 +53,24 @@ def from_venv(output: str, version: str, *, debian: bool) -> str:
     return f".venv: cannot be made: {_last_line(output)}: mend that and start again"
 
 
-def from_pip(output: str, log: Path) -> str:
-    """pip failed with `output`, which has been kept in `log`."""
+def from_pip(output: str, log: Path, unsupported: str = "") -> str:
+    """pip failed with `output`, kept in `log`; `unsupported` names what the locks leave out."""
     for pattern, explain in _PIP_FAILURES:
         if found := re.search(pattern, output, re.I | re.S):
             return explain(found)
+    if found := re.search(r"No matching distribution found for (\S+)", output):
+        if unsupported:
+            return (
+                f"{found[1]}: there is no build of it for {unsupported}: "
+                "use Python 3.11 to 3.14 on a 64-bit x86 or ARM machine"
+            )
+        # The locks were checked for this kind of machine, so the index is not the public one, or
+        # pip gave up on it without a word.
+        return (
+            f"network: no package index that pip knows offers {found[1]}: go online, or set your "
+            "proxy (https_proxy) or your own index (pip config set global.index-url ...), "
+            "and start again"
+        )
     return f"pip: {_last_line(output)}: the whole story is in {log}"
 
 
@@ -95,13 +112,6 @@ _PIP_FAILURES: list[tuple[str, Callable[[re.Match[str]], str]]] = [
         lambda _: (
             "network: the package index cannot be reached: go online, or set your proxy "
             "(https_proxy) or your own index (pip config set global.index-url ...), and start again"
-        ),
-    ),
-    (
-        r"No matching distribution found for (?P<name>[^\s]+)",
-        lambda found: (
-            f"{found['name']}: no build of it for this Python and machine is to be had: "
-            "use Python 3.11, 3.12 or 3.13 on 64-bit x86 or ARM"
         ),
     ),
     (

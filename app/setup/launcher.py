@@ -71,8 +71,10 @@ def _run_here(argv: Sequence[str]) -> int:
         from app.setup import checks
 
         return checks.run(CHECKOUT, rest)
-    from app.cli import main
-
+    try:
+        from app.cli import main
+    except ModuleNotFoundError as error:  # Somebody took a library out of the environment.
+        raise SetupError(failures.missing_library(error.name)) from error
     return main.main(argv)
 
 

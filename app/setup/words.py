@@ -8,7 +8,7 @@ HOME_OPTION = "--home"
 
 
 def hoist_home(argv: Sequence[str]) -> list[str]:
-    """`--home DIR` moved to the front: it may stand anywhere, like any global option."""
+    """`--home DIR` moved to the front, as `--home=DIR`: it may stand anywhere, being global."""
     front: list[str] = []
     rest: list[str] = []
     words = iter(argv)
@@ -16,7 +16,7 @@ def hoist_home(argv: Sequence[str]) -> list[str]:
         if word == "--":
             rest += [word, *words]
         elif word == HOME_OPTION:
-            front += [word, *([value] if (value := next(words, None)) is not None else [])]
+            front.append(f"{HOME_OPTION}={next(words, '')}")
         elif word.startswith(f"{HOME_OPTION}="):
             front.append(word)
         else:

@@ -125,7 +125,7 @@ BOTS: Table = (
     Column("orders", "ord", 3, lambda row, glyphs: Cell(str(row.orders)), ">", 2),
     Column("fills", "fills", 5, lambda row, glyphs: Cell(str(row.fills), "dim"), ">", 6),
     Column("age", "ago", 6, lambda row, glyphs: Cell(row.ago, "dim"), ">", 7),
-    Column("action", "last action", 14, lambda row, g: Cell(*row.action), rank=4, grows=True),
+    Column("action", "last action", 22, lambda row, g: Cell(*row.action), rank=4, grows=True),
 )
 
 # -- orders ----------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def _order_side(row: OrderRow, glyphs: Glyphs) -> Cell:
 
 ORDERS: Table = (
     Column("side", " s", 2, _order_side),
-    Column("qty", "qty", 8, _order_qty, ">"),
+    Column("qty", "qty", 7, _order_qty, ">"),
     Column("price", "price", 10, _order_price, ">"),
     Column("owner", "owner", 8, lambda row, glyphs: Cell(*row.owner), rank=1),
     Column("kind", "type", 8, _order_kind, rank=4),

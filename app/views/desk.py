@@ -283,6 +283,11 @@ class Desk:
         current = self._notice
         return current if current is not None and now_ns < current.until_ns else None
 
+    def mood(self, now_ns: int) -> object:
+        """What a face must show at once when it changes: armed, stale, a tap, something said."""
+        taps = self.gestures
+        return taps.is_armed, taps.announcement, self.notice(now_ns), self.is_stale(now_ns)
+
     def banner(self, now_ns: int) -> Cell | None:
         """What replaces the footer's keys: an awaited second tap before any notice."""
         if self.gestures.announcement:

@@ -146,8 +146,14 @@ class Ladder:
             self.cursor_ticks = self._bucket(ticks) * self.group
 
     def move_cursor(self, rows: int) -> None:
-        """Move up (positive) or down; the rows follow when the cursor would leave them."""
+        """Move up (positive) or down; the rows follow when the cursor would leave them.
+
+        A cursor that the market has left behind comes back to the middle first.
+        """
         if self._top is None:
+            return
+        if not self.is_cursor_painted:
+            self.cursor_ticks = self.price_at(self.rows // 2)
             return
         bucket = max(1, self._bucket(self.cursor_ticks) + rows)
         self.put_cursor(bucket * self.group)

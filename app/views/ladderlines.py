@@ -58,7 +58,8 @@ class LadderLook:
         ]
         room = self.note + self.spare
         if room:
-            cells.append(Cell(fit(f"  {self._note(row, market)}", room), f"dim{over}"))
+            note = f"  {self._note(row, market)}" if self.note else ""
+            cells.append(Cell(fit(note, room), f"dim{over}"))
         if is_live:
             return tuple(cells)
         keep = ("own_buy", "own_sell")

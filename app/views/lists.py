@@ -47,7 +47,7 @@ def log_line(row: LogRow, width: int) -> Line:
     return (
         Cell(f"{fmt.clock(row.ts_ns)} ", "dim"),
         Cell(f"{fit(row.source, source_width)}  ", "source"),
-        Cell(fit(row.text, max(0, text_width)), tone),
+        Cell(fit(row.text, max(0, text_width)).rstrip(), tone),
     )
 
 

@@ -43,6 +43,7 @@ from tests.support.worlds import (
 KILLS = int(os.environ.get("PILOTHOUSE_KILLS", "8"))
 
 SIM = SIM_INSTRUMENT.instrument_id
+HUNDREDTH = Decimal("0.01")
 NO_LATENCY = Scenario(entry_latency_ns=0, response_latency_ns=0)
 OTHER_MODELS = Scenario(queue=QueueModel(code=k.QUEUE_POWER_PROB, power=3), fills=FillMode.WHOLE)
 
@@ -92,8 +93,7 @@ def test_dying_at_random_commits_changes_nothing(scenario: Scenario, script: Scr
 
     assert len(undisturbed.of(e.OrderFilled)) > 50
     assert len(undisturbed.of(e.MarketShocked)) == sum(wish is None for _, wish in script.commands)
-    for seed in (2, 3):
-        assert_unharmed(killed(setting, seed, script), undisturbed)
+    assert_unharmed(killed(setting, 2, script), undisturbed)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,7 @@ def test_dying_while_limits_close_positions_changes_nothing(
     undisturbed = paced(setting, 1)
 
     assert undisturbed.of(kind)
-    for seed in (2, 3):
-        assert_unharmed(killed(setting, seed, commits=12), undisturbed)
+    assert_unharmed(killed(setting, 2, commits=12), undisturbed)
 
 
 def test_a_bot_that_is_refused_all_the_time_is_journalled_at_the_same_moments() -> None:

@@ -1,4 +1,4 @@
-"""One engine, several worlds: paper and backtest give the same events, and the journal is the state.
+"""One engine, several worlds: paper and backtest give the same events; the journal is the state.
 
 The paper clock of these tests stutters: it stands still for nanoseconds and jumps over seconds, so
 that pacing cuts the market at odd points and the runtime has to catch up now and then. None of that

@@ -14,7 +14,9 @@ from engine.domain.order import Order, OrderSpec, Side, TimeInForce
 from engine.kernels import layout as k
 from engine.market.view import MarketView
 from engine.ports.venue import Cancel, Submit, VenueRequest
-from engine.runtime.trader import BotSpec, Trader
+from engine.runtime.trader import BotSpec, BuildStrategy, Trader
+from engine.strategy.catalogue import build_strategy
+from engine.strategy.runner import Guard
 from engine.trading.risk.limits import RiskLimits
 from tests.support.builders import a_fill, linear
 
@@ -39,13 +41,18 @@ class Desk:
         limits: RiskLimits | None = None,
         bots: list[BotSpec] | None = None,
         mid_ticks: int = 600_000,
+        guard: Guard = no_guard,
+        build: BuildStrategy = build_strategy,
     ) -> None:
         self.instrument = instrument or linear()
         self.state_arrays = k.new_market(mid_ticks, (1_000_000_000,), WINDOW)
         self.view = MarketView(self.instrument, self.state_arrays, {"1s": 0})
         self.id = self.instrument.instrument_id
         self.trader = Trader(
-            limits=limits or RiskLimits(), markets={self.id: self.view}, guard=no_guard
+            limits=limits or RiskLimits(),
+            markets={self.id: self.view},
+            guard=guard,
+            build=build,
         )
         self.now_ns = START_NS
         self.events: list[e.AnyEvent] = []

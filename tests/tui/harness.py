@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from textual.events import Key
 from textual.pilot import Pilot
 
 from app.views.keymap import load_keymap
@@ -16,6 +18,8 @@ from ui_tui.pane import Pane
 
 NARROW = (80, 24)
 WIDE = (160, 45)
+_TURNS = 20
+"""Of the event loop: enough for a message to travel from the app to a widget and back."""
 
 
 def an_app(
@@ -49,19 +53,31 @@ class Person:
     async def press(self, *keys: str, gap_ms: int = 300) -> None:
         """Each key `gap_ms` after the last one; then long enough for a held press to count."""
         for key in keys:
-            await self.wait(gap_ms)
-            await self.pilot.press(key)
+            self._pass(gap_ms)
+            await self.send(key)
         await self.wait(130)
+
+    async def send(self, key: str) -> None:
+        """One key event, as the driver would post it; returns once it has been handled."""
+        self.app.post_message(Key(key, key if len(key) == 1 else None))
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     async def type(self, text: str) -> None:
         """Into a text field."""
-        await self.pilot.press(*text)
+        for char in text:
+            await self.send(char)
+        await self.pilot.pause()
 
     async def wait(self, ms: int) -> None:
         """Let time pass, with a living engine: pictures stay fresh."""
+        self._pass(ms)
+        await self.pilot.pause()
+
+    def _pass(self, ms: int) -> None:
         self.clock.pass_ms(ms)
         self.session.publish(published_wall_ns=self.clock.now_ns())
-        await self.look()
+        self.app.poll()
 
     async def look(self) -> None:
         """Let the app poll and paint."""

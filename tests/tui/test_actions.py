@@ -69,4 +69,4 @@ async def _press_all(person: Person, action_id: str, pane: str) -> None:
         person.clock.pass_ms(1_300)
         person.session.publish(published_wall_ns=person.clock.now_ns())
         person.app.poll()
-        await person.pilot.press(key)
+        await person.send(key)

@@ -12,7 +12,7 @@ ESCAPES = "a\x1b[31mred\x1b]0;owned\x07\x9b2Jb\r\nnext"
 
 async def test_markup_is_shown_not_obeyed() -> None:
     snapshot = a_snapshot(
-        bots=[a_bot("[red]bot[/]", last_action=EVIL, error="")],
+        bots=[a_bot("[b]x[/b]", last_action=EVIL, error="")],
         log=[a_log(1, EVIL, source="[u]who[/]")],
         profile="[blink]p[/]",
         world=EVIL,
@@ -20,7 +20,7 @@ async def test_markup_is_shown_not_obeyed() -> None:
         halted="[bold]halted[/]",
     )
     async with at_terminal(WIDE, snapshot) as person:
-        assert "[red]bot[/]" in person.pane(BotsPane)
+        assert "[b]x[/b]" in person.pane(BotsPane)
         assert EVIL in person.pane(LogPane)
         assert "[u]who[/]" in person.pane(LogPane)
         assert "[bold]halted[/]" in person.header()

@@ -30,25 +30,25 @@ async def test_home_is_everything_on_a_large_terminal() -> None:
         assert [pane.key for pane in person.app.main.panes] == EVERYTHING
 
 
-@pytest.mark.parametrize("digit", list(VIEWS))
-async def test_digits_switch_views(digit: str) -> None:
+async def test_digits_switch_views() -> None:
     async with at_terminal(NARROW) as person:
-        await person.press(digit)
-        assert [pane.key for pane in person.app.main.panes] == VIEWS[digit]
-        for pane in person.app.main.panes:
-            assert pane.text().strip(), pane.key
+        for digit, keys in VIEWS.items():
+            await person.press(digit)
+            assert [pane.key for pane in person.app.main.panes] == keys
+            for pane in person.app.main.panes:
+                assert pane.text().strip(), pane.key
 
 
-@pytest.mark.parametrize("size", [NARROW, (100, 30), (120, 30), (159, 60), WIDE, (200, 50)])
-@pytest.mark.parametrize("digit", list(VIEWS))
-async def test_every_line_is_as_wide_as_the_terminal(size: tuple[int, int], digit: str) -> None:
+@pytest.mark.parametrize("size", [NARROW, (120, 30), (159, 60), WIDE, (200, 50)])
+async def test_every_line_is_as_wide_as_the_terminal(size: tuple[int, int]) -> None:
     async with at_terminal(size) as person:
-        await person.press(digit)
-        lines = person.screen().splitlines()
-        assert len(lines) == size[1]
-        assert {text_width(line) for line in lines} == {size[0]}
-        assert "PAPER" in lines[0]
-        assert "F12F12 KILL" in lines[-1]
+        for digit in VIEWS:
+            await person.press(digit)
+            lines = person.screen().splitlines()
+            assert len(lines) == size[1]
+            assert {text_width(line) for line in lines} == {size[0]}
+            assert "PAPER" in lines[0]
+            assert "F12F12 KILL" in lines[-1]
 
 
 async def test_below_80x24_only_the_necessary_is_shown() -> None:
@@ -101,12 +101,6 @@ async def test_the_log_scrolls() -> None:
         await person.press("5", "down")
         assert "ledger started" in person.pane(LogPane)
         assert len(person.pane(LogPane).splitlines()) >= 5
-
-
-@pytest.mark.parametrize("palette", ["colour-blind", "western", "east-asian", "mono"])
-async def test_every_palette_draws_the_same_text(palette: str) -> None:
-    async with at_terminal(NARROW, palette=palette) as person:
-        assert "+77.90" in person.screen()
 
 
 async def test_ascii_terminals_get_ascii_only() -> None:

@@ -11,7 +11,7 @@ from tests.support.session import a_bot, a_position, a_snapshot
 from tests.tui.harness import NARROW, WIDE, an_app
 
 
-@pytest.mark.parametrize("palette", ["colour-blind", "western", "mono"])
+@pytest.mark.parametrize("palette", ["colour-blind", "mono"])
 def test_home_wide(snap_compare: Any, palette: str) -> None:
     assert snap_compare(an_app(palette=palette), terminal_size=WIDE)
 

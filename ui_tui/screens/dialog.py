@@ -130,7 +130,7 @@ class Dialog(Container):
 
     def show(self, now_ns: int) -> None:
         """Paint title, labels, body and the last line."""
-        if not self.query(".hint"):  # Not composed yet.
+        if len(self.query(Body)) < 3 + 2 * len(self.fields()):  # Not composed yet.
             return
         self._paint(".title", [(Cell(f" {self.title}", "title_focus"),)])
         for name in self.fields():

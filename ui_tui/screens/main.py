@@ -17,7 +17,7 @@ from ui_tui.widgets.header import Header
 from ui_tui.widgets.toosmall import MIN_HEIGHT, MIN_WIDTH, TooSmall
 
 WIDE_WIDTH, WIDE_HEIGHT = 160, 40
-_HOME_PANE = {"trade": "bots", "bots": "bots", "book": "ladder", "orders": "orders", "log": "log"}
+_HOME_PANE = {"trade": "ladder", "bots": "bots", "book": "ladder", "orders": "orders", "log": "log"}
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
@@ -57,7 +57,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.set_class(self.is_too_small, "-too-small")
         self.set_class(self.is_wide, "-wide")
         # Home: everything at once where there is room, else the bots.
+        key = self.pane_key or "bots"
         self.show_view(self._view or ("trade" if self.is_wide else "bots"))
+        self.focus_pane(key)
 
     # -- views ---------------------------------------------------------------------------------
 
@@ -69,8 +71,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         for view in self.query(".view"):
             view.display = view.id == wanted
         self._view_panes = list(self.query(f"#{wanted} Pane").results(Pane))
-        if self.focused not in self.panes:
-            self.focus_pane(_HOME_PANE[name])
+        self.focus_pane(_HOME_PANE[name])
 
     @property
     def panes(self) -> list[Pane]:

@@ -128,6 +128,7 @@ def test_own_lines_are_put_in_their_place() -> None:
 
 def test_a_log_line_fits() -> None:
     assert line_width(log_line(a_log(1, "x" * 300), 78)) == 78
+    assert line_width(log_line(a_log(1, "x"), 78)) <= 78
 
 
 @pytest.mark.parametrize(
