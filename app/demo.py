@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from app.paths import Paths, make_private
 from app.service.local import LocalSession
 from engine.core.clock import NS_PER_SECOND, LiveClock
 from engine.core.watchdog import Watchdog
-from engine.domain.errors import BadInput
+from engine.domain.errors import BadInput, LedgerError
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.money import MONEY, plain
 from engine.market.view import MarketView
@@ -91,6 +92,7 @@ def check_profile(name: str) -> str:
 def set_aside(request: DemoRequest, paths: Paths) -> None:
     """Rename the ledger of this request (nothing is deleted), so that the next start is fresh."""
     path = ledger_path(paths, request)
+    _fold_wal(path)
     stamp = LiveClock().now_ns() // NS_PER_SECOND
     lock = lock_beside(path)  # Refuses while another engine works on it.
     try:
@@ -100,6 +102,19 @@ def set_aside(request: DemoRequest, paths: Paths) -> None:
                 part.rename(part.with_name(f"{path.stem}-until-{stamp}.db{suffix}"))
     finally:
         lock.release()
+
+
+def _fold_wal(path: Path) -> None:
+    """After a kill the newest events are in the -wal only. Once they are in the ledger itself one
+    rename moves all of it, and a kill between two renames can part nothing. One that cannot be
+    opened (it is damaged, or another engine's) is left as it is."""
+    if path.exists():
+        with contextlib.suppress(LedgerError):
+            open_ledger(path, clock=LiveClock(), on_failure=_ignore).close()
+
+
+def _ignore(failure: object) -> None:
+    """What cannot be closed will be checked when it is opened again."""
 
 
 def open_market(request: DemoRequest) -> Market:

@@ -26,7 +26,7 @@ from engine.domain import commands as c
 from engine.domain.order import OrderSpec
 from engine.domain.snapshots import EngineSnapshot, LogRow
 
-NOTICE_NS = 4_000_000_000
+NOTICE_NS = 3_000_000_000
 ALERT_NS = 8_000_000_000
 """Refusals stay in sight this long, whatever else is said."""
 RESET_WORD = "RESUME"
@@ -34,6 +34,8 @@ _NAME_END = re.compile(r"[(:;]")
 """An action's text up to here names it."""
 _PICTURES_KEPT = 12
 _SENT_KEPT = 256
+_LOG_LOOKED_AT = 30
+"""How far back a refusal is looked for in the engine's log."""
 
 
 class _Picture:
@@ -302,12 +304,16 @@ class Desk:
                 continue
             self.gestures.answered(receipt.command_id)
             if receipt.refused:
-                self._tell_refusal(f"REFUSED {words}: {receipt.refused}", snapshot, now_ns)
+                self._tell_refusal(words, receipt.refused, snapshot, now_ns)
 
-    def _tell_refusal(self, words: str, snapshot: EngineSnapshot, now_ns: int) -> None:
-        self.say(words, "alert", now_ns)
+    def _tell_refusal(self, words: str, why: str, snapshot: EngineSnapshot, now_ns: int) -> None:
+        """Red at the ladder and in the last line; in the log too, unless the engine wrote it."""
+        self.say(f"REFUSED {words}: {why}", "alert", now_ns)
+        if any(why in row.text for row in snapshot.log[-_LOG_LOOKED_AT:]):
+            return
+        text = f"REFUSED {words}: {why}"
         self.own_log.append(
-            LogRow(seq=0, ts_ns=snapshot.ts_ns, level="alert", source="you", text=words)
+            LogRow(seq=0, ts_ns=snapshot.ts_ns, level="alert", source="you", text=text)
         )
 
 

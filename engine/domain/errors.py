@@ -60,7 +60,11 @@ class TimedOut(PilothouseError):
 
 
 def shorten(value: object, limit: int = 80) -> str:
-    """`value` as text of at most `limit` characters, without line breaks."""
+    """`value` as text of at most `limit` characters, without line breaks. What is too long loses
+    its middle: the end of a path says more than its beginning."""
     text = value if isinstance(value, str) else repr(value)
     text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    if len(text) <= limit:
+        return text
+    tail = limit * 2 // 3
+    return f"{text[: limit - 1 - tail]}…{text[-tail:]}"

@@ -32,22 +32,31 @@ GRID_OF = {
 }
 
 
-def backtest(home: Path, names: list[str], params: list[str], **surroundings: str) -> bytes:
-    """What `backtest run grid --json` prints, in a process of its own with its own environment."""
+def backtests(
+    home: Path, names: list[str], params: list[str], *surroundings: dict[str, str]
+) -> list[bytes]:
+    """What `backtest run grid --json` prints, in one process for each of the `surroundings`."""
     arguments = ["backtest", "run", "grid", "--json"]
     for path in capture(*names):
         arguments += ["--data", str(path)]
     for param in params:
         arguments += ["--param", param]
-    done = subprocess.run(
-        [sys.executable, "-c", COMMAND_LINE, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PILOTHOUSE_HOME": str(home), **surroundings},
-        capture_output=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
-    return done.stdout
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", COMMAND_LINE, *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PILOTHOUSE_HOME": str(home), **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for environ in surroundings
+    ]
+    printed = []
+    for process in running:
+        output, errors = process.communicate()
+        assert (process.returncode, errors) == (0, b""), errors.decode()
+        printed.append(output)
+    return printed
 
 
 @needs_shared
@@ -59,9 +68,10 @@ def backtest(home: Path, names: list[str], params: list[str], **surroundings: st
 def test_a_backtest_gives_the_same_bytes_and_its_money_adds_up(
     kind: str, names: list[str], tmp_path: Path
 ) -> None:
-    printed = backtest(tmp_path, names, GRID_OF[kind], PYTHONHASHSEED="0")
+    here = {"PYTHONHASHSEED": "0"}
     elsewhere = {"PYTHONHASHSEED": "4242", "TZ": "Asia/Kolkata", "LC_ALL": "C", "COLUMNS": "20"}
-    assert backtest(tmp_path, names, GRID_OF[kind], **elsewhere) == printed
+    printed, again = backtests(tmp_path, names, GRID_OF[kind], here, elsewhere)
+    assert again == printed
 
     document: dict[str, Any] = json.loads(printed, parse_float=Decimal, parse_int=Decimal)
     instrument, rows = load_rows(capture(*names))

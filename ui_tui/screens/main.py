@@ -11,7 +11,7 @@ from app.views.desk import Desk
 from ui_tui.look import Look
 from ui_tui.pane import Pane
 from ui_tui.screens.dialog import Dialog
-from ui_tui.screens.views import all_views
+from ui_tui.screens.views import BUILDERS, View
 from ui_tui.widgets.footer import Footer
 from ui_tui.widgets.header import Header
 from ui_tui.widgets.toosmall import MIN_HEIGHT, MIN_WIDTH, TooSmall
@@ -27,21 +27,23 @@ class MainScreen(Screen[None], inherit_bindings=False):
         super().__init__()
         self._desk = desk
         self._look = look
+        self._header = Header(look, id="header")
+        self._footer = Footer(look, id="footer")
+        self._too_small = TooSmall(look, id="too-small")
+        self._frame = Container(id="views")
+        self._views: dict[str, View] = {}
         self._view = ""
         self._view_panes: list[Pane] = []
+        self._pane_awaited = ""
+        """The pane to focus as soon as it is on the screen."""
         self._maximised: Pane | None = None
         self.dialog: Dialog | None = None
 
     def compose(self) -> ComposeResult:
-        yield Header(self._look, id="header")
-        yield Container(*all_views(self._look), id="views")
-        yield Footer(self._look, id="footer")
-        yield TooSmall(self._look, id="too-small")
-
-    def on_mount(self) -> None:
-        self._header = self.query_one(Header)
-        self._footer = self.query_one(Footer)
-        self._too_small = self.query_one(TooSmall)
+        yield self._header
+        yield self._frame
+        yield self._footer
+        yield self._too_small
 
     # -- size ----------------------------------------------------------------------------------
 
@@ -57,21 +59,23 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.set_class(self.is_too_small, "-too-small")
         self.set_class(self.is_wide, "-wide")
         # Home: everything at once where there is room, else the bots.
-        key = self.pane_key or "bots"
-        self.show_view(self._view or ("trade" if self.is_wide else "bots"))
-        self.focus_pane(key)
+        self.show_view(self._view or ("trade" if self.is_wide else "bots"), self.pane_key or "bots")
 
     # -- views ---------------------------------------------------------------------------------
 
-    def show_view(self, name: str) -> None:
-        """Show one view and focus its main pane."""
+    def show_view(self, name: str, pane_key: str = "") -> None:
+        """Show one view, built if need be, and focus a pane of it: its main one by default."""
         self.restore()
         self._view = name
         wanted = f"trade-{'wide' if self.is_wide else 'narrow'}" if name == "trade" else name
-        for view in self.query(".view"):
-            view.display = view.id == wanted
-        self._view_panes = list(self.query(f"#{wanted} Pane").results(Pane))
-        self.focus_pane(_HOME_PANE[name])
+        view = self._views.get(wanted)
+        if view is None:
+            view = self._views[wanted] = BUILDERS[wanted](self._look)
+            self._frame.mount(view.root)
+        for other in self._views.values():
+            other.root.display = other is view
+        self._view_panes = view.panes
+        self.focus_pane(pane_key or _HOME_PANE[name])
 
     @property
     def panes(self) -> list[Pane]:
@@ -81,13 +85,16 @@ class MainScreen(Screen[None], inherit_bindings=False):
     @property
     def pane_key(self) -> str:
         """Name of the focused pane, for key contexts; "" when there is none."""
-        focused = self.focused
-        return focused.key if isinstance(focused, Pane) and not self.is_too_small else ""
+        if self.is_too_small:
+            return ""
+        return self._pane_awaited or getattr(self.focused, "key", "")
 
     def focus_pane(self, key: str) -> None:
-        pane = next((pane for pane in self.panes if pane.key == key), None)
+        """Focus the pane of that name, at once or as soon as it is on the screen."""
+        pane = next((pane for pane in self._view_panes if pane.key == key), None)
         if pane is not None:
-            self.set_focus(pane)
+            self._pane_awaited = "" if pane.is_mounted else key
+            self.set_focus(pane if pane.is_mounted else None)
 
     def turn(self, step: int) -> None:
         """Focus the next or previous pane."""
@@ -142,6 +149,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         if self.is_too_small:
             self._too_small.show(self._desk, now_ns)
             return
+        if self._pane_awaited:
+            self.focus_pane(self._pane_awaited)
         self._header.show(self._desk, now_ns, at_once=at_once, lag_ms=lag_ms)
         self._footer.show(self._desk, self.pane_key, now_ns)
         if changed or at_once:

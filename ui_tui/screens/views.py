@@ -1,15 +1,19 @@
-"""The five views as containers of panes, for narrow (80x24) and wide (160x45) terminals.
+"""The views as containers of panes, for narrow (80x24) and wide (160x45) terminals.
 
 View 1 is laid out twice because the two sizes place different panes; the others only turn their
-containers, which app.tcss does.
+containers, which app.tcss does. A view is built when it is first shown.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 from textual.containers import Container, Horizontal, Vertical
 from textual.widget import Widget
 
 from ui_tui.look import Look
+from ui_tui.pane import Pane
 from ui_tui.widgets.botdetail import BotDetailPane
 from ui_tui.widgets.bots import BotsPane
 from ui_tui.widgets.chart import ChartPane
@@ -23,78 +27,81 @@ from ui_tui.widgets.risk import RiskPane
 from ui_tui.widgets.tape import TapePane
 
 
-def trade_wide(look: Look) -> Widget:
-    return Vertical(
-        Horizontal(
-            ChartPane(look),
-            LadderPane(look, classes="ladder"),
-            Vertical(TapePane(look), FillsPane(look), classes="prints"),
-            classes="top",
-        ),
-        Horizontal(
-            BotsPane(look),
-            PositionsPane(look, classes="positions"),
-            OrdersPane(look, classes="orders"),
-            classes="middle",
-        ),
-        RiskPane(look, classes="line"),
-        LogPane(look, classes="log"),
+class View(NamedTuple):
+    root: Widget
+    panes: list[Pane]
+    """In reading order."""
+
+
+def _trade_wide(look: Look) -> View:
+    chart, ladder = ChartPane(look), LadderPane(look, classes="ladder")
+    tape, fills = TapePane(look), FillsPane(look)
+    bots, positions = BotsPane(look), PositionsPane(look, classes="positions")
+    orders = OrdersPane(look, classes="orders")
+    risk, log = RiskPane(look, classes="line"), LogPane(look, classes="log")
+    root = Vertical(
+        Horizontal(chart, ladder, Vertical(tape, fills, classes="prints"), classes="top"),
+        Horizontal(bots, positions, orders, classes="middle"),
+        risk,
+        log,
         id="trade-wide",
         classes="view",
     )
+    return View(root, [chart, ladder, tape, fills, bots, positions, orders, risk, log])
 
 
-def trade_narrow(look: Look) -> Widget:
-    return Vertical(
-        Horizontal(
-            LadderPane(look, classes="ladder"),
-            Vertical(
-                BotsPane(look, classes="bots"),
-                OrdersPane(look, classes="orders"),
-                TapePane(look),
-                classes="side",
-            ),
-            classes="top",
-        ),
-        RiskPane(look, classes="line"),
-        LogPane(look, classes="line"),
+def _trade_narrow(look: Look) -> View:
+    ladder, bots = LadderPane(look, classes="ladder"), BotsPane(look, classes="bots")
+    orders, tape = OrdersPane(look, classes="orders"), TapePane(look)
+    risk, log = RiskPane(look, classes="line"), LogPane(look, classes="line")
+    root = Vertical(
+        Horizontal(ladder, Vertical(bots, orders, tape, classes="side"), classes="top"),
+        risk,
+        log,
         id="trade-narrow",
         classes="view",
     )
+    return View(root, [ladder, bots, orders, tape, risk, log])
 
 
-def bots(look: Look) -> Widget:
-    return Vertical(
-        Horizontal(BotsPane(look), BotDetailPane(look, classes="wide-only"), classes="top"),
-        Horizontal(RiskPane(look), EquityPane(look, classes="wide-only"), classes="middle"),
-        LogPane(look, classes="log"),
+def _bots(look: Look) -> View:
+    bots, detail = BotsPane(look), BotDetailPane(look, classes="wide-only")
+    risk, equity = RiskPane(look), EquityPane(look, classes="wide-only")
+    log = LogPane(look, classes="log")
+    root = Vertical(
+        Horizontal(bots, detail, classes="top"),
+        Horizontal(risk, equity, classes="middle"),
+        log,
         id="bots",
         classes="view",
     )
+    return View(root, [bots, detail, risk, equity, log])
 
 
-def book(look: Look) -> Widget:
-    return Container(
-        ChartPane(look, classes="chart"),
-        Horizontal(LadderPane(look, classes="ladder"), TapePane(look), classes="book"),
-        id="book",
-        classes="view",
-    )
+def _book(look: Look) -> View:
+    chart = ChartPane(look, classes="chart")
+    ladder, tape = LadderPane(look, classes="ladder"), TapePane(look)
+    root = Container(chart, Horizontal(ladder, tape, classes="book"), id="book", classes="view")
+    return View(root, [chart, ladder, tape])
 
 
-def orders(look: Look) -> Widget:
-    return Vertical(
-        Container(OrdersPane(look), FillsPane(look), classes="top"),
-        PositionsPane(look, classes="positions"),
-        id="orders",
-        classes="view",
-    )
+def _orders(look: Look) -> View:
+    orders, fills = OrdersPane(look), FillsPane(look)
+    positions = PositionsPane(look, classes="positions")
+    top = Container(orders, fills, classes="top")
+    return View(Vertical(top, positions, id="orders", classes="view"), [orders, fills, positions])
 
 
-def log(look: Look) -> Widget:
-    return Vertical(LogPane(look), id="log", classes="view")
+def _log(look: Look) -> View:
+    log = LogPane(look)
+    return View(Vertical(log, id="log", classes="view"), [log])
 
 
-def all_views(look: Look) -> list[Widget]:
-    makers = (trade_wide, trade_narrow, bots, book, orders, log)
-    return [make(look) for make in makers]
+BUILDERS: dict[str, Callable[[Look], View]] = {
+    "trade-wide": _trade_wide,
+    "trade-narrow": _trade_narrow,
+    "bots": _bots,
+    "book": _book,
+    "orders": _orders,
+    "log": _log,
+}

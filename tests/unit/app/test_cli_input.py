@@ -23,7 +23,10 @@ import pytest
 from app.cli.backtest import write_csv
 from app.cli.main import main
 from app.paths import HOME_VARIABLE
+from engine.core.clock import LiveClock
+from engine.store.journal import open_ledger
 from tests.support.captures import CaptureWriter, small_capture
+from tests.support.plain_events import numbered
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND_LINE = "import sys; from app.cli.main import main; sys.exit(main(sys.argv[1:]))"
@@ -332,6 +335,28 @@ def test_a_ledger_of_another_world_is_refused_and_keeps_its_events(shell: Shell)
     again = json.loads(shell(*DEMO).out)
     assert again["resumed"]
     assert again["ledger_digest"] == first["ledger_digest"]
+
+
+def test_a_fresh_start_sets_aside_one_file_that_holds_everything(shell: Shell) -> None:
+    """Also after a kill, when the newest events are in the -wal only: were the two renamed one
+    after the other, a kill in between would part them."""
+    assert shell(*DEMO).code == 0
+    path = shell.ledger()
+    journal = open_ledger(path, clock=LiveClock(), on_failure=pytest.fail)
+    journal.append([numbered(1)]).result()
+    count, kept = journal.last_seq, {file: file.read_bytes() for file in path.parent.glob("*-wal")}
+    ledger = path.read_bytes()
+    journal.close()
+    path.write_bytes(ledger)
+    for file, content in kept.items():
+        file.write_bytes(content)
+
+    assert json.loads(shell(*DEMO, "--fresh").out)["resumed"] is False
+    (aside,) = path.parent.glob("*-until-*.db")
+    for file in path.parent.glob("*-until-*-wal"):
+        file.unlink()
+    with open_ledger(aside, clock=LiveClock(), on_failure=pytest.fail) as journal:
+        assert journal.last_seq == count
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

@@ -17,6 +17,7 @@ from tests.support.session import (
     START_NS,
     FakeSession,
     a_bot,
+    a_log,
     a_market,
     a_position,
     a_snapshot,
@@ -114,6 +115,16 @@ def test_a_refusal_is_said_at_once_and_kept_in_the_log() -> None:
     person.wait(100)
     assert person.said().startswith("REFUSED cancel working orders of this symbol: position_max")
     assert "position_max" in person.desk.own_log[-1].text
+
+
+def test_a_refusal_that_the_engine_logged_is_not_logged_again() -> None:
+    person = AtTheDesk()
+    person.session.publish(log=[a_log(1, "CancelAll refused: position_max", "warn", "tui")])
+    person.session.refuses("position_max")
+    person.press("f9")
+    person.wait(100)
+    assert "REFUSED" in person.said()
+    assert not person.desk.own_log
 
 
 def test_a_refusal_is_not_talked_over() -> None:
