@@ -31,6 +31,13 @@ def missing_library(name: str | None) -> str:
     return f"{name}: is not installed: remove .venv and start again with python3 -m app"
 
 
+def unforeseen(error: Exception, log: str) -> str:
+    return (
+        f"internal error while setting up: {type(error).__name__}: {error}: remove .venv and start "
+        f"again; if it stays, report it with {log}"
+    )
+
+
 def from_os_error(error: OSError, checkout: Path) -> str:
     """A file operation on the checkout or its `.venv` that failed."""
     place = error.filename if error.filename is not None else checkout

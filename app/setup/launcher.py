@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,6 +64,9 @@ def launch(argv: Sequence[str], *, installed: bool = False) -> int:
     except OSError as error:
         print_error(failures.from_os_error(error, CHECKOUT))
         return ExitCode.CONFIG
+    except Exception as error:  # noqa: BLE001  One line here, the rest in a file.
+        print_error(failures.unforeseen(error, _keep_traceback()))
+        return ExitCode.CONFIG
     return _hand_over(environment, argv)
 
 
@@ -76,6 +81,15 @@ def _run_here(argv: Sequence[str]) -> int:
     except ModuleNotFoundError as error:  # Somebody took a library out of the environment.
         raise SetupError(failures.missing_library(error.name)) from error
     return main.main(argv)
+
+
+def _keep_traceback() -> str:
+    """Write the traceback of the error at hand to a file of its own; returns its path."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="pilothouse-setup-", suffix=".log", delete=False, encoding="utf-8"
+    ) as file:
+        traceback.print_exc(file=file)
+    return file.name
 
 
 def _has_libraries() -> bool:

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from engine.kernels.compile import kernel
 from engine.kernels.layout import Float64s, Int64s
 
@@ -85,78 +87,84 @@ def cross_difference(sums: Int64s, end: int, fast: int, slow: int) -> int:
 
 
 @kernel
+def cross_fill(
+    series: CrossSeries, rules: CrossRules, index: int, missing: int, cost: float, found: Int64s
+) -> tuple[int, int, float]:
+    """Buy (or sell) what is `missing` at decision `index` and book it in `found`.
+
+    `cost` is what the open position has cost, a positive float: it only serves the account limits.
+    Returns (lots filled, ticks, new cost).
+    """
+    sign = 1 if missing > 0 else -1
+    ticks = series.opens[index] + sign * rules.whole[R_SLIP]
+    wish = sign * missing
+    if wish * ticks < rules.whole[R_ORDER_MIN] or wish * ticks > rules.whole[R_ORDER_MAX]:
+        found[C_LIMIT] = 1
+    size = min(wish, series.depths[index])
+    held = found[C_LOTS]
+    closing = min(size, abs(held)) if held * sign < 0 else 0
+    if closing > 0:
+        cost -= cost * closing / abs(held)
+    cost += float((size - closing) * ticks)
+    found[C_FILLS] += 1
+    found[C_LOTS] = held + sign * size
+    found[C_CASH] -= sign * size * ticks
+    found[C_TRADED] += size * ticks
+    return sign * size, ticks, cost
+
+
+@kernel
+def limit_prices(rules: CrossRules, lots: int, cost: float) -> tuple[float, float]:
+    """Prices at or beyond which the account limits would close the position; none if flat."""
+    loss, gain = rules.shares[S_LOSS], rules.shares[S_GAIN]
+    if lots > 0:
+        return cost / lots * (1.0 - loss), cost / lots * (1.0 + gain)
+    if lots < 0:
+        return cost / -lots * (1.0 - gain), cost / -lots * (1.0 + loss)
+    return -1.0, np.inf
+
+
+@kernel
 def cross_one(
     series: CrossSeries, rules: CrossRules, fast: int, slow: int, trades: Int64s, found: Int64s
 ) -> None:
     """Run one set over all decisions and write its row `found` (see the C_ codes).
 
-    `trades` int64[k, TRADE_COLUMNS] takes the first k fills.
+    `trades` int64[k, TRADE_COLUMNS] takes the first k fills. The deepest fall of the profit
+    is looked for at every close.
     """
-    long_lots, short_lots, slip = rules.whole[R_LONG], rules.whole[R_SHORT], rules.whole[R_SLIP]
-    order_min, order_max = rules.whole[R_ORDER_MIN], rules.whole[R_ORDER_MAX]
-    fee, loss, gain = rules.shares[S_FEE], rules.shares[S_LOSS], rules.shares[S_GAIN]
-    sums, ends = series.sums, series.ends
-    lots, cash, traded, fills, limit = 0, 0, 0, 0, 0
-    cost, too_low, too_high = 0.0, -1.0, 1e300
-    peak, peak_gross, peak_traded = 0.0, 0, 0
-    deepest, fall_gross, fall_traded, trough_gross, trough_traded = 0.0, 0, 0, 0, 0
-    for index in range(len(ends)):
-        end = ends[index]
-        if end < slow:
-            continue
-        difference = cross_difference(sums, end, fast, slow)
+    fee, sums, ends = rules.shares[S_FEE], series.sums, series.ends
+    long_lots, short_lots = rules.whole[R_LONG], rules.whole[R_SHORT]
+    found[:] = 0
+    lots, cash, traded, cost = 0, 0, 0, 0.0
+    too_low, too_high = limit_prices(rules, lots, cost)
+    peak, peak_gross, peak_traded, deepest = 0.0, 0, 0, 0.0
+    for index in range(np.searchsorted(ends, slow), len(ends)):
+        difference = cross_difference(sums, ends[index], fast, slow)
         missing = 0
         if difference > 0:
             missing = long_lots - lots
         elif difference < 0:
             missing = -short_lots - lots
-        if missing != 0:
-            sign = 1 if missing > 0 else -1
-            ticks = series.opens[index] + sign * slip
-            size = min(sign * missing, series.depths[index])
-            value = size * ticks
-            if not order_min <= sign * missing * ticks <= order_max:
-                limit = 1
-            closing = min(size, abs(lots)) if lots * sign < 0 else 0
-            if closing > 0:
-                cost -= cost * closing / abs(lots)
-            cost += float((size - closing) * ticks)
+        if missing != 0 and series.depths[index] > 0:
+            fills = found[C_FILLS]
+            filled, ticks, cost = cross_fill(series, rules, index, missing, cost, found)
             if fills < trades.shape[0]:
                 trades[fills, D_DECISION] = index
-                trades[fills, D_LOTS] = sign * size
+                trades[fills, D_LOTS] = filled
                 trades[fills, D_TICKS] = ticks
-            fills += 1
-            lots += sign * size
-            cash -= sign * value
-            traded += value
-            too_low, too_high = -1.0, 1e300
-            if lots > 0:
-                too_low, too_high = cost / lots * (1.0 - loss), cost / lots * (1.0 + gain)
-            elif lots < 0:
-                too_low, too_high = cost / -lots * (1.0 - gain), cost / -lots * (1.0 + loss)
-            # The fall is looked for at every fill and at every close.
-            gross = cash + lots * series.opens[index]
-            fallen = peak - (gross - traded * fee)
-            if fallen > deepest:
-                deepest, fall_gross, fall_traded = fallen, peak_gross, peak_traded
-                trough_gross, trough_traded = gross, traded
-        if lots != 0:
-            if series.lows[index] <= too_low or series.highs[index] >= too_high:
-                limit = 1
-            gross = cash + lots * series.closes[index]
-            profit = gross - traded * fee
-            if profit > peak:
-                peak, peak_gross, peak_traded = profit, gross, traded
-            elif peak - profit > deepest:
-                deepest, fall_gross, fall_traded = peak - profit, peak_gross, peak_traded
-                trough_gross, trough_traded = gross, traded
-    found[C_FILLS] = fills
-    found[C_LOTS] = lots
-    found[C_CASH] = cash
-    found[C_TRADED] = traded
-    found[C_PEAK_GROSS], found[C_PEAK_TRADED] = fall_gross, fall_traded
-    found[C_TROUGH_GROSS], found[C_TROUGH_TRADED] = trough_gross, trough_traded
-    found[C_LIMIT] = limit
+            lots, cash, traded = found[C_LOTS], found[C_CASH], found[C_TRADED]
+            too_low, too_high = limit_prices(rules, lots, cost)
+        if series.lows[index] <= too_low or series.highs[index] >= too_high:
+            found[C_LIMIT] = 1
+        gross = cash + lots * series.closes[index]
+        profit = gross - traded * fee
+        if profit > peak:
+            peak, peak_gross, peak_traded = profit, gross, traded
+        elif peak - profit > deepest:
+            deepest = peak - profit
+            found[C_PEAK_GROSS], found[C_PEAK_TRADED] = peak_gross, peak_traded
+            found[C_TROUGH_GROSS], found[C_TROUGH_TRADED] = gross, traded
 
 
 @kernel

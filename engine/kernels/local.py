@@ -45,9 +45,7 @@ def close_bars(market: MarketState, frame: int, venue_ns: int) -> bool:
 
 
 @kernel
-def trade_into_bar(
-    market: MarketState, frame: int, venue_ns: int, ticks: int, lots: int
-) -> bool:
+def trade_into_bar(market: MarketState, frame: int, venue_ns: int, ticks: int, lots: int) -> bool:
     """Add a trade to the bar of its venue time. Returns whether a bar closed."""
     frames = market.bar_scalars[frame]
     period = frames[F_PERIOD_NS]
@@ -92,9 +90,9 @@ def local_trade(market: MarketState, rows: Rows, index: int) -> int:
     scalars[M_VOLUME] += lots
     reasons = WAKE_TRADE
     for frame in range(market.bar_scalars.shape[0]):
-        if market.bar_scalars[frame, F_PERIOD_NS] > 0:
-            if trade_into_bar(market, frame, row["ts_exch_ns"], ticks, lots):
-                reasons |= WAKE_BAR
+        used = market.bar_scalars[frame, F_PERIOD_NS] > 0
+        if used and trade_into_bar(market, frame, row["ts_exch_ns"], ticks, lots):
+            reasons |= WAKE_BAR
     if reasons & WAKE_BAR or scalars[M_QUIET_NS] == NO_ASK:
         note_quiet(market)
     return reasons
@@ -118,9 +116,9 @@ def quiet_bars(market: MarketState, venue_ns: int) -> int:
     reasons = 0
     for frame in range(market.bar_scalars.shape[0]):
         frames = market.bar_scalars[frame]
-        if frames[F_PERIOD_NS] > 0 and frames[F_OPEN] == 1:
-            if close_bars(market, frame, venue_ns - QUIET_CLOSE_NS):
-                reasons |= WAKE_BAR
+        forming = frames[F_PERIOD_NS] > 0 and frames[F_OPEN] == 1
+        if forming and close_bars(market, frame, venue_ns - QUIET_CLOSE_NS):
+            reasons |= WAKE_BAR
     note_quiet(market)
     return reasons
 
@@ -143,9 +141,9 @@ def local_depth(book: Int64s, scalars: Int64s, kind: int, side: int, ticks: int,
         best = scalars[M_BEST_ASK]
         before = set_ask(book, scalars, ticks, lots)
         touched = ticks <= best
-    if scalars[M_READY] == 0:
-        if scalars[M_BEST_BID] != NO_BID and scalars[M_BEST_ASK] != NO_ASK:
-            scalars[M_READY] = 1
+    has_both = scalars[M_BEST_BID] != NO_BID and scalars[M_BEST_ASK] != NO_ASK
+    if scalars[M_READY] == 0 and has_both:
+        scalars[M_READY] = 1
     if touched and before != lots:
         scalars[M_TOP_VERSION] += 1
         return WAKE_TOP

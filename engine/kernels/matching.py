@@ -373,9 +373,7 @@ def trigger_stops(ex: ExchangeState, now_ns: int, ticks: int) -> None:
 
 
 @kernel
-def update_queue(
-    ex: ExchangeState, which: int, ticks: int, before: int, after: int
-) -> None:
+def update_queue(ex: ExchangeState, which: int, ticks: int, before: int, after: int) -> None:
     model, power = ex.control[X_QUEUE_MODEL], ex.queue[0]
     for index in range(ex.control[X_BUYS + which]):
         slot = ex.live[which, index]
@@ -420,7 +418,7 @@ def exchange_run(
         venue_ns = row["ts_exch_ns"]
         if index > 0 and venue_ns < now_ns:
             venue_ns = now_ns
-        if venue_ns > until_ns or venue_ns >= before_ns and venue_ns > now_ns:
+        if venue_ns > until_ns or (venue_ns >= before_ns and venue_ns > now_ns):
             break
         now_ns = venue_ns
         index += 1

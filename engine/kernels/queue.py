@@ -32,7 +32,7 @@ def on_trade(fronts: Float64s, slot: int, lots: int) -> int:
     """Called for each trade at the order's price. Returns the lots that reach the order."""
     fronts[slot, 0] -= lots
     fronts[slot, 1] += lots
-    reached = int(round(-fronts[slot, 0]))
+    reached = round(-fronts[slot, 0])
     if reached <= 0:
         return 0
     fronts[slot, 0] = 0.0

@@ -139,7 +139,7 @@ class SimExchange:
 
     def _next_rows(self) -> k.Rows | None:
         rows = self._source.next_block()
-        if rows is None or not self._feed_shifts and not self._scenario.feed_latency_ns:
+        if rows is None or not (self._feed_shifts or self._scenario.feed_latency_ns):
             return rows
         if self._feed_shifts:
             return with_feed_latency(rows, self._scenario.feed_latency_ns) if len(rows) else rows
@@ -253,9 +253,7 @@ class SimExchange:
             return r.FillReport(fill=self._fill(exch_ns, ticks, lots, maker, ahead), **fields)
         if kind == k.ANSWER_ACCEPT:
             venue_order_id = f"s{self._report_seq}"
-            return r.AcceptReport(
-                venue_order_id=venue_order_id, queue_ahead_lots=ahead, **fields
-            )
+            return r.AcceptReport(venue_order_id=venue_order_id, queue_ahead_lots=ahead, **fields)
         if kind == k.ANSWER_CANCEL:
             return r.CancelReport(**fields)
         if kind == k.ANSWER_EXPIRE:

@@ -97,12 +97,13 @@ class TradingMachine(RuleBasedStateMachine):
     def reservations_are_what_live_orders_could_add(self) -> None:
         state = self.desk.trader.state
         exposure = state.exposure[self.desk.id]
-        open_lots = {side: 0 for side in Side}
+        open_lots = dict.fromkeys(Side, 0)
         for order in state.orders.values():
             assert order.is_live
             if not order.spec.reduce_only:
                 open_lots[order.spec.side] += order.leaves_lots
-        assert (exposure.buy_lots, exposure.sell_lots) == (open_lots[Side.BUY], open_lots[Side.SELL])
+        reserved = (exposure.buy_lots, exposure.sell_lots)
+        assert reserved == (open_lots[Side.BUY], open_lots[Side.SELL])
         by_bot = {key for orders in state.orders_by_bot.values() for key in orders}
         assert by_bot == set(state.orders)
 

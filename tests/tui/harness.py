@@ -72,7 +72,14 @@ class Person:
     async def wait(self, ms: int) -> None:
         """Let time pass, with a living engine: pictures stay fresh."""
         self._pass(ms)
-        await self.pilot.pause()
+        await self._settle()
+
+    async def _settle(self) -> None:
+        """Until every pane that should be on the screen has been laid out and painted."""
+        for _ in range(50):
+            await self.pilot.pause()
+            if not self.app.screen_stack or all(pane.text() for pane in self.app.main.panes):
+                return
 
     def _pass(self, ms: int) -> None:
         self.clock.pass_ms(ms)
@@ -82,7 +89,7 @@ class Person:
     async def look(self) -> None:
         """Let the app poll and paint."""
         self.app.poll()
-        await self.pilot.pause()
+        await self._settle()
 
     async def arm(self) -> None:
         await self.press("f4", "f4")
