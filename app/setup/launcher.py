@@ -39,35 +39,46 @@ def launch(argv: Sequence[str], *, installed: bool = False) -> int:
     `installed`: called as the console command that some installer has made.
     """
     environment = Environment(CHECKOUT)
+    try:
+        is_here = _is_at_home(environment, installed)
+        _prepare(environment, argv, is_here)
+    except SetupError as error:
+        print_error(error)
+    except OSError as error:
+        print_error(failures.from_os_error(error, CHECKOUT))
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  One line here, the rest in a file.
+        print_error(failures.unforeseen(error, _keep_traceback()))
+    else:
+        return _run_here(argv) if is_here else _hand_over(environment, argv)
+    return ExitCode.CONFIG
+
+
+def _is_at_home(environment: Environment, installed: bool) -> bool:
+    """Whether this very process can be the command line."""
+    return (
+        installed
+        or getattr(sys, "frozen", False)
+        or not environment.lock_file("base").is_file()  # No checkout: a copy some installer made.
+        or environment.is_current()
+        or _has_libraries()
+    )
+
+
+def _prepare(environment: Environment, argv: Sequence[str], is_here: bool) -> None:
+    """Have what the command needs in `.venv`, or raise SetupError."""
     command, _ = split_command(argv)
     sets = SETS.get(command or "", ["base"])
-    try:
-        if not environment.lock_file("base").is_file() or getattr(sys, "frozen", False):
-            return _run_here(argv)
-        if environment.is_current():
-            if command != "warm" and environment.missing(sets):
-                raise SetupError(
-                    f".venv: does not hold what packaging/locks asks for: "
-                    f"run python3 -m app {command or ''} in {CHECKOUT}, it sees to that"
-                )
-            return _run_here(argv)
-        if installed or _has_libraries():
-            return _run_here(argv)
+    if not is_here:
         environment.ensure(sets)
         if command in KERNEL_COMMANDS and not (kernels := KernelCache(environment)).is_hot():
             kernels.warm()
-    except SetupError as error:
-        print_error(error)
-        return ExitCode.CONFIG
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
-    except OSError as error:
-        print_error(failures.from_os_error(error, CHECKOUT))
-        return ExitCode.CONFIG
-    except Exception as error:  # noqa: BLE001  One line here, the rest in a file.
-        print_error(failures.unforeseen(error, _keep_traceback()))
-        return ExitCode.CONFIG
-    return _hand_over(environment, argv)
+    elif environment.is_current() and command != "warm" and environment.missing(sets):
+        raise SetupError(
+            ".venv: does not hold what packaging/locks asks for: "
+            f"run python3 -m app {command or ''} in {CHECKOUT}, it sees to that"
+        )
 
 
 def _run_here(argv: Sequence[str]) -> int:
@@ -79,7 +90,8 @@ def _run_here(argv: Sequence[str]) -> int:
     try:
         from app.cli import main
     except ModuleNotFoundError as error:  # Somebody took a library out of the environment.
-        raise SetupError(failures.missing_library(error.name)) from error
+        print_error(failures.missing_library(error.name))
+        return ExitCode.CONFIG
     return main.main(argv)
 
 

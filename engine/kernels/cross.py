@@ -88,19 +88,19 @@ def cross_difference(sums: Int64s, end: int, fast: int, slow: int) -> int:
 
 @kernel
 def cross_fill(
-    series: CrossSeries, rules: CrossRules, index: int, missing: int, cost: float, found: Int64s
+    whole: Int64s, open_ticks: int, depth: int, missing: int, cost: float, found: Int64s
 ) -> tuple[int, int, float]:
-    """Buy (or sell) what is `missing` at decision `index` and book it in `found`.
+    """Buy (or sell) what is `missing`, at most `depth`, and book it in `found`.
 
     `cost` is what the open position has cost, a positive float: it only serves the account limits.
     Returns (lots filled, ticks, new cost).
     """
     sign = 1 if missing > 0 else -1
-    ticks = series.opens[index] + sign * rules.whole[R_SLIP]
+    ticks = open_ticks + sign * whole[R_SLIP]
     wish = sign * missing
-    if wish * ticks < rules.whole[R_ORDER_MIN] or wish * ticks > rules.whole[R_ORDER_MAX]:
+    if wish * ticks < whole[R_ORDER_MIN] or wish * ticks > whole[R_ORDER_MAX]:
         found[C_LIMIT] = 1
-    size = min(wish, series.depths[index])
+    size = min(wish, depth)
     held = found[C_LOTS]
     closing = min(size, abs(held)) if held * sign < 0 else 0
     if closing > 0:
@@ -114,9 +114,9 @@ def cross_fill(
 
 
 @kernel
-def limit_prices(rules: CrossRules, lots: int, cost: float) -> tuple[float, float]:
+def limit_prices(shares: Float64s, lots: int, cost: float) -> tuple[float, float]:
     """Prices at or beyond which the account limits would close the position; none if flat."""
-    loss, gain = rules.shares[S_LOSS], rules.shares[S_GAIN]
+    loss, gain = shares[S_LOSS], shares[S_GAIN]
     if lots > 0:
         return cost / lots * (1.0 - loss), cost / lots * (1.0 + gain)
     if lots < 0:
@@ -133,12 +133,13 @@ def cross_one(
     `trades` int64[k, TRADE_COLUMNS] takes the first k fills. The deepest fall of the profit
     is looked for at every close.
     """
-    fee, sums, ends = rules.shares[S_FEE], series.sums, series.ends
-    long_lots, short_lots = rules.whole[R_LONG], rules.whole[R_SHORT]
+    sums, ends, whole, shares = series.sums, series.ends, rules.whole, rules.shares
+    long_lots, short_lots, fee = whole[R_LONG], whole[R_SHORT], shares[S_FEE]
     found[:] = 0
     lots, cash, traded, cost = 0, 0, 0, 0.0
-    too_low, too_high = limit_prices(rules, lots, cost)
-    peak, peak_gross, peak_traded, deepest = 0.0, 0, 0, 0.0
+    too_low, too_high = limit_prices(shares, lots, cost)
+    peak, peak_gross, peak_traded = 0.0, 0, 0
+    deepest, from_gross, from_traded, to_gross, to_traded = 0.0, 0, 0, 0, 0
     for index in range(np.searchsorted(ends, slow), len(ends)):
         difference = cross_difference(sums, ends[index], fast, slow)
         missing = 0
@@ -148,13 +149,15 @@ def cross_one(
             missing = -short_lots - lots
         if missing != 0 and series.depths[index] > 0:
             fills = found[C_FILLS]
-            filled, ticks, cost = cross_fill(series, rules, index, missing, cost, found)
+            filled, ticks, cost = cross_fill(
+                whole, series.opens[index], series.depths[index], missing, cost, found
+            )
             if fills < trades.shape[0]:
                 trades[fills, D_DECISION] = index
                 trades[fills, D_LOTS] = filled
                 trades[fills, D_TICKS] = ticks
             lots, cash, traded = found[C_LOTS], found[C_CASH], found[C_TRADED]
-            too_low, too_high = limit_prices(rules, lots, cost)
+            too_low, too_high = limit_prices(shares, lots, cost)
         if series.lows[index] <= too_low or series.highs[index] >= too_high:
             found[C_LIMIT] = 1
         gross = cash + lots * series.closes[index]
@@ -163,8 +166,10 @@ def cross_one(
             peak, peak_gross, peak_traded = profit, gross, traded
         elif peak - profit > deepest:
             deepest = peak - profit
-            found[C_PEAK_GROSS], found[C_PEAK_TRADED] = peak_gross, peak_traded
-            found[C_TROUGH_GROSS], found[C_TROUGH_TRADED] = gross, traded
+            from_gross, from_traded = peak_gross, peak_traded
+            to_gross, to_traded = gross, traded
+    found[C_PEAK_GROSS], found[C_PEAK_TRADED] = from_gross, from_traded
+    found[C_TROUGH_GROSS], found[C_TROUGH_TRADED] = to_gross, to_traded
 
 
 @kernel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from textual.events import Key
@@ -120,3 +120,17 @@ async def at_terminal(
         person = Person(app, pilot)
         await person.look()
         yield person
+
+
+def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
+    """For snapshots: press `keys` and wait until all is painted."""
+
+    async def prepare(pilot: Pilot[None]) -> None:
+        assert isinstance(pilot.app, PilothouseApp)
+        person = Person(pilot.app, pilot)
+        await person.look()
+        for key in keys:
+            await person.send(key)
+        await person.look()
+
+    return prepare

@@ -8,21 +8,21 @@ from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
 from engine.domain.snapshots import Mode
 from tests.support.session import a_bot, a_position, a_snapshot
-from tests.tui.harness import NARROW, WIDE, an_app
+from tests.tui.harness import NARROW, WIDE, an_app, pressing
 
 
 @pytest.mark.parametrize("palette", ["colour-blind", "mono"])
 def test_home_wide(snap_compare: Any, palette: str) -> None:
-    assert snap_compare(an_app(palette=palette), terminal_size=WIDE)
+    assert snap_compare(an_app(palette=palette), terminal_size=WIDE, run_before=pressing())
 
 
 def test_home_narrow(snap_compare: Any) -> None:
-    assert snap_compare(an_app(), terminal_size=NARROW)
+    assert snap_compare(an_app(), terminal_size=NARROW, run_before=pressing())
 
 
 @pytest.mark.parametrize("view", ["1", "3", "4"])
 def test_views_narrow(snap_compare: Any, view: str) -> None:
-    assert snap_compare(an_app(), terminal_size=NARROW, press=[view])
+    assert snap_compare(an_app(), terminal_size=NARROW, run_before=pressing(view))
 
 
 def test_trouble_wide(snap_compare: Any) -> None:
@@ -39,20 +39,20 @@ def test_trouble_wide(snap_compare: Any) -> None:
         ],
         positions=[a_position("grid", -12)],
     )
-    assert snap_compare(an_app(snapshot), terminal_size=WIDE)
+    assert snap_compare(an_app(snapshot), terminal_size=WIDE, run_before=pressing())
 
 
 def test_ticket_narrow(snap_compare: Any) -> None:
-    assert snap_compare(an_app(), terminal_size=NARROW, press=["t"])
+    assert snap_compare(an_app(), terminal_size=NARROW, run_before=pressing("t"))
 
 
 def test_palette_wide(snap_compare: Any) -> None:
-    assert snap_compare(an_app(), terminal_size=WIDE, press=["ctrl+p"])
+    assert snap_compare(an_app(), terminal_size=WIDE, run_before=pressing("ctrl+p"))
 
 
 def test_too_small(snap_compare: Any) -> None:
-    assert snap_compare(an_app(), terminal_size=(60, 18))
+    assert snap_compare(an_app(), terminal_size=(60, 18), run_before=pressing())
 
 
 def test_ascii_narrow(snap_compare: Any) -> None:
-    assert snap_compare(an_app(ascii_only=True), terminal_size=NARROW, press=["1"])
+    assert snap_compare(an_app(ascii_only=True), terminal_size=NARROW, run_before=pressing("1"))
