@@ -17,10 +17,12 @@ _ASK = "\x1b[6n"
 _IN_FLIGHT_MAX = 2
 _QUEUE_MAX = 4
 """Writes waiting in Textual's writer thread; its own limit of 30 blocks the event loop."""
-_LOST_NS = 10_000_000_000
-"""A terminal that has not answered for this long is not going to: stop asking it."""
+_LOST_NS = 1_000_000_000
+"""A terminal that has never answered gets its next frames after this long all the same."""
+_REASK_NS = 5_000_000_000
+"""One that has answered before may have lost the question: ask again after this long."""
 _SILENT_MAX = 3
-"""Silences after which the terminal is taken not to answer at all."""
+"""Silences after which it is taken for one that cannot answer, and is not asked any more."""
 
 
 class FrameFlow:
@@ -39,9 +41,10 @@ class FrameFlow:
         queue = writer_queue(self._app)
         if queue is not None and queue.qsize() > _QUEUE_MAX:
             return False
-        if self._asked_ns and now_ns - self._asked_ns[0] > _LOST_NS and not self._has_answered:
+        patience_ns = _REASK_NS if self._has_answered else _LOST_NS
+        if self._asked_ns and now_ns - self._asked_ns[0] > patience_ns:
             self._asked_ns.clear()
-            self._silences += 1
+            self._silences += not self._has_answered
         return len(self._asked_ns) < _IN_FLIGHT_MAX
 
     def painted(self, now_ns: int) -> None:
@@ -50,6 +53,7 @@ class FrameFlow:
             self._asked_ns.append(now_ns)
 
     def answered(self, now_ns: int) -> None:
+        self._silences = 0
         if self._asked_ns:
             self.lag_ms = (now_ns - self._asked_ns.pop(0)) // 1_000_000
             self._has_answered = True

@@ -122,12 +122,20 @@ class Pane(Lines, can_focus=True):
             return
         wall = self.region.x > 0
         inner = Size(width - wall - 1, height - 1)
-        picture = self.draw(desk, now_ns, inner)
+        picture = self._drawn(desk, now_ns, inner)
         lines = [self._title_bar(picture, width, wall)]
         edge = Cell(f"{self.look.glyphs.wall} " if wall else " ", "rule")
         lines += [(edge, *line) for line in picture.lines[: inner.height]]
         lines += [(edge,)] * (inner.height - len(lines) + 1)
         self.paint(lines)
+
+    def _drawn(self, desk: Desk, now_ns: int, size: Size) -> Picture:
+        try:
+            return self.draw(desk, now_ns, size)
+        except Exception as error:  # noqa: BLE001
+            # One broken pane must not take the screen, and with it the kill switch, away.
+            words = f" this pane failed: {type(error).__name__}: {error}"
+            return Picture(self.key, [(Cell(words, "alert"),)])
 
     def _title_bar(self, picture: Picture, width: int, wall: bool) -> Line:
         """`╭─ bots 2 ─────────────── note ─`, brighter while focused."""

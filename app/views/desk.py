@@ -172,6 +172,8 @@ class Desk:
             return None
         view = self.view(pane, now_ns, key_ns)
         self.last_key_ns = key_ns
+        if action is None and key == "ctrl+c":
+            self.say(f"{self.keymap.label(ACTIONS['quit'])} leaves", "note", now_ns)
         if action is not None:
             action = resolve(action, view)
             if action.id == "disarm" and self.gestures.drop():

@@ -9,10 +9,10 @@ against a trend, and being filled just before the price moves on (adverse select
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Annotated, ClassVar
 
-from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.domain.order import Order, Pending, Side, TimeInForce
 from engine.ports import strategy as api
@@ -28,7 +28,7 @@ class GridParams(api.Params, frozen=True, kw_only=True):
     ] = Decimal("0.05")
     interval_ticks: Annotated[int, Knob("distance of levels", ge=1, le=100_000)] = 10
     half_spread_ticks: Annotated[
-        Decimal, Knob("mid to first level, in half ticks", ge=0, le=100_000)
+        Decimal, Knob("from the mid to the first level", ge=0, le=100_000)
     ] = Decimal(20)
     qty: Annotated[Decimal, Knob("size of each order", gt=0)] = Decimal("0.005")
     every_ms: Annotated[int, Knob("how often it looks", ge=1, le=3_600_000)] = 100
@@ -42,16 +42,12 @@ class Grid(Strategy):
     def __init__(self, params: api.Params, instrument: Instrument) -> None:
         assert isinstance(params, GridParams)
         self.levels = params.levels
-        self.interval = params.interval_ticks
+        self.tick = float(instrument.tick)
+        self.interval = params.interval_ticks * self.tick
+        self.half_spread = float(params.half_spread_ticks) * self.tick
         self.lots = instrument.lots(params.qty, "qty")
         self.max_lots = instrument.lots(params.max_position, "max_position")
         self.min_lots = -self.max_lots if instrument.can_short else 0
-        twice = params.half_spread_ticks * 2
-        if twice != int(twice):
-            raise BadInput(
-                "half_spread_ticks", str(params.half_spread_ticks), "use multiples of 0.5"
-            )
-        self.half_spread_x2 = int(twice)
         self.every_ms = params.every_ms
 
     @property
@@ -61,7 +57,7 @@ class Grid(Strategy):
     def on_timer(self, ctx: Context) -> None:
         if not ctx.is_ready:
             return
-        bids, asks = self.wanted(ctx.best_bid + ctx.best_ask, ctx.position_lots)
+        bids, asks = self.wanted(ctx.best_bid, ctx.best_ask, ctx.position_lots)
         resting = ctx.orders
         taken = {order.spec.price_ticks for order in resting.values()}
         for order in list(resting.values()):
@@ -78,24 +74,28 @@ class Grid(Strategy):
         if placed:
             ctx.explain(f"{placed} quotes around {ctx.instrument.price(ctx.best_bid)}")
 
-    def wanted(self, mid_x2: int, position_lots: int) -> tuple[range, range]:
-        """Prices in ticks to bid and to ask at; `mid_x2` is best bid + best ask.
+    def wanted(
+        self, best_bid: int, best_ask: int, position_lots: int
+    ) -> tuple[list[int], list[int]]:
+        """Prices in ticks to bid and to ask at, best first.
 
-        In whole numbers, so that no rounding of a binary float can shift a level by a tick:
-        floor((mid - half spread) / interval) and ceil((mid + half spread) / interval).
+        floor((mid - half spread) / interval) and ceil((mid + half spread) / interval), in binary
+        floating point like everybody's notebook: where the quotient is a whole number the last
+        bit decides between two neighbouring levels. These are decisions, not money.
         """
-        step = self.interval
-        first_bid = (mid_x2 - self.half_spread_x2) // (2 * step) * step
-        first_ask = -((-mid_x2 - self.half_spread_x2) // (2 * step)) * step
-        bids = asks = self.levels
-        if position_lots >= self.max_lots:
-            bids = 0
-        if position_lots <= self.min_lots:
-            asks = 0
-        return (
-            range(first_bid, first_bid - bids * step, -step),
-            range(first_ask, first_ask + asks * step, step),
-        )
+        mid = (best_bid * self.tick + best_ask * self.tick) / 2.0
+        bid = math.floor((mid - self.half_spread) / self.interval) * self.interval
+        ask = math.ceil((mid + self.half_spread) / self.interval) * self.interval
+        bids, asks = [], []
+        if position_lots < self.max_lots:
+            for _ in range(self.levels):
+                bids.append(round(bid / self.tick))
+                bid -= self.interval
+        if position_lots > self.min_lots:
+            for _ in range(self.levels):
+                asks.append(round(ask / self.tick))
+                ask += self.interval
+        return bids, asks
 
 
 def is_cancellable(order: Order) -> bool:

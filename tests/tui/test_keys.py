@@ -254,5 +254,6 @@ async def test_leaving_takes_two_taps_and_says_what_goes_on() -> None:
 
 async def test_ctrl_c_and_ctrl_q_do_not_leave() -> None:
     async with at_terminal() as person:
-        await person.press("ctrl+c", "ctrl+q")
+        await person.press("ctrl+q", "ctrl+c")
         assert not person.app._exit
+        assert "Q Q leaves" in person.last_line()

@@ -6,6 +6,7 @@ from app.views.cells import text_width
 from tests.support.session import a_snapshot
 from tests.tui.harness import NARROW, WIDE, at_terminal
 from ui_tui.widgets.bots import BotsPane
+from ui_tui.widgets.chart import ChartPane
 from ui_tui.widgets.log import LogPane
 
 VIEWS = {
@@ -114,6 +115,18 @@ async def test_nothing_is_painted_when_nothing_changed() -> None:
     async with at_terminal(WIDE) as person:
         painted = sum(pane.paint(pane._lines) for pane in person.app.main.panes)
         assert painted == 0
+
+
+async def test_a_broken_pane_leaves_the_rest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("oops [b]")
+
+    async with at_terminal(WIDE) as person:
+        monkeypatch.setattr(ChartPane, "draw", fail)
+        await person.wait(1_100)
+        assert "this pane failed: ZeroDivisionError: oops [b]" in person.pane(ChartPane)
+        await person.press("f12", "f12")
+        assert len(person.session.commands) == 1
 
 
 async def test_waiting_for_the_first_picture() -> None:

@@ -1,0 +1,335 @@
+"""The simulated exchange once more, as simply as it can be said: dicts, lists and sentences.
+
+Written from the rules, not from the kernels, and slow on purpose. Tests hold `engine.sim` against
+it. Times in ns, prices in ticks, quantities in lots; a side is 1 (buy, bid) or -1 (sell, ask).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+BUY, SELL = 1, -1
+
+
+class Row(NamedTuple):
+    """What happened in the market: kind is `depth`, `trade` or `clear`."""
+
+    venue_ns: int
+    local_ns: int
+    kind: str
+    side: int
+    ticks: int
+    lots: int
+
+
+class Said(NamedTuple):
+    """One answer of the exchange."""
+
+    word: str
+    order_id: str
+    venue_ns: int
+    received_ns: int
+    ticks: int = 0
+    lots: int = 0
+    is_maker: bool = False
+    ahead: int = -1
+    reason: str = ""
+
+
+@dataclass
+class Ask:
+    """A request of ours: a new order, or the cancellation of one."""
+
+    order_id: str
+    is_cancel: bool = False
+    side: int = BUY
+    lots: int = 0
+    ticks: int = 0
+    """0: a market order."""
+    kind: str = "limit"
+    tif: str = "gtc"
+    trigger: int = 0
+    reduce_only: bool = False
+    owner: str = "a"
+
+
+class NaiveBook:
+    """Two dicts of levels. What is crossed by something newer is no longer the best, but it stays
+    in the dict and is found again when the search for the next best comes past it."""
+
+    def __init__(self, base: int = -(1 << 60), window: int = 1 << 61) -> None:
+        self.base = base
+        self.window = window
+        self.levels: dict[int, dict[int, int]] = {BUY: {}, SELL: {}}
+        self.best: dict[int, int | None] = {BUY: None, SELL: None}
+
+    def is_inside(self, ticks: int) -> bool:
+        return self.base <= ticks < self.base + self.window
+
+    def is_better(self, side: int, ticks: int) -> bool:
+        best = self.best[side]
+        return best is None or (ticks - best) * side > 0
+
+    def next_worse(self, side: int, ticks: int) -> int | None:
+        worse = [level for level in self.levels[side] if (ticks - level) * side > 0]
+        return max(worse, key=lambda level: level * side, default=None)
+
+    def set(self, side: int, ticks: int, lots: int) -> None:
+        if not self.is_inside(ticks):
+            return
+        self.levels[side].pop(ticks, None)
+        if lots == 0:
+            if self.best[side] == ticks:
+                self.best[side] = self.next_worse(side, ticks)
+            return
+        self.levels[side][ticks] = lots
+        if not self.is_better(side, ticks):
+            return
+        self.best[side] = ticks
+        other = self.best[-side]
+        if other is not None and (ticks - other) * side >= 0:
+            self.best[-side] = self.next_worse(-side, ticks)
+        self._recentre_if_near_edge(ticks)
+
+    def _recentre_if_near_edge(self, ticks: int) -> None:
+        edge = self.window // 8
+        if edge <= ticks - self.base < self.window - edge:
+            return
+        self.base = ticks - self.window // 2
+        for side in (BUY, SELL):
+            for level in list(self.levels[side]):
+                if not self.is_inside(level):
+                    del self.levels[side][level]
+            best = self.best[side]
+            if best is not None and not self.is_inside(best):
+                self.best[side] = None
+
+    def clear(self, side: int, ticks: int) -> None:
+        """Everything from the best of the side to `ticks` is gone, and what was better too."""
+        for level in list(self.levels[side]):
+            if (level - ticks) * side >= 0:
+                del self.levels[side][level]
+        best = self.best[side]
+        if best is not None and (best - ticks) * side >= 0:
+            self.best[side] = self.next_worse(side, ticks)
+
+
+@dataclass
+class NaiveOrder:
+    ask: Ask
+    leaves: int
+    state: str = "sent"
+    ahead: int = -1
+    """Displayed lots at the level when it joined."""
+    front: float = 0.0
+    """Displayed lots ahead of it now; our own orders ahead are counted by `trade_at`."""
+    traded: float = 0.0
+    """Lots traded at its price since the last depth row of the level."""
+
+
+@dataclass
+class NaiveExchange:
+    entry_ns: int
+    response_ns: int
+    whole_fills: bool = False
+    power: int = 0
+    """0: the risk-averse queue."""
+    book: NaiveBook = field(default_factory=NaiveBook)
+    orders: dict[str, NaiveOrder] = field(default_factory=dict)
+    resting: list[NaiveOrder] = field(default_factory=list)
+    """Oldest first."""
+    stops: list[NaiveOrder] = field(default_factory=list)
+    positions: dict[str, int] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
+    now_ns: int = 0
+
+    def run(self, rows: Sequence[Row], requests: Sequence[tuple[int, Ask]]) -> list[Said]:
+        """At one instant the market comes first, then our requests in the order of sending."""
+        events: list[tuple[int, int, int, Row | Ask]] = [
+            (row.venue_ns, 0, number, row) for number, row in enumerate(rows)
+        ]
+        events += [
+            (sent_ns + self.entry_ns, 1, number, ask)
+            for number, (sent_ns, ask) in enumerate(requests)
+        ]
+        for self.now_ns, _, _, what in sorted(events, key=lambda event: event[:3]):
+            if isinstance(what, Ask):
+                self.cancel(what.order_id) if what.is_cancel else self.arrive(what)
+            elif what.kind == "trade":
+                self.trade(what.side, what.ticks, what.lots)
+            elif what.kind == "clear":
+                self.book.clear(what.side, what.ticks)
+            else:
+                self.depth(what.side, what.ticks, what.lots)
+        return self.said
+
+    def say(self, word: str, order: NaiveOrder, **details: object) -> None:
+        last_ns = self.said[-1].received_ns if self.said else 0
+        received_ns = max(last_ns, self.now_ns + self.response_ns)
+        fields = {"order_id": order.ask.order_id, "received_ns": received_ns, **details}
+        self.said.append(Said(word, venue_ns=self.now_ns, **fields))  # type: ignore[arg-type]
+
+    def end(self, order: NaiveOrder, reason: str) -> None:
+        order.state = "done"
+        self.say("Expire", order, reason=reason)
+
+    # -- the market -----------------------------------------------------------------------------
+
+    def depth(self, side: int, ticks: int, lots: int) -> None:
+        before = self.book.levels[side].get(ticks, 0)
+        improves = lots > 0 and self.book.is_better(side, ticks)
+        self.book.set(side, ticks, lots)
+        for order in self.resting:
+            if (order.ask.side, order.ask.ticks) == (side, ticks):
+                self.move_queue(order, before, lots)
+        if improves:
+            # A quote of the other side at our price or beyond would have met us.
+            for order in list(self.resting):
+                if order.ask.side == -side and (ticks - order.ask.ticks) * side >= 0:
+                    self.fill_resting(order, order.leaves)
+        self.forget_done()
+
+    def move_queue(self, order: NaiveOrder, before: int, after: int) -> None:
+        if not self.power:
+            order.front = min(order.front, after)
+            return
+        change = before - after - order.traded
+        order.traded = 0.0
+        if change < 0:
+            order.front = min(order.front, after)
+            return
+        front, back = order.front, before - order.front
+        ahead_weight, back_weight = front**self.power, back**self.power
+        if ahead_weight + back_weight == 0:
+            order.front = after
+            return
+        behind = back_weight / (back_weight + ahead_weight)
+        moved = front - (1.0 - behind) * change + min(back - behind * change, 0.0)
+        order.front = max(0.0, min(moved, after))
+
+    def trade(self, aggressor: int, ticks: int, lots: int) -> None:
+        used = 0
+        for order in list(self.resting):
+            if order.ask.side == aggressor:
+                continue
+            through = (ticks - order.ask.ticks) * aggressor
+            if through > 0:
+                self.fill_resting(order, order.leaves)
+            elif through == 0:
+                used += self.trade_at(order, lots, used)
+        self.forget_done()
+        for order in list(self.stops):
+            if (ticks - order.ask.trigger) * order.ask.side >= 0:
+                self.stops.remove(order)
+                self.say("Trigger", order)
+                self.work(order, is_new=False)
+
+    def trade_at(self, order: NaiveOrder, lots: int, used: int) -> int:
+        """Of `lots` traded at its price, own orders before it took `used`. Returns what it took."""
+        order.front -= lots - used
+        order.traded += lots
+        reached = max(0, int(-order.front + 0.5))
+        order.front = max(0.0, order.front)
+        if reached == 0:
+            return 0
+        took = min(order.leaves, reached)
+        self.fill_resting(order, order.leaves if self.whole_fills else took)
+        return took
+
+    def forget_done(self) -> None:
+        self.resting = [order for order in self.resting if order.state == "resting"]
+
+    # -- fills ----------------------------------------------------------------------------------
+
+    def reducible(self, order: NaiveOrder) -> int:
+        position = self.positions.get(order.ask.owner, 0)
+        return abs(position) if position * order.ask.side < 0 else 0
+
+    def fill(self, order: NaiveOrder, ticks: int, lots: int, *, is_maker: bool) -> None:
+        order.leaves -= lots
+        owner = order.ask.owner
+        self.positions[owner] = self.positions.get(owner, 0) + lots * order.ask.side
+        if order.leaves == 0:
+            order.state = "done"
+        ahead = order.ahead if is_maker else -1
+        self.say("Fill", order, ticks=ticks, lots=lots, is_maker=is_maker, ahead=ahead)
+
+    def fill_resting(self, order: NaiveOrder, lots: int) -> None:
+        if order.ask.reduce_only:
+            lots = min(lots, self.reducible(order))
+        if lots:
+            self.fill(order, order.ask.ticks, lots, is_maker=True)
+        if order.ask.reduce_only and order.leaves and not self.reducible(order):
+            self.end(order, "reduce-only")
+
+    # -- our requests -----------------------------------------------------------------------------
+
+    def arrive(self, ask: Ask) -> None:
+        order = self.orders[ask.order_id] = NaiveOrder(ask, ask.lots)
+        if ask.trigger:
+            order.state = "parked"
+            self.stops.append(order)
+            self.say("Accept", order)
+        else:
+            self.work(order, is_new=True)
+
+    def within_reach(self, order: NaiveOrder) -> list[int]:
+        """Levels of the other side that it may take, best first."""
+        side, found = order.ask.side, []
+        ticks = self.book.best[-side]
+        while ticks is not None and (
+            order.ask.ticks == 0 or (order.ask.ticks - ticks) * side >= 0
+        ):
+            found.append(ticks)
+            ticks = self.book.next_worse(-side, ticks)
+        return found
+
+    def work(self, order: NaiveOrder, *, is_new: bool) -> None:
+        ask, other = order.ask, self.book.levels[-order.ask.side]
+        reach = self.within_reach(order)
+        allowed = self.reducible(order) if ask.reduce_only else order.leaves
+        if allowed == 0:
+            return self.end(order, "reduce-only")
+        if ask.tif == "post_only" and reach:
+            return self.end(order, "post-only")
+        if ask.tif == "fok" and min(allowed, sum(other[t] for t in reach)) < order.leaves:
+            return self.end(order, "fok")
+        may_rest = ask.ticks != 0 and ask.tif in ("gtc", "post_only")
+        if may_rest and not reach:
+            self.rest(order)
+        if is_new:
+            self.say("Accept", order, ahead=order.ahead)
+        self.take(order, reach, min(allowed, order.leaves))
+        if order.state in ("done", "resting"):
+            return None
+        if ask.reduce_only and not self.reducible(order):
+            return self.end(order, "reduce-only")
+        return self.rest(order) if may_rest else self.end(order, "ioc")
+
+    def take(self, order: NaiveOrder, reach: list[int], wanted: int) -> None:
+        side = order.ask.side
+        for ticks in reach:
+            held = self.book.levels[-side][ticks]
+            lots = min(held, wanted)
+            wanted -= lots
+            if lots:
+                self.fill(order, ticks, lots, is_maker=False)
+                self.book.set(-side, ticks, held - lots)
+
+    def rest(self, order: NaiveOrder) -> None:
+        order.state = "resting"
+        order.ahead = self.book.levels[order.ask.side].get(order.ask.ticks, 0)
+        order.front = float(order.ahead)
+        self.resting.append(order)
+
+    def cancel(self, order_id: str) -> None:
+        order = self.orders.get(order_id) or NaiveOrder(Ask(order_id), 0, "done")
+        if order.state not in ("resting", "parked"):
+            self.say("CancelReject", order, reason="not working")
+            return
+        order.state = "done"
+        self.stops = [stop for stop in self.stops if stop is not order]
+        self.forget_done()
+        self.say("Cancel", order)

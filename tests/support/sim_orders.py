@@ -1,0 +1,220 @@
+"""The same random market and requests for `SimExchange` and for `NaiveExchange`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from engine.domain import reports as r
+from engine.domain.order import OrderSpec, OrderType, Side, TimeInForce
+from engine.kernels import layout as k
+from engine.ports.rows import RowSource
+from engine.ports.venue import Cancel, Submit, VenueRequest
+from engine.sim.exchange import SimExchange
+from engine.sim.scenario import FillMode, QueueModel, Scenario
+from tests.support.builders import linear
+from tests.support.naive_exchange import BUY, SELL, Ask, NaiveExchange, Row, Said
+
+MID = 50_000
+KINDS = {"depth": k.ROW_DEPTH, "trade": k.ROW_TRADE, "clear": k.ROW_CLEAR}
+REASONS = {
+    "": "",
+    "post-only: it would have taken": "post-only",
+    "nothing more within its limit": "ioc",
+    "not enough within its limit to fill it whole": "fok",
+    "reduce-only: no position to reduce": "reduce-only",
+    "order is not working": "not working",
+}
+
+
+class Case(NamedTuple):
+    rows: list[Row]
+    requests: list[tuple[int, Ask]]
+    """(sent at, what), in the order of sending."""
+    entry_ns: int
+    response_ns: int
+    whole_fills: bool
+    power: int
+
+    def naive(self) -> list[Said]:
+        exchange = NaiveExchange(self.entry_ns, self.response_ns, self.whole_fills, self.power)
+        return exchange.run(self.rows, self.requests)
+
+    def scenario(self) -> Scenario:
+        model = QueueModel(code=k.QUEUE_POWER_PROB, power=self.power)
+        return Scenario(
+            entry_latency_ns=self.entry_ns,
+            response_latency_ns=self.response_ns,
+            queue=model if self.power else QueueModel(),
+            fills=FillMode.WHOLE if self.whole_fills else FillMode.PARTIAL,
+        )
+
+
+# -- chance ------------------------------------------------------------------------------------
+
+_ROWS = st.tuples(
+    st.integers(0, 3),  # ns since the row before, on our clock
+    st.integers(0, 4),  # ns it was under way: the venue's stamps may run backward
+    st.sampled_from(["depth"] * 8 + ["trade"] * 5 + ["clear"]),
+    st.sampled_from([BUY, SELL]),
+    st.integers(-5, 5),
+    st.integers(0, 12),
+)
+_ORDERS = st.tuples(
+    st.sampled_from(["limit"] * 6 + ["market", "stop", "stop_limit"]),
+    st.sampled_from(["gtc"] * 4 + ["post_only", "ioc", "fok"]),
+    st.sampled_from([BUY, SELL]),
+    st.integers(1, 15),
+    st.integers(-5, 5),
+    st.integers(-4, 4),
+    st.sampled_from([False] * 4 + [True]),
+    st.sampled_from("ab"),
+)
+_REQUESTS = st.tuples(st.integers(0, 6), st.integers(0, 5), st.integers(1, 8), _ORDERS)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    rows = _rows(draw(st.lists(_ROWS, min_size=1, max_size=60)))
+    return Case(
+        rows,
+        _requests(draw(st.lists(_REQUESTS, max_size=25)), rows[0].local_ns),
+        entry_ns=draw(st.integers(0, 5)),
+        response_ns=draw(st.integers(0, 5)),
+        whole_fills=draw(st.booleans()),
+        power=draw(st.integers(0, 3)),
+    )
+
+
+def _rows(drawn: Sequence[tuple[int, int, str, int, int, int]]) -> list[Row]:
+    """First a small book, then what was drawn."""
+    rows = [
+        Row(1000, 1000, "depth", side, MID - side * away, 5) for away in (1, 2) for side in (1, -1)
+    ]
+    now_ns = 1000
+    for gap, delay, kind, side, away, lots in drawn:
+        now_ns += gap
+        lots = max(lots, 1) if kind == "trade" else lots
+        rows.append(Row(now_ns - delay, now_ns, kind, side, MID + away, lots))
+    return rows
+
+
+def _requests(drawn: Sequence[tuple[int, int, int, tuple]], start_ns: int) -> list:  # type: ignore[type-arg]
+    requests: list[tuple[int, Ask]] = []
+    now_ns = start_ns
+    for number, (gap, what, back, order) in enumerate(drawn):
+        now_ns += gap
+        if what == 0:
+            # Of a recent order, or of one that never was.
+            requests.append((now_ns, Ask(f"o{number - back}", is_cancel=True)))
+            continue
+        kind, tif, side, lots, away, trigger, reduce_only, owner = order
+        requests.append(
+            (
+                now_ns,
+                Ask(
+                    f"o{number}",
+                    side=side,
+                    lots=lots,
+                    ticks=MID + away if kind in ("limit", "stop_limit") else 0,
+                    kind=kind,
+                    tif=tif,
+                    trigger=MID + trigger if kind in ("stop", "stop_limit") else 0,
+                    reduce_only=reduce_only,
+                    owner=owner,
+                ),
+            )
+        )
+    return requests
+
+
+# -- the engine's own --------------------------------------------------------------------------
+
+
+def to_array(rows: Sequence[Row]) -> k.Rows:
+    array = np.zeros(len(rows), k.ROW)
+    for index, row in enumerate(rows):
+        fields = (row.venue_ns, row.local_ns, row.ticks, row.lots, KINDS[row.kind], row.side)
+        array[index] = fields
+    return array
+
+
+def to_request(ask: Ask) -> VenueRequest:
+    if ask.is_cancel:
+        return Cancel(client_order_id=ask.order_id)
+    spec = OrderSpec(
+        instrument_id="test.BTCUSDT",
+        side=Side.BUY if ask.side == BUY else Side.SELL,
+        qty_lots=ask.lots,
+        type=OrderType(ask.kind),
+        price_ticks=ask.ticks,
+        trigger_ticks=ask.trigger,
+        tif=TimeInForce(ask.tif),
+        reduce_only=ask.reduce_only,
+    )
+    return Submit(client_order_id=ask.order_id, bot_id=ask.owner, spec=spec)
+
+
+def to_said(report: r.AnyReport) -> Said:
+    word = type(report).__name__.removesuffix("Report")
+    said = Said(word, report.client_order_id, report.venue_ns, report.received_ns)
+    if isinstance(report, r.FillReport):
+        fill = report.fill
+        return said._replace(
+            ticks=fill.price_ticks,
+            lots=fill.lots,
+            is_maker=fill.is_maker,
+            ahead=fill.queue_ahead_lots,
+        )
+    if isinstance(report, r.AcceptReport):
+        return said._replace(ahead=report.queue_ahead_lots)
+    return said._replace(reason=REASONS[getattr(report, "reason", "")])
+
+
+class Blocks(RowSource):
+    """Hands out rows cut at the given places, as far as both clocks allow a cut there."""
+
+    def __init__(self, rows: k.Rows, cuts: Sequence[int]) -> None:
+        self._blocks: list[k.Rows] = []
+        start = 0
+        for cut in sorted({*cuts, len(rows)}):
+            before, after = rows[:cut], rows[cut:]
+            if len(after) and before["ts_exch_ns"].max() > after["ts_exch_ns"].min():
+                continue
+            self._blocks.append(rows[start:cut].copy())
+            start = cut
+
+    def next_block(self) -> k.Rows | None:
+        return self._blocks.pop(0) if self._blocks else None
+
+
+def play(case: Case, steps: Sequence[int] = (), cuts: Sequence[int] = ()) -> list[Said]:
+    """What `SimExchange` says. Between requests the time is cut into `steps` ns, over and over;
+    with `cuts` the rows come in blocks."""
+    rows = to_array(case.rows)
+    source = Blocks(rows, cuts) if cuts else rows
+    return talk(SimExchange(linear(), source, case.scenario()), case.requests, steps)
+
+
+def talk(
+    world: SimExchange, requests: Sequence[tuple[int, Ask]], steps: Sequence[int] = ()
+) -> list[Said]:
+    said: list[Said] = []
+    step = 0
+    waiting = list(requests)
+    while True:
+        until_ns = waiting[0][0] if waiting else 1 << 60
+        if steps and world.now_ns < until_ns:
+            until_ns = min(until_ns, world.now_ns + steps[step % len(steps)])
+            step += 1
+        wake = world.advance(until_ns, 0)
+        said += [to_said(report) for report in world.drain_reports()]
+        if waiting and (wake.ts_ns >= waiting[0][0] or wake.reasons & k.WAKE_END):
+            due = [ask for sent_ns, ask in waiting if sent_ns == waiting[0][0]]
+            world.submit([to_request(ask) for ask in due], waiting[0][0])
+            del waiting[: len(due)]
+        elif wake.reasons & k.WAKE_END:
+            return said
