@@ -32,6 +32,7 @@ from engine.core.clock import Clock, LiveClock
 log = logging.getLogger(__name__)
 
 _TICKS_PER_LIMIT = 8
+_JUMPS = 100
 _IDLE_TICKS = 40
 """Ticks without any guarded block after which the watcher sleeps until it is needed."""
 
@@ -69,6 +70,9 @@ class Watchdog:
         """Number of the newest block."""
         self._running = 0
         """Number of the block that runs now, 0 between blocks."""
+        self._is_held = False
+        self._owed = 0
+        """Block whose interruption was held back."""
         self._firing = 0
         """Block that the watcher is about to interrupt."""
         self._fired = 0
@@ -106,10 +110,29 @@ class Watchdog:
     ) -> None:
         block = self._running
         self._running = 0
+        self._is_held = False
         if self._firing == block:
             self._take_back(block)
         if isinstance(error, StrategyHung) and not error.args:
             error.args = (f"{self._name}: still running after {self._limit_ns / 1e9:g} s",)
+
+    def hold(self) -> None:
+        """Inside a guarded block: from here to `release` the engine's own code runs and must not
+        be cut in half. A shot that is in the air lands in here, before that code has begun."""
+        self._is_held = True
+        block = self._running
+        while block and self._firing == block and self._fired != block:
+            time.sleep(0)
+        if block and self._fired == block:
+            # Fired, but perhaps not arrived: it does at one of the next jumps backwards.
+            for _ in range(_JUMPS):
+                pass
+
+    def release(self) -> None:
+        """Foreign code runs again. An interruption that was held back is waited for, in here."""
+        self._is_held = False
+        while self._owed and self._owed == self._running:
+            time.sleep(self._tick_s / 16)
 
     def _take_back(self, block: int) -> None:
         """Make sure that no shot at `block` is in the air. The shot may land in here."""
@@ -156,6 +179,12 @@ class Watchdog:
         if self._firing == block:
             return
         self._firing = block
+        if self._is_held:
+            # The engine's own code runs: withdraw the announcement, `release` waits for the next.
+            self._owed = block
+            self._firing = 0
+            return
+        self._owed = 0
         if self._running == block:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self._thread_id), ctypes.py_object(StrategyHung)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Protocol
 
 from engine.domain.commands import KillLevel
 from engine.domain.errors import shorten
@@ -26,6 +27,20 @@ class StrategyFlooded(Exception):
     """A strategy asked for more than any sane strategy would in one wake-up."""
 
 
+class Shield(Protocol):
+    """Keeps the watchdog from cutting the engine's own code in half (`core.watchdog`)."""
+
+    def hold(self) -> None: ...
+    def release(self) -> None: ...
+
+
+class NoShield:
+    """Where nothing interrupts."""
+
+    def hold(self) -> None: ...
+    def release(self) -> None: ...
+
+
 class BotContext:
     """Implements `engine.ports.strategy.Context` for one bot."""
 
@@ -36,6 +51,7 @@ class BotContext:
         state: TradingState,
         orders: OrderManager,
         timeframe: str,
+        shield: Shield,
     ) -> None:
         self.instrument = view.instrument
         self.now_ns = 0
@@ -46,6 +62,7 @@ class BotContext:
         self._state = state
         self._orders = orders
         self._timeframe = timeframe
+        self._shield = shield
         self._verbs = 0
         self.has_flooded = False
         """In this wake-up, even where the strategy has swallowed what it was told."""
@@ -110,7 +127,11 @@ class BotContext:
         self._count()
         order = self._state.bot_orders(self._bot.bot_id).get(client_order_id)
         if order is not None and self._may_act() and order.placed_by == "bot":
-            self._orders.cancel(order, self._bot.bot_id, self.now_ns)
+            self._shield.hold()
+            try:
+                self._orders.cancel(order, self._bot.bot_id, self.now_ns)
+            finally:
+                self._shield.release()
 
     def explain(self, text: str) -> None:
         self.said = clean(shorten(str(text), 160))
@@ -167,7 +188,11 @@ class BotContext:
             reduce_only=reducing,
             purpose=Purpose.EXIT if reducing else Purpose.ENTRY,
         )
-        placed = self._orders.place(spec, self._bot.bot_id, "bot", self.now_ns)
+        self._shield.hold()
+        try:
+            placed = self._orders.place(spec, self._bot.bot_id, "bot", self.now_ns)
+        finally:
+            self._shield.release()
         return placed.client_order_id if isinstance(placed, Order) else None
 
 

@@ -17,7 +17,7 @@ from ui_tui.pane import Pane, Picture
 
 class ChartPane(Pane):
     key = "chart"
-    pace_ms = 1000
+    pace_ms = 500
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         market = find_market(desk.snapshot, desk.instrument_id)

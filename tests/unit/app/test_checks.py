@@ -21,6 +21,8 @@ name = "no sockets"
 type = "forbidden"
 source_modules = ["app"]
 forbidden_modules = ["app.sockets"]
+[tool.pytest.ini_options]
+addopts = ["-p", "no:pytest-qt"]
 """
 GOOD = "VALUE = 1\n"
 TEST = "def test_one() -> None:\n    assert {condition}\n"

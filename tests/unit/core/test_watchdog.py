@@ -119,3 +119,22 @@ def test_the_exception_never_arrives_after_the_callback() -> None:
         watchdog.close()
     assert leaked == 0
     assert 0 < hung < 400
+
+
+def test_what_the_engine_does_for_a_strategy_is_never_cut_in_half() -> None:
+    """Verbs under the shield run to their end however long the strategy has been busy."""
+    watchdog = Watchdog(0.05)
+    begun = ended = 0
+    try:
+        for _ in range(5):
+            with pytest.raises(StrategyHung), watchdog.guard("busy"):
+                while True:
+                    watchdog.hold()
+                    begun += 1
+                    for _ in range(20_000):
+                        pass
+                    ended += 1
+                    watchdog.release()
+    finally:
+        watchdog.close()
+    assert begun == ended > 0
