@@ -8,18 +8,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.bootstrap import build_bot, recorded_market, session_of, trader_of
+from app.bootstrap import build_bot, data_market, session_of, trader_of
 from engine.core.ids import BACKTEST_SALT
 from engine.core.watchdog import Watchdog
 from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.money import tidy
+from engine.research.bar_data import is_bar_data, load_bar_data
 from engine.runtime.backtest import Backtest, BacktestResult, FillRow, TraceRow
 from engine.runtime.metrics import headline_metrics
 from engine.runtime.trader import BotSpec
 from engine.sim.scenario import Scenario
 from engine.store.memory import MemoryJournal
-from engine.strategy.catalogue import find_strategy, parse_params
+from engine.strategy.catalogue import find_strategy, parse_params, with_timeframe
 from engine.trading.risk.limits import RiskLimits
 
 BOT_ID = "backtest"
@@ -51,9 +52,12 @@ def run_backtest(
 ) -> BacktestReport:
     """Load, run, report. BadInput for anything wrong with the request, before any work."""
     kind = find_strategy(request.strategy)
+    parse_params(kind, request.params)
+    bars = load_bar_data(request.data) if is_bar_data(request.data) else None
+    if bars is not None:
+        request = request._replace(params=with_timeframe(kind, request.params, bars.timeframe))
     params = parse_params(kind, request.params)
-    timeframe = getattr(params, "timeframe", "")
-    market = recorded_market(request.data, request.scenario, [timeframe] if timeframe else [])
+    market = data_market(request.data if bars is None else bars, request.scenario, params)
     instrument = next(iter(market.world.instruments.values()))
     capital = default_capital(instrument) if request.capital is None else request.capital
     if capital <= 0:

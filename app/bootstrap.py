@@ -11,14 +11,19 @@ from engine.archive.catalogue import load_rows
 from engine.core.clock import LiveClock
 from engine.core.watchdog import Watchdog
 from engine.domain import events as e
+from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.domain.snapshots import Mode
 from engine.market.timeframe import parse_timeframe
 from engine.market.view import MarketView
+from engine.ports.rows import RowSource
 from engine.ports.store import Journal
+from engine.ports.strategy import Params
 from engine.ports.world import World
 from engine.runtime.paper import Bridge, PaperRuntime
-from engine.runtime.trader import BotSpec, Trader
+from engine.research.bar_data import BarData, period_of
+from engine.runtime.trader import HOUSEKEEPING_NS, BotSpec, Trader
+from engine.sim.bar_feed import BarFeed, BarPath
 from engine.sim.exchange import SimExchange
 from engine.sim.generator import SIM_INSTRUMENT, MarketGenerator
 from engine.sim.scenario import Scenario
@@ -40,6 +45,9 @@ class Market(NamedTuple):
     """A price of this market, for sizing orders before the book is there."""
     words: str
     """The source in short words, for people and for the ledger's world id."""
+    end_ns: int = 0
+    """When the last row was received; 0 where there is no end, or nobody needs to know."""
+    housekeeping_ns: int = HOUSEKEEPING_NS
 
 
 def recorded_market(paths: Sequence[Path], scenario: Scenario, timeframes: Sequence[str]) -> Market:
@@ -48,7 +56,59 @@ def recorded_market(paths: Sequence[Path], scenario: Scenario, timeframes: Seque
     periods = _periods(timeframes)
     world = SimExchange(instrument, rows, scenario, periods_ns=tuple(periods.values()))
     words = f"{instrument.instrument_id} from {', '.join(path.name for path in paths)}"
-    return market_of(world, periods, None, int(rows["price_ticks"][0]), words)
+    market = market_of(world, periods, None, int(rows["price_ticks"][0]), words)
+    return market._replace(end_ns=int(rows["ts_local_ns"][-1]))
+
+
+def replayed_market(
+    instrument: Instrument, source: RowSource, scenario: Scenario, timeframes: Sequence[str]
+) -> Market:
+    """Rows of a recording that come block by block."""
+    periods = _periods(timeframes)
+    world = SimExchange(instrument, source, scenario, periods_ns=tuple(periods.values()))
+    return market_of(world, periods, None, 0, instrument.instrument_id)
+
+
+def bars_market(
+    data: BarData,
+    scenario: Scenario,
+    timeframes: Sequence[str],
+    path: BarPath = BarPath.WORST_FIRST,
+) -> Market:
+    """Bars as a market, see `engine.sim.bar_feed`. BadInput for timeframes they cannot make."""
+    periods = {word: period_of(data, word) for word in timeframes}
+    feed = BarFeed(data.bars, path)
+    world = SimExchange(data.instrument, feed, scenario, periods_ns=tuple(periods.values()))
+    words = f"{data.words}, path {path}"
+    market = market_of(world, periods, None, int(data.bars.open[0]), words)
+    # Every leg of the path ends on a quarter of the bar: that is when losses are looked at.
+    return market._replace(
+        end_ns=data.bars.end_ns, housekeeping_ns=max(HOUSEKEEPING_NS, data.bars.period_ns // 4)
+    )
+
+
+def data_market(data: BarData | Sequence[Path], scenario: Scenario, params: Params) -> Market:
+    """What a backtest of a strategy with `params` trades on: bars, or a recording."""
+    timeframe = getattr(params, "timeframe", "")
+    timeframes = [timeframe] if timeframe else []
+    if isinstance(data, BarData):
+        market = bars_market(data, scenario, timeframes)
+    else:
+        market = recorded_market(data, scenario, timeframes)
+    check_warm_up(params, market.world.start_ns, market.end_ns)
+    return market
+
+
+def check_warm_up(params: Params, start_ns: int, end_ns: int) -> None:
+    """BadInput when the data ends before a strategy that averages `slow` bars has seen them."""
+    slow, timeframe = getattr(params, "slow", 0), getattr(params, "timeframe", "")
+    if not slow or not timeframe:
+        return
+    period_ns = parse_timeframe(timeframe)
+    held = -(-end_ns // period_ns) - start_ns // period_ns
+    if held <= slow:
+        remedy = f"the data ends before it warms up: it holds {held} bars of {timeframe}"
+        raise BadInput("slow", str(slow), remedy)
 
 
 def generated_market(seed: int, scenario: Scenario, timeframes: Sequence[str]) -> Market:
@@ -103,7 +163,13 @@ def session_of(market: Market, scenario: Scenario, capital: Decimal, salt: int) 
 
 
 def trader_of(market: Market, limits: RiskLimits, watchdog: Watchdog) -> Trader:
-    return Trader(limits=limits, markets=market.views, guard=watchdog.guard)
+    return Trader(
+        limits=limits,
+        markets=market.views,
+        guard=watchdog.guard,
+        shield=watchdog,
+        housekeeping_ns=market.housekeeping_ns,
+    )
 
 
 def paper_runtime(

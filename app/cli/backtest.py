@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec.structs import astuple
 
+from app.cli import sweep
 from app.cli.output import print_json, print_table
 from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.money import parse_decimal, plain
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from app.backtests import BacktestReport
 
 app = typer.Typer(no_args_is_help=True)
+
+
+app.command("sweep")(sweep.sweep)
 
 
 @app.callback()

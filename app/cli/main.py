@@ -153,7 +153,8 @@ def _global_options(
 def _usage_line(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
-    return f"{path}: {error.format_message().rstrip('.')}. Try: {path} --help"
+    said = error.format_message().rstrip(".")
+    return f"{path}: {said}{'' if said.endswith('?') else '.'} Try: {path} --help"
 
 
 def _crash_line(error: Exception) -> str:

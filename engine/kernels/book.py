@@ -53,10 +53,8 @@ def recentre(book: Int64s, scalars: Int64s, ticks: int) -> None:
     base = scalars[M_BASE]
     if scalars[M_BEST_BID] != NO_BID and scalars[M_BEST_BID] < base:
         scalars[M_BEST_BID] = NO_BID
-        scalars[M_LOW_BID] = NO_ASK
     if scalars[M_BEST_ASK] != NO_ASK and scalars[M_BEST_ASK] >= base + window:
         scalars[M_BEST_ASK] = NO_ASK
-        scalars[M_HIGH_ASK] = NO_BID
     if scalars[M_LOW_BID] != NO_ASK:
         scalars[M_LOW_BID] = max(scalars[M_LOW_BID], base)
     if scalars[M_HIGH_ASK] != NO_BID:
@@ -89,10 +87,7 @@ def set_bid(book: Int64s, scalars: Int64s, ticks: int, lots: int) -> int:
             if is_near_edge(book.shape[1], index):
                 recentre(book, scalars, ticks)
     elif ticks == best:
-        below = next_bid(book, scalars, ticks)
-        scalars[M_BEST_BID] = below
-        if below == NO_BID:
-            scalars[M_LOW_BID] = NO_ASK
+        scalars[M_BEST_BID] = next_bid(book, scalars, ticks)
     return before
 
 
@@ -117,41 +112,28 @@ def set_ask(book: Int64s, scalars: Int64s, ticks: int, lots: int) -> int:
             if is_near_edge(book.shape[1], index):
                 recentre(book, scalars, ticks)
     elif ticks == best:
-        above = next_ask(book, scalars, ticks)
-        scalars[M_BEST_ASK] = above
-        if above == NO_ASK:
-            scalars[M_HIGH_ASK] = NO_BID
+        scalars[M_BEST_ASK] = next_ask(book, scalars, ticks)
     return before
 
 
 @kernel
 def clear_bids(book: Int64s, scalars: Int64s, down_to: int) -> None:
     """Remove every bid from the best one down to `down_to` inclusive, hidden ones above too."""
-    best = scalars[M_BEST_BID]
-    if best == NO_BID:
-        return
-    base = scalars[M_BASE]
+    best, base = scalars[M_BEST_BID], scalars[M_BASE]
     for index in range(max(down_to - base, 0), book.shape[1]):
         # Only what holds something is written: untouched pages of the window stay unmapped.
         if book[BID, index] != 0:
             book[BID, index] = 0
-    below = next_bid(book, scalars, min(down_to, best + 1))
-    scalars[M_BEST_BID] = below
-    if below == NO_BID:
-        scalars[M_LOW_BID] = NO_ASK
+    if best >= down_to:
+        scalars[M_BEST_BID] = next_bid(book, scalars, down_to)
 
 
 @kernel
 def clear_asks(book: Int64s, scalars: Int64s, up_to: int) -> None:
     """Remove every ask from the best one up to `up_to` inclusive, hidden ones below too."""
-    best = scalars[M_BEST_ASK]
-    if best == NO_ASK:
-        return
-    base = scalars[M_BASE]
+    best, base = scalars[M_BEST_ASK], scalars[M_BASE]
     for index in range(0, min(up_to - base, book.shape[1] - 1) + 1):
         if book[ASK, index] != 0:
             book[ASK, index] = 0
-    above = next_ask(book, scalars, max(up_to, best - 1))
-    scalars[M_BEST_ASK] = above
-    if above == NO_ASK:
-        scalars[M_HIGH_ASK] = NO_BID
+    if best <= up_to:
+        scalars[M_BEST_ASK] = next_ask(book, scalars, up_to)

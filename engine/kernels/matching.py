@@ -188,6 +188,15 @@ def reachable(ex: ExchangeState, slot: int, enough: int) -> int:
 
 
 @kernel
+def fills_whole(ex: ExchangeState, slot: int) -> bool:
+    """Whether a FOK order would fill at once to its last lot; a cut to the position is a no."""
+    leaves = ex.orders[slot, O_LEAVES]
+    if ex.orders[slot, O_REDUCE] and reducible(ex, slot) < leaves:
+        return False
+    return reachable(ex, slot, leaves) >= leaves
+
+
+@kernel
 def take(ex: ExchangeState, now_ns: int, slot: int) -> None:
     """Walk the book: fill level by level within the limit and consume what is taken."""
     order, scalars, book = ex.orders[slot], ex.scalars, ex.book
@@ -213,17 +222,13 @@ def take(ex: ExchangeState, now_ns: int, slot: int) -> None:
 
 @kernel
 def rest(ex: ExchangeState, now_ns: int, slot: int) -> None:
-    """Join the level: behind what is displayed and behind our own orders there."""
+    """Join the level behind what is displayed; our own orders there are served before it too."""
     order, scalars = ex.orders[slot], ex.scalars
     which = LIVE_BUYS if order[O_SIDE] == BUY else LIVE_SELLS
     index = order[O_TICKS] - scalars[M_BASE]
     ahead = 0
     if 0 <= index < ex.book.shape[1]:
         ahead = ex.book[which, index]
-    for position in range(ex.control[X_BUYS + which]):
-        other = ex.orders[ex.live[which, position]]
-        if other[O_TICKS] == order[O_TICKS]:
-            ahead += other[O_LEAVES]
     order[O_AHEAD] = ahead
     order[O_STATE] = STATE_RESTING
     queue.join(ex.fronts, slot, ahead)
@@ -244,7 +249,7 @@ def work(ex: ExchangeState, now_ns: int, slot: int, is_new: bool) -> None:
         # Judged by the book at arrival, not by the one its sender saw.
         expire(ex, now_ns, slot, REASON_POST_ONLY)
         return
-    if tif == TIF_FOK and reachable(ex, slot, order[O_LEAVES]) < order[O_LEAVES]:
+    if tif == TIF_FOK and not fills_whole(ex, slot):
         expire(ex, now_ns, slot, REASON_FOK)
         return
     is_resting = order[O_TICKS] != 0 and tif in (TIF_GTC, TIF_POST_ONLY)
@@ -287,17 +292,8 @@ def arrive_cancel(ex: ExchangeState, now_ns: int, slot: int) -> None:
     answer(ex, now_ns, ANSWER_CANCEL, slot, 0, 0, 0, REASON_NONE)
     if state == STATE_PARKED:
         sweep_live(ex, LIVE_STOPS)
-        return
-    which = LIVE_BUYS if order[O_SIDE] == BUY else LIVE_SELLS
-    is_behind = False
-    for position in range(ex.control[X_BUYS + which]):
-        other = ex.live[which, position]
-        if other == slot:
-            is_behind = True
-        elif is_behind and ex.orders[other, O_TICKS] == order[O_TICKS]:
-            # Our own orders behind it move up by what it had left.
-            ex.fronts[other, 0] = max(0.0, ex.fronts[other, 0] - order[O_LEAVES])
-    sweep_live(ex, which)
+    else:
+        sweep_live(ex, LIVE_BUYS if order[O_SIDE] == BUY else LIVE_SELLS)
 
 
 # -- market rows -----------------------------------------------------------------------------------
@@ -320,6 +316,7 @@ def trade_against(ex: ExchangeState, now_ns: int, which: int, ticks: int, lots: 
     """A trade at `ticks` against one side: `which` is LIVE_BUYS or LIVE_SELLS."""
     sign = BUY if which == LIVE_BUYS else SELL
     has_ended = False
+    used = 0
     for index in range(ex.control[X_BUYS + which]):
         slot = ex.live[which, index]
         order = ex.orders[slot]
@@ -329,11 +326,13 @@ def trade_against(ex: ExchangeState, now_ns: int, which: int, ticks: int, lots: 
             fill_resting(ex, now_ns, slot, order[O_LEAVES])
         elif better == 0:
             # At our price: only what is left of the trade after the queue ahead reaches us.
-            reached = queue.on_trade(ex.fronts, slot, lots)
+            reached = queue.on_trade(ex.fronts, slot, lots, used)
             if reached > 0:
-                whole = ex.control[X_WHOLE_FILLS] == 1
                 leaves = order[O_LEAVES]
-                fill_resting(ex, now_ns, slot, leaves if whole else min(leaves, reached))
+                took = min(leaves, reached)
+                used += took
+                is_whole = ex.control[X_WHOLE_FILLS] == 1
+                fill_resting(ex, now_ns, slot, leaves if is_whole else took)
         has_ended |= order[O_STATE] == STATE_DONE
     if has_ended:
         sweep_live(ex, which)

@@ -1,14 +1,15 @@
 """Where in its level a resting order stands: the queue models.
 
-All keep `front`, the lots ahead of the order, in `fronts[slot, 0]`, and for the probability model
-the lots traded at the level since its last depth row in `fronts[slot, 1]`.
+All keep `front`, the displayed lots ahead of the order, in `fronts[slot, 0]`, and for the
+probability model the lots traded at the level since its last depth row in `fronts[slot, 1]`. Own
+orders are not displayed; those ahead of it take their part of a trade before it does.
 
 risk-averse   only trades move the order forward. A depth row merely caps: front = min(front, new).
               Every cancellation is assumed to happen behind us.
 power-prob-n  a decrease that trades do not explain happened ahead of us with probability
               1 - p, p = back^n / (back^n + front^n), back = level before - front. The front moves
               by its expectation: front - (1 - p) x decrease + min(back - p x decrease, 0), capped
-              by the new quantity.
+              by the new quantity and never below zero.
 """
 
 from __future__ import annotations
@@ -28,15 +29,14 @@ def join(fronts: Float64s, slot: int, ahead_lots: int) -> None:
 
 
 @kernel
-def on_trade(fronts: Float64s, slot: int, lots: int) -> int:
-    """Called for each trade at the order's price. Returns the lots that reach the order."""
-    fronts[slot, 0] -= lots
+def on_trade(fronts: Float64s, slot: int, lots: int, used: int) -> int:
+    """Called for each trade at the order's price, of which own orders ahead of it took `used`.
+    Returns the lots that reach the order."""
+    # Our orders are not displayed: what we take is, in the recording, the displayed lots' loss.
+    front = fronts[slot, 0] - (lots - used)
+    fronts[slot, 0] = max(0.0, front)
     fronts[slot, 1] += lots
-    reached = round(-fronts[slot, 0])
-    if reached <= 0:
-        return 0
-    fronts[slot, 0] = 0.0
-    return reached
+    return max(0, int(0.5 - front))
 
 
 @kernel
@@ -62,4 +62,4 @@ def on_depth(
         return
     behind = weight / total
     moved = front - (1.0 - behind) * decrease + min(back - behind * decrease, 0.0)
-    fronts[slot, 0] = min(moved, float(after))
+    fronts[slot, 0] = max(0.0, min(moved, float(after)))

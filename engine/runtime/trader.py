@@ -29,6 +29,7 @@ from engine.ports.strategy import Strategy
 from engine.ports.venue import VenueRequest
 from engine.runtime.helm import HelmDesk
 from engine.strategy.catalogue import build_strategy
+from engine.strategy.context import NoShield, Shield
 from engine.strategy.runner import NEVER_NS, BotRunner, Guard
 from engine.trading.flatten import Flattener
 from engine.trading.order_manager import OrderManager
@@ -39,7 +40,8 @@ from engine.trading.risk.monitor import PriceGuard, check_losses, check_position
 from engine.trading.state import TradingState
 
 HOUSEKEEPING_NS = 250_000_000
-"""How often losses, positions and unfinished business are looked at, in market time."""
+"""How often losses, positions and unfinished business are looked at, in market time, where
+nothing else is asked for."""
 EQUITY_MARK_NS = 10_000_000_000
 DAY_NS = 86_400_000_000_000
 
@@ -69,9 +71,15 @@ class Trader:
         limits: RiskLimits,
         markets: Mapping[str, MarketView],
         guard: Guard,
+        shield: Shield | None = None,
         build: BuildStrategy = build_strategy,
+        housekeeping_ns: int = HOUSEKEEPING_NS,
     ) -> None:
-        """`build` makes a strategy from a journalled bot: name, parameters, instrument."""
+        """`build` makes a strategy from a journalled bot: name, parameters, instrument.
+
+        `housekeeping_ns`: how often losses and positions are looked at. A market that stands
+        still for minutes, such as one made of bars, needs it no more often than it moves.
+        """
         self.state = TradingState()
         self.markets = markets
         self.portfolio = Portfolio(self.state, markets)
@@ -85,7 +93,10 @@ class Trader:
             self.state, self.orders, self.flattener, self.portfolio, self.runners, self._record
         )
         self._guard = guard
+        self._shield = shield or NoShield()
         self._build = build
+        self._housekeeping_ns = housekeeping_ns
+        self._equity_mark_ns = max(EQUITY_MARK_NS, 4 * housekeeping_ns)
         self._events: list[e.AnyEvent] = []
         self._requests: list[VenueRequest] = []
         self._next_housekeeping_ns = NEVER_NS
@@ -124,8 +135,8 @@ class Trader:
 
     def _start_runners(self, now_ns: int) -> None:
         first = min((bot.started_ns for bot in self.state.bots.values()), default=now_ns)
-        self._next_housekeeping_ns = _next_multiple(first, now_ns, HOUSEKEEPING_NS)
-        self._next_equity_mark_ns = _next_multiple(first, now_ns, EQUITY_MARK_NS)
+        self._next_housekeeping_ns = _next_multiple(first, now_ns, self._housekeeping_ns)
+        self._next_equity_mark_ns = _next_multiple(first, now_ns, self._equity_mark_ns)
         for bot in self.state.bots.values():
             view = self.markets.get(bot.instrument_id)
             if view is None:
@@ -134,7 +145,14 @@ class Trader:
                 )
             strategy = self._build(bot.strategy, bot.params_json, view.instrument)
             runner = BotRunner(
-                bot, strategy, view, self.state, self.orders, self._record, self._guard
+                bot,
+                strategy,
+                view,
+                self.state,
+                self.orders,
+                self._record,
+                self._guard,
+                self._shield,
             )
             self.runners[bot.bot_id] = runner
             runner.start(now_ns)
@@ -204,12 +222,12 @@ class Trader:
                 runner.on_timer(now_ns)
         if self._next_housekeeping_ns <= now_ns:
             self._next_housekeeping_ns = _next_multiple(
-                self._next_housekeeping_ns, now_ns, HOUSEKEEPING_NS
+                self._next_housekeeping_ns, now_ns, self._housekeeping_ns
             )
             self._housekeep(now_ns)
         if self._next_equity_mark_ns <= now_ns:
             self._next_equity_mark_ns = _next_multiple(
-                self._next_equity_mark_ns, now_ns, EQUITY_MARK_NS
+                self._next_equity_mark_ns, now_ns, self._equity_mark_ns
             )
             self._mark_equity(now_ns)
 

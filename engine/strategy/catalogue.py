@@ -40,6 +40,15 @@ def parse_params(kind: type[Strategy], values: Mapping[str, str]) -> Params:
     return kind.params_type(**converted)
 
 
+def with_timeframe(
+    kind: type[Strategy], values: Mapping[str, str], timeframe: str
+) -> dict[str, str]:
+    """`values`, with the data's own timeframe where the strategy wants one and none was given."""
+    if "timeframe" in kind.params_type.__struct_fields__:
+        return {"timeframe": timeframe, **values}
+    return dict(values)
+
+
 def _convert(name: str, text: str, annotated: Any) -> int | Decimal | str:
     """`text` as the field's type and within its range."""
     base, knob = annotated.__origin__, annotated.__metadata__[0]
