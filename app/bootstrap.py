@@ -20,8 +20,8 @@ from engine.ports.rows import RowSource
 from engine.ports.store import Journal
 from engine.ports.strategy import Params
 from engine.ports.world import World
-from engine.runtime.paper import Bridge, PaperRuntime
 from engine.research.bar_data import BarData, period_of
+from engine.runtime.paper import Bridge, PaperRuntime
 from engine.runtime.trader import HOUSEKEEPING_NS, BotSpec, Trader
 from engine.sim.bar_feed import BarFeed, BarPath
 from engine.sim.exchange import SimExchange

@@ -32,7 +32,6 @@ from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.domain.money import tidy
 from engine.kernels.layout import Rows
-from engine.ports.strategy import Params
 from engine.research import bar_run
 from engine.research.bar_data import BarData, is_bar_data, load_bar_data, period_of
 from engine.research.param_grid import ParamGrid, make_grid, parse_axes, set_key
@@ -155,9 +154,7 @@ class _Sweep:
         with SweepFile(resume, self._header()) if resume else nullcontext() as self._file:
             if self._file is not None:
                 self._done.update(self._file.done)
-            open_sets = [
-                index for index, key in enumerate(self._keys) if key not in self._done
-            ]
+            open_sets = [index for index, key in enumerate(self._keys) if key not in self._done]
             try:
                 if open_sets and self._is_compiled:
                     self._run_compiled(open_sets)
@@ -285,7 +282,7 @@ class _Sweep:
         digest = hashlib.sha256(about.encode())
         for name, array in _arrays(self._data).items():
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).view(np.uint8))
+            digest.update(np.ascontiguousarray(array).data)
         digest.update(msgspec.json.encode(self._data.instrument))
         return Header(digest=digest.hexdigest(), about=about)
 
@@ -321,14 +318,14 @@ class _Sweep:
         if bars is None:
             return []
         if self._is_compiled:
-            road = (
+            road = [
                 "orders fill where the next bar opens, one tick against us, at most a "
                 "thirteenth of its volume, with the taker's fee",
                 "account limits are left out; where they would have stepped in, a set is marked "
                 "reaches_limits",
-            )
+            ]
         else:
-            road = (f"path within a bar: {self._request.path}, see engine/sim/bar_feed.py",)
+            road = [f"path within a bar: {self._request.path}, see engine/sim/bar_feed.py"]
         return [*road, *bars.notes]
 
 

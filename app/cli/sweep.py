@@ -47,7 +47,8 @@ def sweep(
         bool, typer.Option("--full", help="Bars too through the full engine, limits and all.")
     ] = False,
     path: Annotated[
-        str, typer.Option(help="Path within a bar, with --full: worst-first, low-first, high-first.")
+        str,
+        typer.Option(help="Path within a bar, with --full: worst-first, low-first, high-first."),
     ] = "worst-first",
     latency_ms: Annotated[
         str, typer.Option(help="Order entry and response latency, each, in ms.")
@@ -150,7 +151,9 @@ def _leave(report: SweepReport) -> None:
     if document["failed"]:
         first = next(result for result in report.results if result.error)
         words = ", ".join(f"{name}={value}" for name, value in first.params.items())
-        print_error(f"{document['failed']} of {document['sets']} sets failed: {words}: {first.error}")
+        print_error(
+            f"{document['failed']} of {document['sets']} sets failed: {words}: {first.error}"
+        )
         raise typer.Exit(ExitCode.FAILED)
 
 

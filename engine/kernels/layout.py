@@ -200,7 +200,7 @@ LIVE_MAX = 2048
 OWNERS = 1024
 
 # Indices of `ExchangeState.control`
-X_NOW_NS = 0
+X_NOW_NS = 0  # the local clock
 X_ROWS = 1  # rows loaded
 X_EXCH_ROW = 2  # next row of the exchange side, an index into `exch_order`
 X_LOCAL_ROW = 3  # next row of the local side
@@ -217,6 +217,7 @@ X_SELL_LOW, X_SELL_HIGH = 18, 19
 X_TOP_VERSION = 20  # M_TOP_VERSION when control was last handed back
 X_OVERFLOW = 21  # 1: a ring was full; the run cannot be trusted
 X_PENDING = 22  # reasons of the present instant, kept over a WAKE_MORE
+X_EXCH_NS = 23  # the exchange's clock: its last row or request
 CONTROL_LENGTH = 32
 
 QUEUE_RISK_AVERSE = 1

@@ -394,6 +394,12 @@ def exchange_trade(ex: ExchangeState, now_ns: int, side: int, ticks: int, lots: 
 
 
 @kernel
+def has_orders(ex: ExchangeState) -> bool:
+    """Whether a market row can cause an answer at all."""
+    return ex.control[X_BUYS] + ex.control[X_SELLS] + ex.control[X_STOPS] > 0
+
+
+@kernel
 def exchange_run(
     ex: ExchangeState,
     rows: Rows,
@@ -401,11 +407,10 @@ def exchange_run(
     index: int,
     count: int,
     now_ns: int,
-    before_ns: int,
-    until_ns: int,
+    limit_ns: int,
 ) -> tuple[int, int]:
-    """Apply market rows at the exchange from `order[index]` on, up to `until_ns` and earlier than
-    `before_ns`; stops after a row that caused an answer. Returns (next index, now).
+    """Apply market rows at the exchange from `order[index]` on that are stamped not after
+    `limit_ns`; stops after a row that caused an answer. Returns (next index, now).
 
     A level row touches our orders only inside the price range of their side, a new best price
     only if it reaches the nearest of the other side: with no orders nothing else is looked at.
@@ -415,11 +420,9 @@ def exchange_run(
     while index < count:
         row = rows[order[index]]
         venue_ns = row["ts_exch_ns"]
-        if index > 0 and venue_ns < now_ns:
-            venue_ns = now_ns
-        if venue_ns > until_ns or (venue_ns >= before_ns and venue_ns > now_ns):
+        if venue_ns > limit_ns:
             break
-        now_ns = venue_ns
+        now_ns = max(now_ns, venue_ns)
         index += 1
         kind, side = row["kind"], row["side"]
         ticks, lots = row["price_ticks"], row["qty_lots"]

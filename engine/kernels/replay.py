@@ -1,8 +1,14 @@
 """Two processors with latency between them: the exchange, and we who hear of it later.
 
-Four sources of events; the earliest goes first, and at one instant the order is: market data that
-reaches us, answers that reach us, market data at the exchange, requests that reach the exchange.
-We can only know what has crossed the wire, so looking ahead is impossible by construction.
+At one instant the order is: market data that reaches us, answers that reach us, market data at the
+exchange, requests that reach the exchange. We can only know what has crossed the wire, so looking
+ahead is impossible by construction.
+
+The two sides meet only in answers and requests. So each runs in strides, as far as nothing of the
+other can reach it, instead of taking turns row by row:
+timed       only an answer or the clock can stop us: the exchange goes first, up to that stop.
+watchful    a row may stop us too: we go first, while no answer can have been received, and the
+            exchange follows. It is never ahead of the instant at which control is handed back.
 """
 
 from __future__ import annotations
@@ -11,14 +17,14 @@ from engine.kernels import layout as k
 from engine.kernels.compile import kernel
 from engine.kernels.layout import ExchangeState, Int64s, MarketState, Rows
 from engine.kernels.local import local_run
-from engine.kernels.matching import arrive_cancel, arrive_new, exchange_run
+from engine.kernels.matching import arrive_cancel, arrive_new, exchange_run, has_orders
 
 X_NOW_NS, X_ROWS, X_EXCH_ROW, X_LOCAL_ROW = k.X_NOW_NS, k.X_ROWS, k.X_EXCH_ROW, k.X_LOCAL_ROW
 X_MORE, X_REQ_HEAD, X_REQ_TAIL = k.X_MORE, k.X_REQ_HEAD, k.X_REQ_TAIL
 X_ANS_HEAD, X_ANS_TAIL = k.X_ANS_HEAD, k.X_ANS_TAIL
 REQUESTS_LENGTH, ANSWERS_LENGTH = k.REQUESTS_LENGTH, k.ANSWERS_LENGTH
 Q_ARRIVAL_NS, Q_KIND, Q_SLOT, REQUEST_NEW = k.Q_ARRIVAL_NS, k.Q_KIND, k.Q_SLOT, k.REQUEST_NEW
-X_PENDING = k.X_PENDING
+X_PENDING, X_EXCH_NS, X_RESPONSE_NS = k.X_PENDING, k.X_EXCH_NS, k.X_RESPONSE_NS
 A_RECEIVED_NS, M_NOW_NS = k.A_RECEIVED_NS, k.M_NOW_NS
 WAKE_UNTIL, WAKE_REPORT, WAKE_END, WAKE_MORE = (
     k.WAKE_UNTIL,
@@ -56,6 +62,12 @@ def take_request(ex: ExchangeState, now_ns: int) -> None:
 
 
 @kernel
+def after(start_ns: int, gap_ns: int) -> int:
+    """`start_ns` + `gap_ns`, without running over."""
+    return start_ns + gap_ns if start_ns < FAR_NS - gap_ns else FAR_NS
+
+
+@kernel
 def advance(
     rows: Rows, exch_order: Int64s, ex: ExchangeState, market: MarketState, until_ns: int, mask: int
 ) -> int:
@@ -67,60 +79,65 @@ def advance(
     """
     control = ex.control
     count, exch_count = control[X_ROWS], len(exch_order)
-    exch_row, local_index = control[X_EXCH_ROW], control[X_LOCAL_ROW]
+    exch_row, local_row = control[X_EXCH_ROW], control[X_LOCAL_ROW]
     has_more = control[X_MORE] == 1
-    now_ns = control[X_NOW_NS]
+    now_ns, exch_now_ns = control[X_NOW_NS], control[X_EXCH_NS]
+    response_ns = control[X_RESPONSE_NS]
+    is_timed = mask & ~WAKE_REPORT == 0
     mask |= WAKE_REPORT
     reasons = control[X_PENDING]
-    answer_ns, request_ns = next_answer_ns(ex), next_request_ns(ex)
     while True:
-        if has_more and (exch_row == exch_count or local_index == count):
-            control[X_PENDING] = reasons
-            reasons = WAKE_MORE
-            break
-        local_ns = rows[local_index]["ts_local_ns"] if local_index < count else FAR_NS
-        exch_ns = rows[exch_order[exch_row]]["ts_exch_ns"] if exch_row < exch_count else FAR_NS
-        first_ns = min(min(local_ns, answer_ns), min(exch_ns, request_ns))
-        if first_ns > now_ns:
-            if reasons & mask:
-                break
-            if first_ns > until_ns:
-                reasons |= WAKE_END if first_ns == FAR_NS else WAKE_UNTIL
-                break
-            reasons = 0
-            now_ns = first_ns
-        # Rows stamped earlier than now (one stream a little out of order) happen now.
-        if local_ns == first_ns:
-            limit_ns = min(min(answer_ns, exch_ns), min(request_ns, until_ns))
-            local_index, now_ns, reasons = local_run(
-                market, rows, local_index, count, now_ns, max(limit_ns, now_ns), reasons, mask
-            )
-        elif answer_ns == first_ns:
-            control[X_ANS_HEAD] += 1
-            reasons |= WAKE_REPORT
-            answer_ns = next_answer_ns(ex)
-        elif exch_ns == first_ns:
-            last_ns = now_ns if reasons & mask else min(request_ns, until_ns)
-            exch_row, now_ns = exchange_run(
-                ex,
-                rows,
-                exch_order,
-                exch_row,
-                exch_count,
-                now_ns,
-                min(local_ns, answer_ns),
-                max(last_ns, now_ns),
-            )
-            answer_ns = next_answer_ns(ex)
+        answer_ns, request_ns = next_answer_ns(ex), next_request_ns(ex)
+        # A side whose rows have run out, while there are more, has got as far as its last row.
+        local_ns = exch_ns = FAR_NS
+        has_local, has_exch = local_row < count, exch_row < exch_count
+        if has_local or has_more:
+            local_ns = rows[min(local_row, count - 1)]["ts_local_ns"]
+        if has_exch or has_more:
+            exch_ns = rows[exch_order[min(exch_row, exch_count - 1)]]["ts_exch_ns"]
+        stop_ns = now_ns if reasons & mask else min(until_ns, answer_ns)
+        if is_timed:
+            exch_limit_ns = stop_ns
+            local_limit_ns = min(stop_ns, min(exch_ns, request_ns))
         else:
-            take_request(ex, now_ns)
-            request_ns = next_request_ns(ex)
-            answer_ns = next_answer_ns(ex)
-    if not reasons & WAKE_MORE:
+            exch_limit_ns = min(stop_ns, max(local_ns, now_ns))
+            cause_ns = min(request_ns, exch_ns) if has_orders(ex) else request_ns
+            local_limit_ns = min(stop_ns, after(cause_ns, response_ns))
+        # Rows stamped earlier than now (one stream a little out of order) happen now.
+        can_local = has_local and local_ns <= max(local_limit_ns, now_ns)
+        can_exch = has_exch and exch_ns <= min(exch_limit_ns, request_ns)
+        can_request = request_ns < exch_ns and request_ns <= exch_limit_ns
+        if can_local and not (is_timed and (can_exch or can_request)):
+            local_row, now_ns, reasons = local_run(
+                market, rows, local_row, count, now_ns, max(local_limit_ns, now_ns), reasons, mask
+            )
+        elif can_exch:
+            limit_ns = min(exch_limit_ns, request_ns)
+            exch_row, exch_now_ns = exchange_run(
+                ex, rows, exch_order, exch_row, exch_count, exch_now_ns, limit_ns
+            )
+        elif can_request:
+            exch_now_ns = max(exch_now_ns, request_ns)
+            take_request(ex, exch_now_ns)
+        elif has_more and not (has_local and has_exch):
+            break
+        elif answer_ns <= stop_ns:
+            reasons = reasons | WAKE_REPORT if answer_ns <= now_ns else WAKE_REPORT
+            now_ns = max(now_ns, answer_ns)
+            control[X_ANS_HEAD] += 1
+        else:
+            break
+    if has_more and not (has_local and has_exch):
+        control[X_PENDING] = reasons
+        reasons = WAKE_MORE
+    else:
         control[X_PENDING] = 0
-    if reasons & WAKE_UNTIL:
-        now_ns = max(now_ns, until_ns)
-    control[X_EXCH_ROW], control[X_LOCAL_ROW] = exch_row, local_index
-    control[X_NOW_NS] = now_ns
+        reasons &= mask
+        if reasons == 0 and min(min(local_ns, exch_ns), min(answer_ns, request_ns)) == FAR_NS:
+            reasons, now_ns = WAKE_END, max(now_ns, exch_now_ns)
+        elif reasons == 0:
+            reasons, now_ns = WAKE_UNTIL, max(now_ns, until_ns)
+    control[X_EXCH_ROW], control[X_LOCAL_ROW] = exch_row, local_row
+    control[X_NOW_NS], control[X_EXCH_NS] = now_ns, exch_now_ns
     market.scalars[M_NOW_NS] = now_ns
     return reasons

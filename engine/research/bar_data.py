@@ -78,7 +78,9 @@ def load_bar_data(paths: Sequence[Path]) -> BarData:
     columns = {name: _joined(tables, name, tick, ROUND_HALF_EVEN) for name in PRICES}
     start_ns = _joined(tables, "start_ns", None, "")
     if (start_ns % period_ns).any():
-        raise BadInput("--data", first.source, f"bars do not begin on the UTC grid of {first.timeframe}")
+        raise BadInput(
+            "--data", first.source, f"bars do not begin on the UTC grid of {first.timeframe}"
+        )
     bars = BarColumns(period_ns, start_ns, volume=_volume(tables, lot), **columns)
     names = ", ".join(table.meta.source for table in tables)
     return BarData(
@@ -182,9 +184,7 @@ def _common_lot(tables: Sequence[BarTable], known: Instrument | None) -> tuple[D
 # -- columns -----------------------------------------------------------------------------------
 
 
-def _joined(
-    tables: Sequence[BarTable], name: str, step: Decimal | None, rounding: str
-) -> Int64s:
+def _joined(tables: Sequence[BarTable], name: str, step: Decimal | None, rounding: str) -> Int64s:
     parts = [_whole(table.columns[name], table.meta.tick, step, rounding) for table in tables]
     return np.concatenate(parts)
 

@@ -17,7 +17,6 @@ import msgspec
 from engine.domain.errors import BadInput, WorkFailed
 from engine.research.sweep import SetResult
 
-
 T = TypeVar("T")
 
 
@@ -41,10 +40,14 @@ class SweepFile:
         self._path = path
         try:
             self._file = open(path, "a+b")  # noqa: SIM115 - closed by __exit__
-            self.done = self._read(header)
         except OSError as error:
             remedy = f"cannot be written: {error.strerror}; name another file"
             raise BadInput("--resume", str(path), remedy) from None
+        try:
+            self.done = self._read(header)
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

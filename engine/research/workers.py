@@ -60,11 +60,11 @@ class _Pool:
         self._jobs: Iterator[tuple[int, bytes]] = iter(enumerate(jobs))
         self._lock = threading.Lock()
         self._alive: set[subprocess.Popen[bytes]] = set()
-        self._is_stopped = False
+        self._stopped = threading.Event()
 
     def stop(self) -> None:
         with self._lock:
-            self._is_stopped = True
+            self._stopped.set()
             for process in self._alive:
                 process.kill()
 
@@ -90,9 +90,9 @@ class _Pool:
                 index, text = job
                 answer = _ask(process, text)
                 if not answer:
-                    if not self._is_stopped:
+                    if not self._stopped.is_set():
                         self.answers.put((index, b"", _how_it_ended(process)))
-                    return not self._is_stopped
+                    return not self._stopped.is_set()
                 self.answers.put((index, answer, ""))
                 job = self._next_job()
             return False
@@ -101,12 +101,12 @@ class _Pool:
 
     def _next_job(self) -> tuple[int, bytes] | None:
         with self._lock:
-            return None if self._is_stopped else next(self._jobs, None)
+            return None if self._stopped.is_set() else next(self._jobs, None)
 
     def _start(self) -> subprocess.Popen[bytes] | None:
         """A worker that is ready; None when all is being stopped."""
         with self._lock:
-            if self._is_stopped:
+            if self._stopped.is_set():
                 return None
             process = subprocess.Popen(
                 self._command,
@@ -121,7 +121,7 @@ class _Pool:
             return process
         words = _how_it_ended(process)
         self._end(process)
-        if self._is_stopped:
+        if self._stopped.is_set():
             return None
         raise WorkFailed(f"a sweep worker could not start: {words}")
 

@@ -113,9 +113,9 @@ class BarFeed:
         number = np.arange(len(point)) - (ends - strides)[point] + 1
         to = before[point] + moves[point] * number // strides[point]
         since = np.concatenate([[self._last], to[:-1]])
-        times = (
-            bars.start_ns[:, None] + np.arange(POINTS) * bars.period_ns // SLOTS
-        ).ravel()[point]
+        times = (bars.start_ns[:, None] + np.arange(POINTS) * bars.period_ns // SLOTS).ravel()[
+            point
+        ]
         depth = np.repeat(touch_lots(bars.volume), POINTS)[point]
         rows = np.zeros((len(point), _ROWS_A_POINT), k.ROW)
         rows["ts_exch_ns"] = rows["ts_local_ns"] = times[:, None]

@@ -86,7 +86,7 @@ class SimExchange:
         # The world begins when something first happens, which is before we hear of it.
         first_venue_ns = self._rows["ts_exch_ns"][self._order[0]]
         self.start_ns = int(min(self._rows["ts_local_ns"][0], first_venue_ns))
-        control[k.X_NOW_NS] = self.start_ns - 1
+        control[k.X_NOW_NS] = control[k.X_EXCH_NS] = self.start_ns - 1
         self._instruments = {instrument.instrument_id: instrument}
         self._markets = {instrument.instrument_id: self._market}
         self._owners: dict[str, int] = {}
@@ -150,6 +150,8 @@ class SimExchange:
         """Append the next block and drop the rows that both sides have passed."""
         control = self._exchange.control
         block = self._next_rows()
+        while block is not None and not len(block):
+            block = self._next_rows()
         if block is None:
             control[k.X_MORE] = 0
             return
@@ -184,10 +186,13 @@ class SimExchange:
         self._exchange.requests[tail % k.REQUESTS_LENGTH] = (arrival_ns, kind, slot)
         control[k.X_REQ_TAIL] = tail + 1
 
-    def _new_slot(self, request: Submit) -> int:
+    def _free_slot(self) -> int:
         if not self._free:
             raise WorkFailed("simulated exchange: more orders than it can hold")
-        slot = self._free.popleft()
+        return self._free.popleft()
+
+    def _new_slot(self, request: Submit) -> int:
+        slot = self._free_slot()
         spec = request.spec
         owner = self._owners.setdefault(request.bot_id, len(self._owners))
         self._exchange.orders[slot] = (
@@ -210,7 +215,7 @@ class SimExchange:
         slot = self._slots.get(request.client_order_id)
         if slot is None:
             # Finished and reported before: a row of its own carries the refusal back.
-            slot = self._free.popleft()
+            slot = self._free_slot()
             self._exchange.orders[slot, k.O_STATE] = k.STATE_DONE
             self._names[slot] = _Slot(request.client_order_id)
             self._names[slot].is_final = True

@@ -104,7 +104,9 @@ def naive_trades(
     closes: list[int] = []
     position = 0
     rows = list(zip(*(column.tolist() for column in bars[1:]), strict=True))
-    for (start, *_, close, _), (next_start, opened, *_, volume) in zip(rows, rows[1:], strict=False):
+    for (start, *_, close, _), (next_start, opened, *_, volume) in zip(
+        rows, rows[1:], strict=False
+    ):
         periods = next_start // period_ns - start // period_ns
         closes += [close] * periods  # None within one period; missing ones keep the close.
         if not periods or len(closes) < slow:

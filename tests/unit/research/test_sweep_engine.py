@@ -56,9 +56,7 @@ def compiled(
     market = bar_run.cross_market(bars, parse_timeframe(params.timeframe))
     strategy = Trend(params, instrument)
     capital = Decimal(10_000_000)
-    rules = bar_run.cross_rules(
-        instrument, strategy, market, scenario.taker, capital, RiskLimits()
-    )
+    rules = bar_run.cross_rules(instrument, strategy, market, scenario.taker, capital, RiskLimits())
     found, trades = bar_run.run_cross(market, rules, params.fast, params.slow)
     return bar_run.outcome_of(found, market, instrument, scenario.taker), trades
 

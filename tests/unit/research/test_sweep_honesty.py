@@ -18,7 +18,6 @@ from engine.trading.risk.limits import RiskLimits
 from tests.support.bar_walks import MINUTE_NS, bar_data, born, engine_run, walk
 from tests.support.builders import linear
 
-
 FREE = Decimal(0)
 TAKER = Decimal("0.0005")
 SEEDS = range(100)

@@ -173,9 +173,7 @@ def test_a_market_order_pays_the_tick_and_gets_the_touch(side: Side) -> None:
 @pytest.mark.parametrize("side", list(Side))
 def test_a_stop_fires_at_the_touch_and_fills_beyond_it(side: Side) -> None:
     trigger = {Side.SELL: 960, Side.BUY: 1040}[side]
-    spec = a_spec(
-        side=side, qty_lots=5, price_ticks=0, type=OrderType.STOP, trigger_ticks=trigger
-    )
+    spec = a_spec(side=side, qty_lots=5, price_ticks=0, type=OrderType.STOP, trigger_ticks=trigger)
     assert fills_of(bars_of(UP_BAR), spec) == [(trigger + side.sign, 5)]
 
 
@@ -203,4 +201,6 @@ def test_the_side_that_a_bar_pays_meets_its_stop_first() -> None:
     fills = [x for x in world.drain_reports() if isinstance(x, r.FillReport)]
     assert [fill.client_order_id for fill in fills] == ["buy", "stop"]
     assert fills[1].fill.price_ticks <= 970
-    assert fills[1].fill.fee == Decimal("0.0005") * fills[1].fill.price_ticks * 5 * Decimal("0.0001")
+    assert fills[1].fill.fee == Decimal("0.0005") * fills[1].fill.price_ticks * 5 * Decimal(
+        "0.0001"
+    )
