@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.bootstrap import build_bot, data_market, session_of, trader_of
+from app.bootstrap import build_bot, check_warm_up, data_market, session_of, trader_of
 from engine.core.ids import BACKTEST_SALT
 from engine.core.watchdog import Watchdog
 from engine.domain.errors import BadInput, WorkFailed
@@ -63,6 +63,7 @@ def run_backtest(
     if capital <= 0:
         raise BadInput("--capital", str(capital), "must be greater than zero")
     bot = build_bot(BOT_ID, request.strategy, request.params, instrument)
+    check_warm_up(params, market.world.start_ns, market.end_ns)
     watchdog = Watchdog()
     try:
         backtest = Backtest(

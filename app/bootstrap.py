@@ -92,11 +92,8 @@ def data_market(data: BarData | Sequence[Path], scenario: Scenario, params: Para
     timeframe = getattr(params, "timeframe", "")
     timeframes = [timeframe] if timeframe else []
     if isinstance(data, BarData):
-        market = bars_market(data, scenario, timeframes)
-    else:
-        market = recorded_market(data, scenario, timeframes)
-    check_warm_up(params, market.world.start_ns, market.end_ns)
-    return market
+        return bars_market(data, scenario, timeframes)
+    return recorded_market(data, scenario, timeframes)
 
 
 def check_warm_up(params: Params, start_ns: int, end_ns: int) -> None:

@@ -165,7 +165,7 @@ class _Sweep:
         return False
 
     def _take(self, results: Iterable[SetResult], indices: Iterable[int]) -> None:
-        """Finished sets; those that failed are not kept on disk, so that another run tries again."""
+        """Finished sets. Failed ones are not kept on disk, so that another run tries again."""
         found = {self._keys[index]: result for index, result in zip(indices, results, strict=True)}
         if self._file is not None:
             self._file.add({key: result for key, result in found.items() if not result.error})

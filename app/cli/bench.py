@@ -20,19 +20,27 @@ BENCHMARKS = {
     "replay": "tests.bench.replay",
     "import": "tests.bench.import_",
     "commit": "tests.bench.commit",
+    "bars": "tests.bench.bars",
+    "sweep": "tests.bench.sweep",
 }
 
 
 NEED_CAPTURE = {"replay", "import"}
 
-HEADLINES = {"replay": "replay_kernel", "import": "import", "commit": "commit_p50"}
+HEADLINES = {
+    "replay": "replay_kernel",
+    "import": "import",
+    "commit": "commit_p50",
+    "bars": "bars_cross",
+    "sweep": "sweep_all_cores",
+}
 """The figure that `--json` puts at the top when one benchmark was asked for."""
 
 
 @app.command("bench")
 def bench(
     name: Annotated[
-        str, typer.Argument(help="replay, import or commit; nothing for all of them.")
+        str, typer.Argument(help="replay, import, commit, bars or sweep; nothing for all of them.")
     ] = "",
     runs: Annotated[int, typer.Option(help="Counted runs, after one warm-up.", min=1)] = 5,
     capture: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
@@ -131,10 +132,9 @@ def _files_of(path: Path) -> list[Path]:
 def _read_table(path: Path) -> BarTable:
     """An imported file as it is; a foreign one is imported into a place that is then let go."""
     if path.suffix == ".parquet" and path.is_file():
-        try:
+        # A table that is not one of ours is imported below, which says what is wrong with it.
+        with contextlib.suppress(BadInput):
             return load_bars(path)
-        except BadInput:
-            pass  # Not one of ours; if it is damaged the import says so.
     with tempfile.TemporaryDirectory() as folder:
         try:
             return load_bars(import_bars(path, Path(folder)).path)

@@ -39,13 +39,6 @@ class CrossMarket(NamedTuple):
     """int64[m]: when each decision is taken."""
 
 
-class CrossTrade(NamedTuple):
-    ts_ns: int
-    lots: int
-    """Signed: sold lots are negative."""
-    ticks: int
-
-
 class CrossOutcome(NamedTuple):
     """Money in the settle asset, exact. `equity` is profit or loss since the start, the position
     marked at the last close; `max_drawdown` is its deepest fall, looked at at every close."""
@@ -77,30 +70,44 @@ def cross_market(bars: BarColumns, period_ns: int) -> CrossMarket:
     before it, and a period is closed by the first bar after it.
     """
     assert period_ns % bars.period_ns == 0, period_ns
-    numbers = bars.start_ns // period_ns
-    firsts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
-    present = numbers[firsts]
-    if present[-1] - present[0] > _PERIODS_MAX:
-        raise BadInput("--data", f"{present[-1] - present[0]} periods", "take a longer timeframe")
-    closes = bars.close[np.append(firsts[1:], len(numbers)) - 1]
-    carried = np.repeat(closes[:-1], np.diff(present))
-    nexts = firsts[1:]
+    bars = _merged(bars, period_ns)
+    count = int(bars.start_ns[-1] // period_ns - bars.start_ns[0] // period_ns)
+    if count > _PERIODS_MAX:
+        raise BadInput("--data", f"{count} periods", "take a longer timeframe")
+    ends, carried = np.arange(1, len(bars.close)), bars.close[:-1]
+    if count > len(ends):
+        steps = np.diff(bars.start_ns // period_ns)
+        ends, carried = np.cumsum(steps), np.repeat(carried, steps)
+    sums = np.zeros(len(carried) + 1, np.int64)
+    np.cumsum(carried - bars.close[0], out=sums[1:])
     series = x.CrossSeries(
-        sums=np.concatenate([[0], np.cumsum(carried - closes[0])]),
-        ends=present[1:] - present[0],
-        opens=bars.open[nexts],
-        depths=touch_lots(bars.volume[nexts]),
-        lows=_over(np.minimum, bars.low, nexts),
-        highs=_over(np.maximum, bars.high, nexts),
-        closes=closes[1:],
+        sums=sums,
+        ends=ends,
+        opens=bars.open[1:],
+        depths=touch_lots(bars.volume[1:]),
+        lows=bars.low[1:],
+        highs=bars.high[1:],
+        closes=bars.close[1:],
     )
-    arrays = [np.ascontiguousarray(array, np.int64) for array in series]
-    return CrossMarket(x.CrossSeries(*arrays), bars.start_ns[nexts])
+    return CrossMarket(series, bars.start_ns[1:])
 
 
-def _over(extreme: np.ufunc, values: Int64s, starts: Int64s) -> Int64s:
-    found: Int64s = extreme.reduceat(values, starts) if len(starts) else starts
-    return found
+def _merged(bars: BarColumns, period_ns: int) -> BarColumns:
+    """Bars of `period_ns`. Start and volume are those of the first part alone: when the period
+    before is known to have ended, and how deep the touch is then."""
+    if period_ns == bars.period_ns:
+        return bars
+    periods = bars.start_ns // period_ns
+    firsts = np.flatnonzero(np.diff(periods, prepend=periods[0] - 1))
+    return BarColumns(
+        period_ns=period_ns,
+        start_ns=bars.start_ns[firsts],
+        open=bars.open[firsts],
+        high=np.maximum.reduceat(bars.high, firsts),
+        low=np.minimum.reduceat(bars.low, firsts),
+        close=bars.close[np.append(firsts[1:], len(periods)) - 1],
+        volume=bars.volume[firsts],
+    )
 
 
 def cross_rules(
@@ -147,15 +154,15 @@ def run_crosses(
 
 def run_cross(
     market: CrossMarket, rules: x.CrossRules, fast: int, slow: int
-) -> tuple[Int64s, list[CrossTrade]]:
-    """One set with its trades, oldest first."""
+) -> tuple[Int64s, Int64s]:
+    """One set: its row as in `run_crosses`, and its trades int64[k, 3], oldest first: when it was
+    decided (ns), lots (sold ones are negative), ticks."""
     trades = np.zeros((len(market.series.ends), x.TRADE_COLUMNS), np.int64)
     found = np.zeros(x.CROSS_COLUMNS, np.int64)
     x.cross_one(market.series, rules, fast, slow, trades, found)
-    kept = trades[: found[x.C_FILLS]]
-    times = market.start_ns[kept[:, x.D_DECISION]].tolist()
-    lots, ticks = kept[:, x.D_LOTS].tolist(), kept[:, x.D_TICKS].tolist()
-    return found, [CrossTrade(*trade) for trade in zip(times, lots, ticks, strict=True)]
+    kept = trades[: found[x.C_FILLS]].copy()
+    kept[:, x.D_DECISION] = market.start_ns[kept[:, x.D_DECISION]]
+    return found, kept
 
 
 def outcome_of(

@@ -31,7 +31,8 @@ def assert_same(market: k.MarketState, naive: NaiveBook) -> None:
     assert scalars[k.M_BEST_BID] == (k.NO_BID if bid is None else bid)
     assert scalars[k.M_BEST_ASK] == (k.NO_ASK if ask is None else ask)
     for side, row in SIDES.items():
-        held = {naive.base + int(i): int(market.book[row, i]) for i in market.book[row].nonzero()[0]}
+        filled = market.book[row].nonzero()[0]
+        held = {naive.base + int(index): int(market.book[row, index]) for index in filled}
         assert held == naive.levels[side]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -104,9 +105,7 @@ def naive_trades(
     closes: list[int] = []
     position = 0
     rows = list(zip(*(column.tolist() for column in bars[1:]), strict=True))
-    for (start, *_, close, _), (next_start, opened, *_, volume) in zip(
-        rows, rows[1:], strict=False
-    ):
+    for (start, *_, close, _), (next_start, opened, *_, volume) in pairwise(rows):
         periods = next_start // period_ns - start // period_ns
         closes += [close] * periods  # None within one period; missing ones keep the close.
         if not periods or len(closes) < slow:

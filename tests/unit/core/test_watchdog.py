@@ -124,17 +124,22 @@ def test_the_exception_never_arrives_after_the_callback() -> None:
 def test_what_the_engine_does_for_a_strategy_is_never_cut_in_half() -> None:
     """Verbs under the shield run to their end however long the strategy has been busy."""
     watchdog = Watchdog(0.05)
-    begun = ended = 0
+    counts = {"begun": 0, "ended": 0}
+
+    def be_busy() -> None:
+        with watchdog.guard("busy"):
+            while True:
+                watchdog.hold()
+                counts["begun"] += 1
+                for _ in range(20_000):
+                    pass
+                counts["ended"] += 1
+                watchdog.release()
+
     try:
         for _ in range(5):
-            with pytest.raises(StrategyHung), watchdog.guard("busy"):
-                while True:
-                    watchdog.hold()
-                    begun += 1
-                    for _ in range(20_000):
-                        pass
-                    ended += 1
-                    watchdog.release()
+            with pytest.raises(StrategyHung):
+                be_busy()
     finally:
         watchdog.close()
-    assert begun == ended > 0
+    assert counts["begun"] == counts["ended"] > 0

@@ -36,7 +36,7 @@ def test_fills_money_and_position_are_equal(case: str) -> None:
 
     latencies = Scenario().entry_latency_ns + Scenario().response_latency_ns
     assert len(trades) > 15
-    assert [tuple(trade) for trade in trades] == [
+    assert trades == [
         (
             row.ts_ns - latencies,
             (1 if row.side is Side.BUY else -1) * instrument.lots(row.qty),
@@ -51,14 +51,15 @@ def test_fills_money_and_position_are_equal(case: str) -> None:
 
 def compiled(
     bars: BarColumns, instrument: Instrument, params: TrendParams
-) -> tuple[bar_run.CrossOutcome, list[bar_run.CrossTrade]]:
+) -> tuple[bar_run.CrossOutcome, list[tuple[int, ...]]]:
     scenario = Scenario()
     market = bar_run.cross_market(bars, parse_timeframe(params.timeframe))
     strategy = Trend(params, instrument)
     capital = Decimal(10_000_000)
     rules = bar_run.cross_rules(instrument, strategy, market, scenario.taker, capital, RiskLimits())
     found, trades = bar_run.run_cross(market, rules, params.fast, params.slow)
-    return bar_run.outcome_of(found, market, instrument, scenario.taker), trades
+    outcome = bar_run.outcome_of(found, market, instrument, scenario.taker)
+    return outcome, [tuple(trade) for trade in trades.tolist()]
 
 
 def test_a_set_that_reaches_an_account_limit_says_so() -> None:
