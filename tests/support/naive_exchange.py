@@ -279,9 +279,7 @@ class NaiveExchange:
         """Levels of the other side that it may take, best first."""
         side, found = order.ask.side, []
         ticks = self.book.best[-side]
-        while ticks is not None and (
-            order.ask.ticks == 0 or (order.ask.ticks - ticks) * side >= 0
-        ):
+        while ticks is not None and (order.ask.ticks == 0 or (order.ask.ticks - ticks) * side >= 0):
             found.append(ticks)
             ticks = self.book.next_worse(-side, ticks)
         return found
