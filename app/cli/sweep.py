@@ -95,7 +95,7 @@ def sweep(
         print_json(report.document)
     else:
         _print(report)
-    _leave(report)
+    _leave(report, resume)
 
 
 def _check_files(data: Sequence[Path], out: Path | None, resume: Path | None) -> None:
@@ -142,11 +142,12 @@ def _progress(strategy: str) -> Iterator[Progress | None]:
         yield show
 
 
-def _leave(report: SweepReport) -> None:
+def _leave(report: SweepReport, resume: Path | None) -> None:
     document = report.document
     if report.was_interrupted:
         done, count = document["finished"], document["sets"]
-        print_error(f"interrupted: {done} of {count} sets are done; --resume FILE keeps them")
+        words = f"kept in {resume}" if resume else "nothing is kept without --resume FILE"
+        print_error(f"interrupted: {done} of {count} sets are done, {words}")
         raise typer.Exit(ExitCode.INTERRUPTED)
     if document["failed"]:
         first = next(result for result in report.results if result.error)

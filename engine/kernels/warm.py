@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from engine.kernels import cross as x
 from engine.kernels import layout as k
 from engine.kernels.replay import advance
 
@@ -20,3 +21,11 @@ def warm_all(progress: Callable[[str], None] | None = None) -> None:
     exchange, market = k.new_exchange(1 << 20), k.new_market(1 << 20, (1_000_000_000,))
     exchange.control[k.X_ROWS] = 1
     advance(rows, np.zeros(1, np.int64), exchange, market, k.NO_ASK, 0)
+    if progress is not None:
+        progress("bars")
+    one = np.ones(1, np.int64)
+    rules = x.CrossRules(np.zeros(x.RULES, np.int64), np.zeros(x.SHARES))
+    series = x.CrossSeries(np.zeros(2, np.int64), one, one, one, one, one, one)
+    found, trades = np.zeros((1, x.CROSS_COLUMNS), np.int64), np.zeros((0, x.TRADE_COLUMNS), int)
+    x.cross_many(series, rules, one, one, trades, found)
+    x.cross_one(series, rules, 1, 1, trades, found[0])

@@ -96,7 +96,7 @@ class Trader:
         self._shield = shield or NoShield()
         self._build = build
         self._housekeeping_ns = housekeeping_ns
-        self._equity_mark_ns = max(EQUITY_MARK_NS, 4 * housekeeping_ns)
+        self._equity_mark_ns = EQUITY_MARK_NS // HOUSEKEEPING_NS * housekeeping_ns
         self._events: list[e.AnyEvent] = []
         self._requests: list[VenueRequest] = []
         self._next_housekeeping_ns = NEVER_NS

@@ -235,6 +235,19 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert not resume.exists()
 
 
+def test_a_single_run_on_bars_says_what_the_sweep_says(
+    bars: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["backtest", "run", "trend", "--data", str(bars), "--json"]
+    assert main([*line, "--param", "fast=2", "--param", "slow=8", "--param", "qty=0.05"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    result = sweep(bars, axes=("fast=2", "slow=8", "qty=0.05")).results[0]
+    assert document["params"] == result.params
+    assert document["fills"] == result.fills > 10
+    assert document["equity"] == float(result.equity)
+    assert document["fees"] == float(result.fees)
+
+
 def test_mixed_data_is_refused(
     bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
