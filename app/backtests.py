@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.bootstrap import build_bot, check_warm_up, data_market, session_of, trader_of
+from app.paths import locate
+from engine.core.clock import LiveClock
 from engine.core.ids import BACKTEST_SALT
 from engine.core.watchdog import Watchdog
-from engine.domain.errors import BadInput, WorkFailed
+from engine.domain.errors import BadInput, PilothouseError, WorkFailed
 from engine.domain.instrument import Instrument, InstrumentKind
-from engine.domain.money import tidy
 from engine.research.bar_data import is_bar_data, load_bar_data
-from engine.runtime.backtest import Backtest, BacktestResult, FillRow, TraceRow
-from engine.runtime.metrics import headline_metrics
-from engine.runtime.trader import BotSpec
+from engine.research.document import Setting, build_document, stored_run
+from engine.research.fills import fill_qualities
+from engine.research.metrics import Basis
+from engine.runtime.backtest import Backtest, FillRow, TraceRow
+from engine.sim.bar_feed import BarPath
 from engine.sim.scenario import Scenario
 from engine.store.memory import MemoryJournal
+from engine.store.results import StoredRun, save
 from engine.strategy.catalogue import find_strategy, parse_params, with_timeframe
 from engine.trading.risk.limits import RiskLimits
 
@@ -38,6 +41,7 @@ class BacktestRequest(NamedTuple):
     capital: Decimal | None = None
     limits: RiskLimits = RiskLimits()
     keep_trace: bool = False
+    basis: Basis = Basis.DAY
 
 
 class BacktestReport(NamedTuple):
@@ -45,6 +49,8 @@ class BacktestReport(NamedTuple):
     """What `backtest run --json` prints: the same bytes for the same input."""
     trades: list[FillRow]
     trace: list[TraceRow]
+    kept: StoredRun
+    """What the results file and the HTML report are made from."""
 
 
 def run_backtest(
@@ -79,8 +85,12 @@ def run_backtest(
         watchdog.close()
     if result.bot_error:
         raise WorkFailed(f"strategy {request.strategy} failed: {result.bot_error}")
-    document = _document(request, bot, result, instrument, capital)
-    return BacktestReport(document, result.trades, result.trace)
+    notes = () if bars is None else (f"path within a bar: {BarPath.WORST_FIRST}", *bars.notes)
+    setting = Setting(bot, request.scenario.digest(), instrument, capital, notes, request.basis)
+    qualities = fill_qualities(result, instrument)
+    document = build_document(setting, result, qualities)
+    kept = stored_run(document, result, instrument, qualities)
+    return BacktestReport(document, result.trades, result.trace, kept)
 
 
 def default_capital(instrument: Instrument) -> Decimal:
@@ -88,33 +98,14 @@ def default_capital(instrument: Instrument) -> Decimal:
     return DEFAULT_COIN_CAPITAL if is_coin else DEFAULT_CAPITAL
 
 
-def _document(
-    request: BacktestRequest,
-    bot: BotSpec,
-    result: BacktestResult,
-    instrument: Instrument,
-    capital: Decimal,
-) -> dict[str, Any]:
-    return {
-        "strategy": bot.strategy,
-        "params": json.loads(bot.params_json),
-        "instrument": instrument.instrument_id,
-        "settle": instrument.settle,
-        "scenario": request.scenario.digest(),
-        "capital": tidy(capital),
-        "rows": result.rows,
-        "start_ns": result.start_ns,
-        "end_ns": result.end_ns,
-        "orders": result.orders,
-        "cancels": result.cancels,
-        "fills": result.fills,
-        "denied": result.denied,
-        "position": tidy(result.position),
-        "mid": tidy(result.mid),
-        "cash": tidy(result.cash),
-        "inventory": tidy(result.inventory),
-        "fees": tidy(result.fees),
-        "funding": tidy(result.funding),
-        "equity": tidy(result.equity),
-        "metrics": headline_metrics(result, instrument, capital),
-    }
+def results_file() -> Path:
+    return locate().data / "backtests.db"
+
+
+def save_run(run: StoredRun) -> str:
+    """Keep a run and return its id. WorkFailed, with the reason, when that does not succeed."""
+    path = results_file()
+    try:
+        return save(path, run, LiveClock().now_ns())
+    except PilothouseError as error:
+        raise WorkFailed(f"the result is complete but was not kept: {error}") from error

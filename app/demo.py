@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +25,7 @@ from app.paths import Paths, make_private
 from app.service.local import LocalSession
 from engine.core.clock import NS_PER_SECOND, LiveClock
 from engine.core.watchdog import Watchdog
-from engine.domain.errors import BadInput, LedgerError
+from engine.domain.errors import LedgerError
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.money import MONEY, plain
 from engine.market.view import MarketView
@@ -78,15 +77,8 @@ def ledger_path(paths: Paths, request: DemoRequest) -> Path:
     """One ledger per profile and source: another seed or recording is another story."""
     source = ",".join(str(path.resolve()) for path in request.captures) or f"seed {request.seed}"
     digest = hashlib.sha256(source.encode()).hexdigest()[:10]
-    folder = make_private(paths.state / "profiles" / request.profile)
+    folder = make_private(paths.profile(request.profile))
     return folder / f"ledger-{digest}.db"
-
-
-def check_profile(name: str) -> str:
-    """A profile is a folder name: letters, digits, dash and underscore."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
-        raise BadInput("--profile", name, "use letters, digits, - and _ only")
-    return name
 
 
 def set_aside(request: DemoRequest, paths: Paths) -> None:
@@ -148,6 +140,10 @@ class Demo:
         )
         self.resumed = False
 
+    @property
+    def ledger_name(self) -> str:
+        return self._path.name
+
     def _note_failure(self, failure: object) -> None:
         """The loop gets the same error from its own append; this keeps the words."""
         self._failures.append(str(failure))
@@ -201,7 +197,7 @@ class Demo:
                 }
                 for bot in snapshot.bots
             ],
-            ledger=self._path.name,
+            ledger=self.ledger_name,
             ledger_digest=self.journal.digest(),
             resident_mb=resident_mb(),
         )

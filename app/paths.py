@@ -7,6 +7,7 @@ for all four. The option only sets the variable, so child processes follow.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +33,20 @@ class Paths:
     def settings_file(self) -> Path:
         return self.config / "settings.toml"
 
+    def profile(self, name: str) -> Path:
+        """The folder of one engine: its ledger, its socket."""
+        return self.state / "profiles" / name
+
     @property
     def logs(self) -> Path:
         return self.state / "logs"
+
+
+def check_profile(name: str) -> str:
+    """A profile is a folder name: letters, digits, dash and underscore."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
+        raise BadInput("--profile", name, "use letters, digits, - and _ only")
+    return name
 
 
 def locate(environ: Mapping[str, str] = os.environ) -> Paths:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import sys
-import tempfile
-from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from msgspec.structs import astuple
 
-from app.cli import sweep
-from app.cli.output import print_json, print_table
-from engine.domain.errors import BadInput, WorkFailed
-from engine.domain.money import parse_decimal, plain
-
-if TYPE_CHECKING:
-    from app.backtests import BacktestReport
+from app.cli import results, sweep
+from app.cli.files import check_targets, write_csv
+from app.cli.output import print_json
+from engine.domain.errors import BadInput
+from engine.domain.money import parse_decimal
 
 app = typer.Typer(no_args_is_help=True)
 
 
 app.command("sweep")(sweep.sweep)
+app.command("list")(results.list_runs)
+app.command("show")(results.show)
+app.command("export")(results.export)
+app.command("report")(results.report)
 
 
 @app.callback()
@@ -60,11 +58,22 @@ def run(
     trace: Annotated[
         Path | None, typer.Option(help="Write one row per wake-up of the strategy to this CSV.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a report that needs no network to this HTML file.")
+    ] = None,
+    save: Annotated[
+        bool, typer.Option("--save/--no-save", help="Keep the result for `backtest list`.")
+    ] = True,
+    per_sample: Annotated[
+        bool,
+        typer.Option("--per-sample", help="Ratios of the samples, not of days, not annualised."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Run STRATEGY over recorded order books and trades, with queues, latency and fees."""
-    from app.backtests import BacktestRequest, run_backtest
+    from app.backtests import BacktestRequest, run_backtest, save_run
     from app.scenarios import scenario_of
+    from engine.research.metrics import Basis
 
     request = BacktestRequest(
         strategy=strategy,
@@ -73,18 +82,28 @@ def run(
         scenario=scenario_of(latency_ms, queue, fills, maker, taker),
         capital=parse_decimal("--capital", capital) if capital else None,
         keep_trace=trace is not None,
+        basis=Basis.SAMPLE if per_sample else Basis.DAY,
     )
-    check_targets(data, trades, trace)
-    report = run_backtest(request, _progress if sys.stderr.isatty() else None)
+    check_targets(data, {"--trades": trades, "--trace": trace, "--report": report})
+    done = run_backtest(request, _progress if sys.stderr.isatty() else None)
     if trades is not None:
         header = "ts_ns,side,price,qty,fee,maker,queue_ahead,order_id"
-        write_csv(trades, header, map(astuple, report.trades))
+        write_csv(trades, header, map(astuple, done.trades))
     if trace is not None:
-        write_csv(trace, "ts_ns,mid,position,cash,fee,fills", map(astuple, report.trace))
+        write_csv(trace, "ts_ns,mid,position,cash,fee,fills", map(astuple, done.trace))
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
     if json:
-        print_json(report.document)
+        print_json(done.document)
     else:
-        _print_report(report)
+        results.print_document(done.document)
+    # What was asked for stands on the screen by now, whatever happens to the files.
+    if report is not None:
+        results.write_report(report, done.kept)
+    if save:
+        run_id = save_run(done.kept)
+        if not json:
+            print(f"kept as {run_id[: results.SHORT_ID]}: see `pilothouse backtest list`")
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, str]:
@@ -101,70 +120,5 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, str]:
     return values
 
 
-def check_targets(data: Sequence[Path], trades: Path | None, trace: Path | None) -> None:
-    """Refuse files that cannot be written, or that are needed, before the work, not after it."""
-    taken = {path.resolve(): "is what the backtest reads" for path in data}
-    for option, path in (("--trades", trades), ("--trace", trace)):
-        if path is None:
-            continue
-        if path.resolve() in taken:
-            raise BadInput(option, str(path), f"{taken[path.resolve()]}; name another file")
-        taken[path.resolve()] = "is the file of --trades"
-        if path.is_dir():
-            raise BadInput(option, str(path), "is a folder; name a file")
-        folder = path.absolute().parent
-        if not folder.is_dir():
-            raise BadInput(option, str(path), "its folder does not exist")
-        try:
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            words = f"its folder cannot be written ({error.strerror}); choose another"
-            raise BadInput(option, str(path), words) from error
-
-
-def write_csv(path: Path, header: str, rows: Iterable[Sequence[object]]) -> None:
-    """All of it or nothing: written beside the target and moved over it."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(header.split(","))
-                writer.writerows([_cell(value) for value in row] for row in rows)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise WorkFailed(f"{path}: {error.strerror}: choose another file") from error
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, bool):
-        return int(value)
-    return value
-
-
 def _progress(rows: int) -> None:
     print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True)
-
-
-def _print_report(report: BacktestReport) -> None:
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
-    document = report.document
-    head = [
-        ("strategy", f"{document['strategy']} on {document['instrument']}"),
-        ("market rows", f"{document['rows']:,}"),
-        ("orders / fills / denied", "{orders} / {fills} / {denied}".format(**document)),
-        ("position", plain(document["position"])),
-        ("cash", plain(document["cash"])),
-        ("inventory at the mid", plain(document["inventory"])),
-        ("fees", plain(document["fees"])),
-        ("profit or loss", f"{plain(document['equity'])} {document['settle']}"),
-    ]
-    head += [(name.replace("_", " "), plain(value)) for name, value in document["metrics"].items()]
-    print_table(("figure", "value"), head, right=("value",))

@@ -43,8 +43,8 @@ def demo(
     json: Annotated[bool, typer.Option("--json", help="One JSON document (headless).")] = False,
 ) -> None:
     """Watch two bots trade a generated or recorded market on paper, and take the helm."""
-    from app.demo import DemoRequest, check_profile, set_aside
-    from app.paths import locate
+    from app.demo import DemoRequest, set_aside
+    from app.paths import check_profile, locate
     from app.scenarios import paper_scenario
     from app.settings import load_settings
 

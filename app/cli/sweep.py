@@ -159,7 +159,7 @@ def _leave(report: SweepReport, resume: Path | None) -> None:
 
 
 def _write(path: Path, results: Sequence[SetResult]) -> None:
-    from app.cli.backtest import write_csv
+    from app.cli.files import write_csv
 
     names = list(results[0].params) if results else []
     rows = (

@@ -80,6 +80,11 @@ def new_command_id() -> str:
     return secrets.token_hex(12)
 
 
+def new_token() -> str:
+    """A secret between processes of one person: 256 random bits as hex."""
+    return secrets.token_hex(32)
+
+
 def session_rng(seed: int, *stream: int) -> np.random.Generator:
     """The random numbers of a seeded session; each `stream` path is independent of the others.
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Float64s = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.void]
@@ -197,6 +198,7 @@ ORDER_SLOTS = 8192
 REQUESTS_LENGTH = 4096
 ANSWERS_LENGTH = 16384
 LIVE_MAX = 2048
+MARKS = 1024  # a power of two
 OWNERS = 1024
 
 # Indices of `ExchangeState.control`
@@ -236,6 +238,7 @@ class ExchangeState(NamedTuple):
                                                      level since its last depth row
     live       int64[3, LIVE_MAX]                    slots of resting buys, resting sells and
                                                      parked stops, oldest first
+    marks      int32[2, MARKS]                       resting orders by side and tick % MARKS
     requests   int64[REQUESTS_LENGTH, 3]  ring       see the Q_ codes
     answers    int64[ANSWERS_LENGTH, 10]  ring       see the A_ codes
     positions  int64[OWNERS]                         lots by owner
@@ -248,6 +251,7 @@ class ExchangeState(NamedTuple):
     orders: Int64s
     fronts: Float64s
     live: Int64s
+    marks: Int32s
     requests: Int64s
     answers: Int64s
     positions: Int64s
@@ -266,6 +270,7 @@ def new_exchange(mid_ticks: int, window_ticks: int = BOOK_WINDOW_TICKS) -> Excha
         orders=np.zeros((ORDER_SLOTS, ORDER_COLUMNS), np.int64),
         fronts=np.zeros((ORDER_SLOTS, 2), np.float64),
         live=np.zeros((3, LIVE_MAX), np.int64),
+        marks=np.zeros((2, MARKS), np.int32),
         requests=np.zeros((REQUESTS_LENGTH, REQUEST_COLUMNS), np.int64),
         answers=np.zeros((ANSWERS_LENGTH, ANSWER_COLUMNS), np.int64),
         positions=np.zeros(OWNERS, np.int64),

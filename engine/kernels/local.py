@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from engine.kernels import layout as k
-from engine.kernels.book import clear_asks, clear_bids, set_ask, set_bid
+from engine.kernels.book import clear_asks, clear_bids, run_levels, set_ask, set_bid
 from engine.kernels.compile import kernel
 from engine.kernels.layout import Int64s, MarketState, Rows
 
@@ -73,27 +75,40 @@ def trade_into_bar(market: MarketState, frame: int, venue_ns: int, ticks: int, l
 
 
 @kernel
-def local_trade(market: MarketState, rows: Rows, index: int) -> int:
-    """Tape, last trade and bars. Returns wake reasons."""
-    row, scalars = rows[index], market.scalars
-    ticks, lots, side = row["price_ticks"], row["qty_lots"], row["side"]
-    entry = market.tape[scalars[M_TRADES] % TAPE_LENGTH]
-    entry[T_NS] = row["ts_local_ns"]
-    entry[T_TICKS] = ticks
-    entry[T_LOTS] = lots
-    entry[T_SIDE] = side
+def local_trade(
+    scalars: Int64s, tape: Int64s, received_ns: int, side: int, ticks: int, lots: int
+) -> None:
+    """Tape and last trade."""
+    slot = scalars[M_TRADES] % TAPE_LENGTH
+    tape[slot, T_NS] = received_ns
+    tape[slot, T_TICKS] = ticks
+    tape[slot, T_LOTS] = lots
+    tape[slot, T_SIDE] = side
     scalars[M_TRADES] += 1
     scalars[M_LAST_TICKS] = ticks
     scalars[M_LAST_LOTS] = lots
     scalars[M_LAST_SIDE] = side
-    scalars[M_LAST_NS] = row["ts_local_ns"]
+    scalars[M_LAST_NS] = received_ns
     scalars[M_VOLUME] += lots
-    reasons = WAKE_TRADE
+
+
+@kernel
+def has_bars(market: MarketState) -> bool:
+    for frame in range(market.bar_scalars.shape[0]):
+        if market.bar_scalars[frame, F_PERIOD_NS] > 0:
+            return True
+    return False
+
+
+@kernel
+def trade_into_bars(market: MarketState, venue_ns: int, ticks: int, lots: int) -> int:
+    """Bars of every timeframe. Returns wake reasons."""
+    reasons = 0
     for frame in range(market.bar_scalars.shape[0]):
         used = market.bar_scalars[frame, F_PERIOD_NS] > 0
-        if used and trade_into_bar(market, frame, row["ts_exch_ns"], ticks, lots):
-            reasons |= WAKE_BAR
-    if reasons & WAKE_BAR or scalars[M_QUIET_NS] == NO_ASK:
+        if used and trade_into_bar(market, frame, venue_ns, ticks, lots):
+            reasons = WAKE_BAR
+    if reasons or market.scalars[M_QUIET_NS] == NO_ASK:
         note_quiet(market)
     return reasons
 
@@ -124,30 +139,37 @@ def quiet_bars(market: MarketState, venue_ns: int) -> int:
 
 
 @kernel
-def local_depth(book: Int64s, scalars: Int64s, kind: int, side: int, ticks: int, lots: int) -> int:
+def local_depth(market: MarketState, row: np.void) -> int:
     """Apply a depth row of any kind to what we know. Returns wake reasons."""
-    if kind == ROW_CLEAR:
+    book, scalars = market.book, market.scalars
+    side, ticks, lots, venue_ns = (
+        row["side"],
+        row["price_ticks"],
+        row["qty_lots"],
+        row["ts_exch_ns"],
+    )
+    scalars[M_EXCH_NS] = max(scalars[M_EXCH_NS], venue_ns)
+    reasons = quiet_bars(market, venue_ns) if venue_ns >= scalars[M_QUIET_NS] else 0
+    if row["kind"] == ROW_CLEAR:
         if side == BUY:
             clear_bids(book, scalars, ticks)
         else:
             clear_asks(book, scalars, ticks)
         scalars[M_TOP_VERSION] += 1
-        return WAKE_TOP
+        return reasons | WAKE_TOP
     if side == BUY:
-        best = scalars[M_BEST_BID]
+        touched = ticks >= scalars[M_BEST_BID]
         before = set_bid(book, scalars, ticks, lots)
-        touched = ticks >= best
     else:
-        best = scalars[M_BEST_ASK]
+        touched = ticks <= scalars[M_BEST_ASK]
         before = set_ask(book, scalars, ticks, lots)
-        touched = ticks <= best
     has_both = scalars[M_BEST_BID] != NO_BID and scalars[M_BEST_ASK] != NO_ASK
     if scalars[M_READY] == 0 and has_both:
         scalars[M_READY] = 1
-    if touched and before != lots:
+    if touched and before >= 0 and before != lots:
         scalars[M_TOP_VERSION] += 1
-        return WAKE_TOP
-    return 0
+        reasons |= WAKE_TOP
+    return reasons
 
 
 @kernel
@@ -162,29 +184,46 @@ def local_run(
     mask: int,
 ) -> tuple[int, int, int]:
     """Apply rows from `index` on that are received not after `limit_ns`; stops at the end of an
-    instant that has a reason in `mask`. Returns (next index, now, reasons of that instant)."""
-    book, scalars = market.book, market.scalars
+    instant that has a reason in `mask`. Returns (next index, now, reasons of that instant, of
+    which only those in `mask` are certain)."""
+    scalars, tape, keeps_bars = market.scalars, market.tape, has_bars(market)
+    no_marks, in_order = np.zeros((2, 1), np.int32), np.zeros(0, np.int64)
     first = index
     while index < count:
         row = rows[index]
-        received_ns = row["ts_local_ns"]
-        if received_ns > limit_ns:
-            break
-        if received_ns > now_ns:
-            if reasons & mask:
+        if row["ts_local_ns"] > now_ns:
+            if row["ts_local_ns"] > limit_ns or reasons & mask:
                 break
-            reasons = 0
-            now_ns = received_ns
-        venue_ns = row["ts_exch_ns"]
-        scalars[M_EXCH_NS] = max(scalars[M_EXCH_NS], venue_ns)
-        if row["kind"] == ROW_TRADE:
-            reasons |= local_trade(market, rows, index)
-        else:
-            reasons |= local_depth(
-                book, scalars, row["kind"], row["side"], row["price_ticks"], row["qty_lots"]
-            )
-            if venue_ns >= scalars[M_QUIET_NS]:
-                reasons |= quiet_bars(market, venue_ns)
+            now_ns, reasons = row["ts_local_ns"], 0
         index += 1
+        if row["kind"] == ROW_TRADE:
+            ticks, lots = row["price_ticks"], row["qty_lots"]
+            scalars[M_EXCH_NS] = max(scalars[M_EXCH_NS], row["ts_exch_ns"])
+            local_trade(scalars, tape, row["ts_local_ns"], row["side"], ticks, lots)
+            reasons |= WAKE_TRADE
+            if keeps_bars:
+                reasons |= trade_into_bars(market, row["ts_exch_ns"], ticks, lots)
+            continue
+        reasons |= local_depth(market, row)
+        if scalars[M_READY] == 0:
+            continue
+        # Levels come in bunches: the plain ones that follow cost only a loop.
+        plain = index
+        index = run_levels(
+            market.book,
+            scalars,
+            rows,
+            in_order,
+            index,
+            count,
+            now_ns if reasons & mask else limit_ns,
+            True,
+            mask & WAKE_TOP != 0,
+            no_marks,
+            NO_ASK,
+            NO_BID,
+        )
+        if index > plain and rows[index - 1]["ts_local_ns"] > now_ns:
+            now_ns, reasons = rows[index - 1]["ts_local_ns"], 0
     scalars[M_ROWS] += index - first
     return index, now_ns, reasons

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from engine.kernels import layout as k
 from engine.kernels import queue
-from engine.kernels.book import clear_asks, clear_bids, next_ask, next_bid, set_ask, set_bid
+from engine.kernels.book import (
+    clear_asks,
+    clear_bids,
+    next_ask,
+    next_bid,
+    run_levels,
+    set_ask,
+    set_bid,
+)
 from engine.kernels.compile import kernel
 from engine.kernels.layout import ExchangeState, Int64s, Rows
 
 BUY, SELL, BID, ASK = k.BUY, k.SELL, k.BID, k.ASK
 NO_ASK, NO_BID = k.NO_ASK, k.NO_BID
 M_BASE, M_BEST_BID, M_BEST_ASK = k.M_BASE, k.M_BEST_BID, k.M_BEST_ASK
+M_EXCH_NS = k.M_EXCH_NS
 O_SIDE, O_TICKS, O_LEAVES, O_KIND, O_TIF = k.O_SIDE, k.O_TICKS, k.O_LEAVES, k.O_KIND, k.O_TIF
 O_TRIGGER, O_REDUCE, O_OWNER, O_STATE = k.O_TRIGGER, k.O_REDUCE, k.O_OWNER, k.O_STATE
 O_AHEAD = k.O_AHEAD
@@ -28,7 +37,7 @@ X_RESPONSE_NS, X_QUEUE_MODEL, X_WHOLE_FILLS = k.X_RESPONSE_NS, k.X_QUEUE_MODEL, 
 X_BUYS, X_SELLS, X_STOPS, X_OVERFLOW = k.X_BUYS, k.X_SELLS, k.X_STOPS, k.X_OVERFLOW
 X_BUY_LOW, X_BUY_HIGH = k.X_BUY_LOW, k.X_BUY_HIGH
 X_SELL_LOW, X_SELL_HIGH = k.X_SELL_LOW, k.X_SELL_HIGH
-ANSWERS_LENGTH, LIVE_MAX = k.ANSWERS_LENGTH, k.LIVE_MAX
+ANSWERS_LENGTH, LIVE_MAX, MARKS = k.ANSWERS_LENGTH, k.LIVE_MAX, k.MARKS
 ANSWER_ACCEPT, ANSWER_FILL, ANSWER_CANCEL = k.ANSWER_ACCEPT, k.ANSWER_FILL, k.ANSWER_CANCEL
 ANSWER_CANCEL_REJECT, ANSWER_EXPIRE = k.ANSWER_CANCEL_REJECT, k.ANSWER_EXPIRE
 ANSWER_TRIGGER = k.ANSWER_TRIGGER
@@ -138,6 +147,8 @@ def add_live(ex: ExchangeState, which: int, slot: int) -> None:
         return
     ex.live[which, count] = slot
     control[X_BUYS + which] = count + 1
+    if which != LIVE_STOPS:
+        ex.marks[which, ex.orders[slot, O_TICKS] % MARKS] += 1
     note_ranges(ex)
 
 
@@ -152,6 +163,8 @@ def sweep_live(ex: ExchangeState, which: int) -> None:
         if ex.orders[slot, O_STATE] == wanted:
             ex.live[which, kept] = slot
             kept += 1
+        elif which != LIVE_STOPS:
+            ex.marks[which, ex.orders[slot, O_TICKS] % MARKS] -= 1
     control[X_BUYS + which] = kept
     note_ranges(ex)
 
@@ -400,6 +413,39 @@ def has_orders(ex: ExchangeState) -> bool:
 
 
 @kernel
+def exchange_row(
+    ex: ExchangeState, now_ns: int, kind: int, side: int, ticks: int, lots: int
+) -> None:
+    """One market row of any kind at the exchange, with all that it does to our orders.
+
+    A level row touches our orders only inside the price range of their side, a new best price
+    only if it reaches the nearest of the other side.
+    """
+    book, scalars, control = ex.book, ex.scalars, ex.control
+    if kind == ROW_TRADE:
+        exchange_trade(ex, now_ns, side, ticks, lots)
+    elif kind == ROW_CLEAR:
+        if side == BUY:
+            clear_bids(book, scalars, ticks)
+        else:
+            clear_asks(book, scalars, ticks)
+    elif side == BUY:
+        best = scalars[M_BEST_BID]
+        before = set_bid(book, scalars, ticks, lots)
+        if control[X_BUY_LOW] <= ticks <= control[X_BUY_HIGH]:
+            update_queue(ex, LIVE_BUYS, ticks, before, lots)
+        if ticks > best and lots > 0 and ticks >= control[X_SELL_LOW]:
+            quote_through(ex, now_ns, LIVE_SELLS, ticks)
+    else:
+        best = scalars[M_BEST_ASK]
+        before = set_ask(book, scalars, ticks, lots)
+        if control[X_SELL_LOW] <= ticks <= control[X_SELL_HIGH]:
+            update_queue(ex, LIVE_SELLS, ticks, before, lots)
+        if ticks < best and lots > 0 and ticks <= control[X_BUY_HIGH]:
+            quote_through(ex, now_ns, LIVE_BUYS, ticks)
+
+
+@kernel
 def exchange_run(
     ex: ExchangeState,
     rows: Rows,
@@ -411,42 +457,32 @@ def exchange_run(
 ) -> tuple[int, int]:
     """Apply market rows at the exchange from `order[index]` on that are stamped not after
     `limit_ns`; stops after a row that caused an answer. Returns (next index, now).
-
-    A level row touches our orders only inside the price range of their side, a new best price
-    only if it reaches the nearest of the other side: with no orders nothing else is looked at.
     """
-    book, scalars, control = ex.book, ex.scalars, ex.control
+    control = ex.control
     answers = control[X_ANS_TAIL]
-    while index < count:
+    while index < count and control[X_ANS_TAIL] == answers:
+        # A waiting stop looks at every trade.
+        has_stops = control[X_STOPS] > 0
+        index = run_levels(
+            ex.book,
+            ex.scalars,
+            rows,
+            order,
+            index,
+            count,
+            limit_ns,
+            False,
+            False,
+            ex.marks,
+            NO_ASK if has_stops else control[X_BUY_HIGH],
+            NO_BID if has_stops else control[X_SELL_LOW],
+        )
+        if index == count:
+            break
         row = rows[order[index]]
-        venue_ns = row["ts_exch_ns"]
-        if venue_ns > limit_ns:
+        if row["ts_exch_ns"] > limit_ns:
             break
-        now_ns = max(now_ns, venue_ns)
         index += 1
-        kind, side = row["kind"], row["side"]
-        ticks, lots = row["price_ticks"], row["qty_lots"]
-        if kind == ROW_TRADE:
-            exchange_trade(ex, now_ns, side, ticks, lots)
-        elif kind == ROW_CLEAR:
-            if side == BUY:
-                clear_bids(book, scalars, ticks)
-            else:
-                clear_asks(book, scalars, ticks)
-        elif side == BUY:
-            best = scalars[M_BEST_BID]
-            before = set_bid(book, scalars, ticks, lots)
-            if control[X_BUY_LOW] <= ticks <= control[X_BUY_HIGH]:
-                update_queue(ex, LIVE_BUYS, ticks, before, lots)
-            if ticks > best and lots > 0 and ticks >= control[X_SELL_LOW]:
-                quote_through(ex, now_ns, LIVE_SELLS, ticks)
-        else:
-            best = scalars[M_BEST_ASK]
-            before = set_ask(book, scalars, ticks, lots)
-            if control[X_SELL_LOW] <= ticks <= control[X_SELL_HIGH]:
-                update_queue(ex, LIVE_SELLS, ticks, before, lots)
-            if ticks < best and lots > 0 and ticks <= control[X_BUY_HIGH]:
-                quote_through(ex, now_ns, LIVE_BUYS, ticks)
-        if control[X_ANS_TAIL] != answers:
-            break
-    return index, now_ns
+        now_ns = max(now_ns, row["ts_exch_ns"])
+        exchange_row(ex, now_ns, row["kind"], row["side"], row["price_ticks"], row["qty_lots"])
+    return index, max(now_ns, ex.scalars[M_EXCH_NS])

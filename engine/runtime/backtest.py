@@ -10,16 +10,18 @@ import msgspec
 from engine.domain import events as e
 from engine.domain.errors import WorkFailed
 from engine.domain.money import MONEY, ZERO
-from engine.domain.order import Side
+from engine.domain.order import Order, Side
 from engine.kernels import layout as k
 from engine.market.view import MarketView
 from engine.ports.store import Journal
 from engine.ports.world import Wake, World
 from engine.runtime.driver import Driver
+from engine.runtime.recorder import FillMark, Recorder, Sample
 from engine.runtime.trader import BotSpec, Trader
 from engine.strategy.runner import NEVER_NS
 
 PROGRESS_EVERY_BATCHES = 512
+_OVER = (e.OrderCanceled, e.OrderExpired, e.OrderRejected)
 
 
 class TraceRow(msgspec.Struct, frozen=True, array_like=True):
@@ -70,6 +72,13 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
     bot_error: str
     """Why the strategy failed and was paused; "" if it did not."""
     trades: list[FillRow]
+    marks: list[FillMark]
+    """One beside each of `trades`."""
+    samples: list[Sample]
+    days: list[Sample]
+    market_lots: int
+    """Traded by the market, and in how many trades, since the start."""
+    market_trades: int
     trace: list[TraceRow]
 
 
@@ -97,8 +106,7 @@ class Backtest:
         self._makers = 0
         self._notional = ZERO
         self._first_mid = ZERO
-        self._peak = ZERO
-        self._max_drawdown = ZERO
+        self._recorder = Recorder(trader, self._view())
 
     def run(self, session: e.SessionStarted, bot: BotSpec) -> BacktestResult:
         """From the first row to the last. WorkFailed when the world has no tradable market."""
@@ -108,9 +116,12 @@ class Backtest:
         if self._keep_trace:
             runner.observe = self._observe
         self._commit(self._trader.drain().events)
-        batches = 0
+        batches, recorder = 0, self._recorder
         while True:
             wake = self._driver.advance(NEVER_NS)
+            if wake.ts_ns >= recorder.next_markout_ns:
+                recorder.markouts(wake.ts_ns)
+            recorder.before(wake.ts_ns)
             self._step(wake)
             batches += 1
             if self._progress is not None and batches % PROGRESS_EVERY_BATCHES == 0:
@@ -134,22 +145,31 @@ class Backtest:
     # -- watching ------------------------------------------------------------------------------
 
     def _watch(self, events: list[e.AnyEvent]) -> None:
-        has_fill = False
+        has_fill, over = False, []
         for event in events:
             if isinstance(event, e.OrderFilled):
                 has_fill = True
-                self._add_fill(event)
+                if not self._add_fill(event).leaves_lots:
+                    over.append(event.client_order_id)
+            elif isinstance(event, e.OrderIntended):
+                self._recorder.intend(event.order.client_order_id)
             elif isinstance(event, e.CancelIntended):
                 self._cancels += 1
+            elif isinstance(event, _OVER):
+                over.append(event.client_order_id)
         if has_fill:
-            self._mark_drawdown()
+            self._recorder.mark_profit()
+        if over:
+            self._recorder.forget(over)
 
-    def _add_fill(self, event: e.OrderFilled) -> None:
+    def _add_fill(self, event: e.OrderFilled) -> Order:
         order = self._trader.state.find_order(event.client_order_id)
         assert order is not None, event
         instrument = self._trader.state.instruments[order.spec.instrument_id]
         fill = event.fill
         self._makers += fill.is_maker
+        order_id = event.client_order_id
+        self._recorder.fill(event.ts_ns, order_id, order.spec.side.sign, fill)
         self._notional = MONEY.add(self._notional, instrument.money(event.value_units))
         self._trades.append(
             FillRow(
@@ -164,15 +184,10 @@ class Backtest:
                     if fill.queue_ahead_lots >= 0
                     else Decimal(-1)
                 ),
-                order_id=event.client_order_id,
+                order_id=order_id,
             )
         )
-
-    def _mark_drawdown(self) -> None:
-        """At every fill: between fills of a quoting bot nothing is realised."""
-        profit = MONEY.subtract(self._trader.portfolio.equity(), self._trader.state.capital)
-        self._peak = max(self._peak, profit)
-        self._max_drawdown = max(self._max_drawdown, MONEY.subtract(self._peak, profit))
+        return order
 
     def _observe(self, now_ns: int) -> None:
         view = self._view()
@@ -204,7 +219,7 @@ class Backtest:
             raise WorkFailed("the recording ends without a two-sided book: nothing to value")
         state = self._trader.state
         self._trader.portfolio.refresh(bot.instrument_id)
-        self._mark_drawdown()
+        self._recorder.end(self._world.now_ns)
         account = self._trader.portfolio.account()
         return BacktestResult(
             rows=self._world.rows,
@@ -223,9 +238,14 @@ class Backtest:
             equity=account.profit,
             traded_notional=self._notional,
             maker_fills=self._makers,
-            max_drawdown=self._max_drawdown,
+            max_drawdown=self._recorder.max_drawdown,
             first_mid=self._first_mid,
             bot_error=state.bots[bot.bot_id].error,
             trades=self._trades,
+            marks=self._recorder.marks,
+            samples=self._recorder.samples,
+            days=self._recorder.days,
+            market_lots=view.state.scalars.item(k.M_VOLUME),
+            market_trades=view.state.scalars.item(k.M_TRADES),
             trace=self._trace,
         )

@@ -37,6 +37,7 @@ class Schema(NamedTuple):
 
 LEDGER = Schema("ledger", int.from_bytes(b"PHlg"), "FULL", migrations.LEDGER)
 MARKET = Schema("market file", int.from_bytes(b"PHmk"), "NORMAL", migrations.MARKET)
+RESULTS = Schema("results file", int.from_bytes(b"PHbt"), "FULL", migrations.RESULTS)
 
 
 # -- opening ---------------------------------------------------------------------------------

@@ -8,8 +8,11 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.naive_exchange import BUY, Ask, Said
-from tests.support.sim_orders import Case, cases, play
+from engine.kernels import layout as k
+from engine.sim.exchange import SimExchange
+from tests.support.builders import linear
+from tests.support.naive_exchange import BUY, Ask, NaiveBook, Said
+from tests.support.sim_orders import Blocks, Case, cases, play, to_array
 
 ENDS = {"Cancel", "Expire"}
 
@@ -139,3 +142,33 @@ def test_own_orders_at_one_price_share_what_reaches_them(case: Case) -> None:
             for row in case.rows
         )
         assert through or lots <= limit[venue_ns, ticks]
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=cases(), mask=st.sampled_from([k.WAKE_TRADE, k.WAKE_TOP, k.WAKE_TRADE | k.WAKE_TOP]))
+def test_watching_the_market_changes_no_report(case: Case, mask: int) -> None:
+    """Stopping at every trade or change of the top: the same answers, at the same times."""
+    stops: list[tuple[int, int]] = []
+    assert play(case, mask=mask, stops=stops) == play(case)
+    assert all(a < b for (a, _), (b, _) in pairwise(stops) if a != b)
+    if mask & k.WAKE_TRADE:
+        traded = {row.local_ns for row in case.rows if row.kind == "trade"}
+        assert {ns for ns, reasons in stops if reasons & k.WAKE_TRADE} == traded
+
+
+@settings(max_examples=100, deadline=None)
+@given(case=cases())
+def test_it_stops_whenever_the_top_changes_and_knows_nothing_later(case: Case) -> None:
+    """The book at each stop is the one made of all rows received by then, and of no other."""
+    world = SimExchange(linear(), Blocks(to_array(case.rows), []), case.scenario())
+    market = world.markets["test.BTCUSDT"]
+    while not (wake := world.advance(1 << 60, k.WAKE_TOP)).reasons & k.WAKE_END:
+        book = NaiveBook()
+        for row in case.rows:
+            if row.local_ns <= wake.ts_ns and row.kind == "depth":
+                book.set(row.side, row.ticks, row.lots)
+            elif row.local_ns <= wake.ts_ns and row.kind == "clear":
+                book.clear(row.side, row.ticks)
+        best_bid, best_ask = market.scalars[[k.M_BEST_BID, k.M_BEST_ASK]]
+        assert best_bid == (k.NO_BID if book.best[1] is None else book.best[1])
+        assert best_ask == (k.NO_ASK if book.best[-1] is None else book.best[-1])

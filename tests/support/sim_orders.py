@@ -191,30 +191,35 @@ class Blocks(RowSource):
         return self._blocks.pop(0) if self._blocks else None
 
 
-def play(case: Case, steps: Sequence[int] = (), cuts: Sequence[int] = ()) -> list[Said]:
+def play(
+    case: Case,
+    steps: Sequence[int] = (),
+    cuts: Sequence[int] = (),
+    mask: int = 0,
+    stops: list[tuple[int, int]] | None = None,
+) -> list[Said]:
     """What `SimExchange` says. Between requests the time is cut into `steps` ns, over and over;
-    with `cuts` the rows come in blocks."""
+    with `cuts` the rows come in blocks; `stops` collects where it stopped for `mask`, and why."""
     rows = to_array(case.rows)
     source = Blocks(rows, cuts) if cuts else rows
-    return talk(SimExchange(linear(), source, case.scenario()), case.requests, steps)
-
-
-def talk(
-    world: SimExchange, requests: Sequence[tuple[int, Ask]], steps: Sequence[int] = ()
-) -> list[Said]:
+    world = SimExchange(linear(), source, case.scenario())
     said: list[Said] = []
     step = 0
-    waiting = list(requests)
+    waiting = list(case.requests)
     while True:
         until_ns = waiting[0][0] if waiting else 1 << 60
         if steps and world.now_ns < until_ns:
             until_ns = min(until_ns, world.now_ns + steps[step % len(steps)])
             step += 1
-        wake = world.advance(until_ns, 0)
+        wake = world.advance(until_ns, mask)
         said += [to_said(report) for report in world.drain_reports()]
-        if waiting and (wake.ts_ns >= waiting[0][0] or wake.reasons & k.WAKE_END):
+        if stops is not None:
+            stops.append((wake.ts_ns, wake.reasons))
+        has_ended = wake.reasons & k.WAKE_END
+        # The instant of a request must be over before it is sent.
+        if waiting and (wake.ts_ns >= waiting[0][0] or has_ended):
             due = [ask for sent_ns, ask in waiting if sent_ns == waiting[0][0]]
             world.submit([to_request(ask) for ask in due], waiting[0][0])
             del waiting[: len(due)]
-        elif wake.reasons & k.WAKE_END:
+        elif has_ended:
             return said

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import pytest
 
-from app.cli.backtest import write_csv
+from app.cli.files import write_csv
 from app.cli.main import main
 from app.paths import HOME_VARIABLE
 from engine.core.clock import LiveClock

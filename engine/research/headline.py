@@ -1,6 +1,6 @@
-"""Headline figures of a backtest, each with what it is measured against.
+"""Headline figures of a backtest in exact money, each with what it is measured against.
 
-A five-minute recording carries no Sharpe ratio; what can honestly be said is here.
+What can be said of a recording of any length; statistics are in `engine.research.metrics`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from engine.domain.money import MONEY, ZERO, tidy
 from engine.runtime.backtest import BacktestResult
 
 _PERCENT = Decimal("0.000001")
+_COIN_UNIT = Decimal("0.00000001")
 
 
 def headline_metrics(
@@ -19,16 +20,13 @@ def headline_metrics(
 ) -> dict[str, Decimal]:
     """Name -> value. Percentages are of `capital`; money is in the settle asset."""
     market = _ratio_pct(MONEY.subtract(result.mid, result.first_mid), result.first_mid)
-    if instrument.kind is InstrumentKind.INVERSE:
-        hold = ZERO  # Holding the coin leaves an account that is counted in coin where it was.
-    else:
-        hold = MONEY.divide(MONEY.multiply(capital, market), Decimal(100))
+    hold = hold_profit(instrument, capital, result.first_mid, result.mid)
     minutes = Decimal(result.end_ns - result.start_ns) / Decimal(60_000_000_000)
     return {
         "profit_pct": _ratio_pct(result.equity, capital),
         "profit_before_fees": tidy(MONEY.add(result.equity, result.fees)),
         "benchmark_cash": ZERO,
-        "benchmark_buy_and_hold": tidy(hold.quantize(Decimal("0.00000001"), context=MONEY)),
+        "benchmark_buy_and_hold": hold,
         "market_return_pct": market,
         "max_drawdown": tidy(result.max_drawdown),
         "max_drawdown_pct": _ratio_pct(result.max_drawdown, capital),
@@ -38,6 +36,17 @@ def headline_metrics(
         "fills_per_order": _ratio(Decimal(result.fills), Decimal(result.orders)),
         "fills_per_minute": _ratio(Decimal(result.fills), minutes),
     }
+
+
+def hold_profit(
+    instrument: Instrument, capital: Decimal, first_mid: Decimal, mid: Decimal
+) -> Decimal:
+    """Profit or loss of `capital` put into the instrument at the first mid, without costs, to
+    1e-8 of the settle asset."""
+    if instrument.kind is InstrumentKind.INVERSE:
+        return ZERO  # Holding the coin leaves an account that is counted in coin where it was.
+    gain = MONEY.multiply(capital, MONEY.subtract(mid, first_mid))
+    return tidy(MONEY.divide(gain, first_mid).quantize(_COIN_UNIT, context=MONEY))
 
 
 def _ratio(part: Decimal, whole: Decimal) -> Decimal:

@@ -1,0 +1,138 @@
+"""The helm from a shell: pause, resume, take, give, flatten, cancel-all, kill, reset.
+
+Each attaches, sends one command, waits for its receipt and prints a line. What takes risk away is
+always accepted; what adds risk needs the trade token, see `--take-token`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.cli.attach import ANSWER_S, DEFAULT_PROFILE, Json, Profile, attached
+from app.cli.output import print_json
+from engine.core.ids import new_command_id
+from engine.domain import commands as c
+from engine.domain.errors import BadInput, WorkFailed
+
+app = typer.Typer()
+
+Bot = Annotated[str, typer.Option("--bot", metavar="ID", help="This bot alone.")]
+TakeToken = Annotated[
+    bool, typer.Option("--take-token", help="Take the trade token over from another face.")
+]
+
+KILL_LEVELS = {
+    level.name.lower().replace("_", "-"): level
+    for level in c.KillLevel
+    if level is not c.KillLevel.NONE
+}
+
+
+@app.command("pause")
+def pause(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
+    """Pause a bot, or all of them: no new entries, exits still run."""
+    command = c.PauseBot(command_id=new_command_id(), bot_id=bot)
+    _carry_out(command, f"{bot or 'every bot'} paused", profile, json)
+
+
+@app.command("resume")
+def resume(
+    profile: Profile = DEFAULT_PROFILE,
+    bot: Bot = "",
+    take_token: TakeToken = False,
+    json: Json = False,
+) -> None:
+    """Let a paused or stopped bot steer again."""
+    command = c.ResumeBot(command_id=new_command_id(), bot_id=_named(bot))
+    _carry_out(command, f"{bot} steers by itself", profile, json, take_token)
+
+
+@app.command("take")
+def take(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
+    """Take a bot's helm: its orders and position are yours, the bot only watches."""
+    command = c.TakeHelm(command_id=new_command_id(), bot_id=_named(bot))
+    _carry_out(command, f"{bot} is yours", profile, json)
+
+
+@app.command("give")
+def give(
+    profile: Profile = DEFAULT_PROFILE,
+    bot: Bot = "",
+    take_token: TakeToken = False,
+    json: Json = False,
+) -> None:
+    """Give a bot its helm back."""
+    command = c.GiveHelm(command_id=new_command_id(), bot_id=_named(bot))
+    _carry_out(command, f"{bot} steers by itself", profile, json, take_token)
+
+
+@app.command("flatten")
+def flatten(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
+    """Pause, cancel and close: one bot, or everything."""
+    command = c.Flatten(command_id=new_command_id(), bot_id=bot)
+    _carry_out(command, f"flattening {bot or 'everything'}", profile, json)
+
+
+@app.command("cancel-all")
+def cancel_all(
+    profile: Profile = DEFAULT_PROFILE,
+    bot: Bot = "",
+    protective: Annotated[
+        bool, typer.Option("--protective", help="Protective stops and targets as well.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Cancel working orders, of one bot or of all."""
+    command = c.CancelAll(command_id=new_command_id(), bot_id=bot, with_protective=protective)
+    _carry_out(command, f"cancelling the orders of {bot or 'everybody'}", profile, json)
+
+
+@app.command("kill")
+def kill(
+    profile: Profile = DEFAULT_PROFILE,
+    level: Annotated[str, typer.Option(help=f"How far: {', '.join(KILL_LEVELS)}.")] = "cancel-all",
+    json: Json = False,
+) -> None:
+    """The kill switch: pause every bot and refuse new orders until it is reset."""
+    if level not in KILL_LEVELS:
+        raise BadInput("--level", level, f"choose one of {', '.join(KILL_LEVELS)}")
+    command = c.Kill(command_id=new_command_id(), level=KILL_LEVELS[level])
+    _carry_out(command, f"kill switch on: {level.replace('-', ' ')}", profile, json)
+
+
+@app.command("reset")
+def reset(
+    word: Annotated[str, typer.Argument(help="RESUME, in capitals: nobody resets by accident.")],
+    profile: Profile = DEFAULT_PROFILE,
+    take_token: TakeToken = False,
+    json: Json = False,
+) -> None:
+    """Leave the kill state or a tripped limit; bots stay paused until each is resumed."""
+    from app.views.desk import RESET_WORD
+
+    if word != RESET_WORD:
+        raise BadInput("WORD", word, f"type {RESET_WORD} in capitals")
+    command = c.ResetKill(command_id=new_command_id())
+    _carry_out(command, "reset; bots stay paused until resumed", profile, json, take_token)
+
+
+def _named(bot: str) -> str:
+    if not bot:
+        raise BadInput("--bot", "", "name the bot; pilothouse bots lists them")
+    return bot
+
+
+def _carry_out(
+    command: c.AnyCommand, done: str, profile: str, json: bool, take_token: bool = False
+) -> None:
+    with attached(profile, "over" if take_token else "nothing") as session:
+        session.submit(command)
+        receipt = session.wait_for(command.command_id, ANSWER_S)
+    if json:
+        print_json(receipt)
+    if receipt.refused:
+        raise WorkFailed(f"{receipt.name} refused: {receipt.refused}")
+    if not json:
+        print(done)

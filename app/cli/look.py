@@ -1,0 +1,334 @@
+"""Looking at a running engine from a shell: status, bots, orders, positions, logs; and `why`,
+which asks the ledger and needs no engine."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.attach import DEFAULT_PROFILE, Json, Profile, attached
+from app.cli.output import LINE_LIMIT, clean_line, print_json, print_table
+from engine.domain.errors import BadInput, EngineNotRunning
+from engine.domain.text import clean
+
+if TYPE_CHECKING:
+    from app.service.client import RemoteSession
+    from app.service.protocol import Presence
+    from app.views.story import Instruments, Sentence
+    from engine.domain.events import AnyEvent
+    from engine.domain.instrument import Instrument
+    from engine.domain.snapshots import BotSnapshot, EngineSnapshot, LogRow, OrderSnapshot
+
+app = typer.Typer()
+
+_LOOK_S = 0.1
+_BOT_EVENTS = 200_000
+"""How far back a bot's story goes."""
+_SENTENCES = 40
+
+Row = dict[str, Any]
+Bot = Annotated[str, typer.Option("--bot", metavar="ID", help="This bot alone.")]
+
+
+# -- the engine now ----------------------------------------------------------------------------
+
+
+@app.command("status")
+def status(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
+    """Mode, money, kill switch, bots and who looks on."""
+    from app.views import format as fmt
+
+    with attached(profile) as session:
+        shot, presence = _picture(session), _presence(session)
+    document = _status(shot, presence)
+    if json:
+        print_json(document)
+        return
+    figures = [
+        ("profile", f"{shot.profile}, {shot.mode}"),
+        ("market", f"{shot.world}, {'ended' if shot.has_ended else f'speed {shot.speed}x'}"),
+        ("equity", f"{fmt.money(shot.equity, shot.settle)} {shot.settle}"),
+        ("today", f"{fmt.signed_money(shot.day_pnl, shot.settle)} {shot.settle}"),
+        ("orders / positions", f"{document['orders']} / {document['positions']}"),
+        ("kill switch", ": ".join(filter(None, (document["kill"], shot.kill_reason)))),
+        ("halted", shot.halted or "no"),
+        ("trade token", document["token_holder"] or "free"),
+        ("faces", ", ".join(document["faces"])),
+    ]
+    print_table(("figure", "value"), figures)
+    print()
+    _print_bots(shot, shot.bots)
+
+
+def _status(shot: EngineSnapshot, presence: Presence) -> Row:
+    names = (
+        "profile", "mode", "world", "speed", "ts_ns", "feed_age_ms", "has_ended", "kill_reason",
+        "halted", "settle", "capital", "equity", "day_pnl", "realised", "unrealised", "fees",
+        "funding",
+    )  # fmt: skip
+    return {name: getattr(shot, name) for name in names} | {
+        "kill": shot.kill.name.lower().replace("_", "-"),
+        "orders": len(shot.orders),
+        "positions": sum(1 for position in shot.positions if position.lots),
+        "bots": {bot.bot_id: bot.helm for bot in shot.bots},
+        "limits": shot.limits,
+        "faces": presence.faces,
+        "token_holder": presence.holder,
+    }
+
+
+@app.command("bots")
+def bots(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
+    """The bots: who steers, what they hold and earn."""
+    with attached(profile) as session:
+        shot = _picture(session)
+    rows = [row for row in shot.bots if bot in ("", row.bot_id)]
+    if json:
+        print_json([_bot_row(row, _instrument(shot, row.instrument_id)) for row in rows])
+    else:
+        _print_bots(shot, rows)
+
+
+def _bot_row(bot: BotSnapshot, instrument: Instrument) -> Row:
+    names = (
+        "bot_id", "strategy", "instrument_id", "helm", "helm_by", "helm_reason", "realised",
+        "unrealised", "fees", "pnl", "open_orders", "fills", "last_action", "params", "error",
+    )  # fmt: skip
+    row: Row = {name: getattr(bot, name) for name in names}
+    return row | {"position": instrument.qty(bot.position_lots)}
+
+
+def _print_bots(shot: EngineSnapshot, rows: list[BotSnapshot]) -> None:
+    from app.views import format as fmt
+
+    lines = []
+    for row in rows:
+        instrument = _instrument(shot, row.instrument_id)
+        lines.append(
+            (
+                row.bot_id,
+                row.strategy,
+                row.helm,
+                instrument.symbol,
+                fmt.signed_qty(row.position_lots, instrument),
+                fmt.signed_money(row.pnl, shot.settle),
+                row.open_orders,
+                row.fills,
+                row.error or row.helm_reason or row.last_action,
+            )
+        )
+    columns = ("bot", "strategy", "helm", "symbol", "position", "pnl", "orders", "fills", "last")
+    print_table(columns, lines, right=columns[4:8])
+
+
+@app.command("orders")
+def orders(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
+    """The working orders."""
+    with attached(profile) as session:
+        shot = _picture(session)
+    rows = [
+        _order_row(row, _instrument(shot, row.order.spec.instrument_id))
+        for row in shot.orders
+        if bot in ("", row.order.bot_id)
+    ]
+    if json:
+        print_json(rows)
+        return
+    columns = ("client_order_id", "bot_id", "symbol", "side", "qty", "filled", "price", "status")
+    lines = [[row[name] for name in columns] for row in rows]
+    print_table(("order", "bot", *columns[2:]), lines, right=("qty", "filled", "price"))
+
+
+def _order_row(row: OrderSnapshot, instrument: Instrument) -> Row:
+    order, spec = row.order, row.order.spec
+    ahead = row.queue_ahead_lots
+    return {
+        "client_order_id": order.client_order_id,
+        "bot_id": order.bot_id,
+        "placed_by": order.placed_by,
+        "instrument_id": spec.instrument_id,
+        "symbol": instrument.symbol,
+        "side": spec.side,
+        "type": spec.type,
+        "tif": spec.tif,
+        "reduce_only": spec.reduce_only,
+        "qty": instrument.qty(spec.qty_lots),
+        "filled": instrument.qty(order.filled_lots),
+        "price": instrument.price(spec.price_ticks) if spec.price_ticks else None,
+        "trigger": instrument.price(spec.trigger_ticks) if spec.trigger_ticks else None,
+        "status": order.status,
+        "pending": order.pending,
+        "queue_ahead": instrument.qty(ahead) if ahead >= 0 else None,
+    }
+
+
+@app.command("positions")
+def positions(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
+    """What every book holds, `manual` being your own."""
+    with attached(profile) as session:
+        shot = _picture(session)
+    rows = []
+    for row in shot.positions:
+        if bot not in ("", row.bot_id):
+            continue
+        instrument = _instrument(shot, row.instrument_id)
+        entry = row.entry_ticks
+        rows.append(
+            {
+                "bot_id": row.bot_id,
+                "instrument_id": row.instrument_id,
+                "position": instrument.qty(row.lots),
+                "entry": entry * instrument.tick if entry is not None else None,
+                "realised": row.realised,
+                "unrealised": row.unrealised,
+                "fees": row.fees,
+                "pnl": row.pnl,
+            }
+        )
+    if json:
+        print_json(rows)
+        return
+    _print_positions(shot, bot)
+
+
+def _print_positions(shot: EngineSnapshot, bot: str) -> None:
+    from app.views import format as fmt
+
+    lines = []
+    for row in shot.positions:
+        if bot not in ("", row.bot_id):
+            continue
+        instrument = _instrument(shot, row.instrument_id)
+        entry = fmt.price(row.entry_ticks, instrument) if row.entry_ticks is not None else ""
+        money = (row.realised, row.unrealised, -row.fees, row.pnl)
+        lines.append(
+            (
+                row.bot_id,
+                instrument.symbol,
+                fmt.signed_qty(row.lots, instrument),
+                entry,
+                *(fmt.signed_money(amount, shot.settle) for amount in money),
+            )
+        )
+    columns = ("bot", "symbol", "position", "entry", "realised", "unrealised", "fees", "pnl")
+    print_table(columns, lines, right=columns[2:])
+
+
+@app.command("logs")
+def logs(
+    profile: Profile = DEFAULT_PROFILE,
+    bot: Bot = "",
+    count: Annotated[int, typer.Option("-n", help="How many lines.", min=0)] = 20,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Wait for more.")] = False,
+    json: Json = False,
+) -> None:
+    """What has happened, newest last. With -f --json: one document a line."""
+    with attached(profile) as session:
+        rows = [row for row in _picture(session).log if bot in ("", row.source)]
+        seen = rows[-1].seq if rows else 0
+        newest = rows[-count:] if count else []
+        if not follow:
+            _print_all(newest, json)
+            return
+        _print_lines(newest, json)
+        while True:
+            time.sleep(_LOOK_S)
+            if words := session.failure():
+                raise EngineNotRunning(words)
+            fresh = [row for row in _picture(session).log if row.seq > seen]
+            seen = max((row.seq for row in fresh), default=seen)
+            _print_lines([row for row in fresh if bot in ("", row.source)], json)
+
+
+def _print_all(rows: list[LogRow], json: bool) -> None:
+    if json:
+        print_json(rows)
+    else:
+        _print_log(rows)
+
+
+def _print_lines(rows: list[LogRow], json: bool) -> None:
+    if not json:
+        _print_log(rows)
+        return
+    import msgspec
+
+    for row in rows:
+        sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _print_log(rows: list[LogRow]) -> None:
+    from app.views import format as fmt
+
+    for row in rows:
+        text = f"{fmt.clock(row.ts_ns, 3)}  {row.level:<5}  {row.source:<12}  {row.text}"
+        print(clean(text, LINE_LIMIT), flush=True)
+
+
+# -- the ledger --------------------------------------------------------------------------------
+
+
+@app.command("why")
+def why(
+    ident: Annotated[str, typer.Argument(metavar="ID", help="An order's id, or a bot's.")],
+    profile: Profile = DEFAULT_PROFILE,
+    json: Json = False,
+) -> None:
+    """The story of an order or a bot, from the ledger; also when no engine runs."""
+    from app.paths import check_profile, locate
+
+    folder = locate().profile(check_profile(profile))
+    ledgers = sorted(folder.glob("ledger-*.db"), key=lambda path: path.stat().st_mtime)
+    for ledger in reversed(ledgers):
+        sentences = _story(ledger, ident)
+        if sentences:
+            break
+    else:
+        raise BadInput("ID", ident, f"no order or bot of profile {profile} has this id")
+    if json:
+        rows = [{"ts_ns": row.ts_ns, "text": row.text} for row in sentences]
+        print_json({"id": ident, "ledger": ledger.name, "story": rows})
+        return
+    from app.views import format as fmt
+
+    for row in sentences:
+        print(f"{fmt.clock(row.ts_ns, 3)}  {clean_line(row.text)}")
+
+
+def _story(ledger: Path, ident: str) -> list[Sentence]:
+    from app.views.story import bot_story, order_story
+    from engine.store import history
+
+    instruments: Instruments = history.instruments(ledger)
+    of_order = [row.event for row in history.order_events(ledger, ident)]
+    if of_order:
+        return order_story(of_order, instruments)
+    recent: list[AnyEvent] = [row.event for row in history.last_events(ledger, _BOT_EVENTS)]
+    if not any(getattr(event, "bot_id", None) == ident for event in recent):
+        return []
+    return bot_story(recent, ident, instruments)[-_SENTENCES:]
+
+
+# -- small things ------------------------------------------------------------------------------
+
+
+def _picture(session: RemoteSession) -> EngineSnapshot:
+    shot = session.snapshot()
+    assert shot is not None, "a session that has started has a picture"
+    return shot
+
+
+def _presence(session: RemoteSession) -> Presence:
+    """It comes just before the first picture."""
+    found = session.presence()
+    assert found is not None, "presence comes before pictures"
+    return found
+
+
+def _instrument(shot: EngineSnapshot, instrument_id: str) -> Instrument:
+    return next(one for one in shot.instruments if one.instrument_id == instrument_id)

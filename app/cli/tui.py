@@ -1,0 +1,90 @@
+"""`pilothouse tui`: the terminal on a running engine, here or over ssh."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.attach import DEFAULT_PROFILE, Profile
+from app.faces import open_face
+from app.progress import Step
+from engine.domain.errors import BadInput, EngineNotRunning
+
+if TYPE_CHECKING:
+    from app.service.client import RemoteSession
+    from app.service.links import Road
+
+app = typer.Typer()
+
+LEAVING = "the engine and its bots keep running"
+
+
+@app.command("tui")
+def tui(
+    profile: Profile = DEFAULT_PROFILE,
+    ssh: Annotated[
+        str, typer.Option(metavar="USER@HOST", help="Attach to the engine on another machine.")
+    ] = "",
+    remote: Annotated[
+        str, typer.Option(help="With --ssh: how Pilothouse is called over there.")
+    ] = "pilothouse",
+    take_token: Annotated[
+        bool, typer.Option("--take-token", help="Take the trade token over from another face.")
+    ] = False,
+    start: Annotated[
+        bool, typer.Option("--start", help="Start an engine without asking if none runs.")
+    ] = False,
+) -> None:
+    """Attach the terminal to an engine; leaving it leaves the engine and its bots running."""
+    from app.paths import check_profile, locate
+    from app.service.endpoint import endpoint_of
+    from app.service.links import SocketRoad, SshRoad
+    from app.settings import load_settings
+
+    check_profile(profile)
+    if not sys.stdout.isatty() or not sys.stdin.isatty():
+        raise BadInput("terminal", "none", "the tui needs one; see status for scripts")
+    paths, ui = locate(), load_settings().ui
+    road: Road = SshRoad(ssh, profile, remote) if ssh else SocketRoad(endpoint_of(paths, profile))
+    try:
+        session = _attach(road, take_token)
+    except EngineNotRunning as error:
+        if ssh or not (start or _wants_engine(profile)):
+            raise
+        _start_engine(profile, error)
+        session = _attach(road, take_token)
+    try:
+        open_face(
+            "tui",
+            session,
+            leaving=LEAVING,
+            profile=profile,
+            keymap_path=paths.config / ui.keymap if ui.keymap else None,
+            palette=ui.palette,
+            ascii_only=ui.ascii,
+        )
+    finally:
+        session.close()
+    print(f"left: {LEAVING}; attach again with: pilothouse tui --profile {profile}")
+
+
+def _attach(road: Road, take_token: bool) -> RemoteSession:
+    from app.service.client import RemoteSession
+
+    session = RemoteSession(road, "tui", wants="over" if take_token else "free")
+    session.start()
+    return session
+
+
+def _wants_engine(profile: str) -> bool:
+    question = f"No engine runs for profile {profile}. Start one that keeps running?"
+    return typer.confirm(question, default=True, err=True)
+
+
+def _start_engine(profile: str, why_not: EngineNotRunning) -> None:
+    from app.service.launch import start_engine
+
+    with Step("starting the engine"):
+        start_engine(profile, why_not)

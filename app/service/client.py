@@ -1,0 +1,388 @@
+"""A session with an engine in another process, here or at the other end of an ssh connection.
+
+A thread of its own keeps the connection: it attaches, takes pictures in, pings, and when the
+engine is gone it says so at once and tries again until it is back. The face's thread only reads
+references and hands wishes over.
+
+A wish that was sent and not answered before the connection broke is never sent again: the market
+has moved on, and the face is told that it has to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+
+from app.service import delta
+from app.service import protocol as p
+from app.service.links import Link, Road
+from engine.core.clock import NS_PER_SECOND, Clock, LiveClock
+from engine.core.ids import new_command_id
+from engine.domain.commands import AnyCommand
+from engine.domain.errors import EngineNotRunning, PilothouseError, TimedOut
+from engine.domain.snapshots import EngineSnapshot, LogRow, ReceiptSnapshot
+
+log = logging.getLogger(__name__)
+
+PING_S = 1.0
+SILENT_NS = 3 * NS_PER_SECOND
+"""An engine that has not answered a ping for so long is reported as silent..."""
+DEAD_NS = 15 * NS_PER_SECOND
+"""...and after this the connection is given up and made anew."""
+RETRY_S_MIN = 0.05
+WISHES_WAITING_MAX = 256
+OWN_ROWS_KEPT = 32
+START_S = 15.0
+
+
+class RemoteSession:
+    """Implements `app.service.session.Session`."""
+
+    def __init__(
+        self, road: Road, name: str, *, wants: p.Wants = "nothing", clock: Clock | None = None
+    ) -> None:
+        self._road = road
+        self._name = name
+        self._wants: p.Wants = wants
+        self._clock = clock or LiveClock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        """Where wishes go; None while there is no engine to send them to."""
+        self._lock = threading.Condition()
+        """Guards the answers, which two threads meet over."""
+        self._waiting: dict[str, str] = {}
+        self._answers: dict[str, ReceiptSnapshot] = {}
+        self._engine: EngineSnapshot | None = None
+        """As the engine published it: what the next delta applies to."""
+        self._shown: EngineSnapshot | None = None
+        """The same with what only this face knows: its own refusals, notices, its own clock."""
+        self._own_receipts: deque[ReceiptSnapshot] = deque(maxlen=OWN_ROWS_KEPT)
+        self._own_log: deque[LogRow] = deque(maxlen=OWN_ROWS_KEPT)
+        self._presence: p.Presence | None = None
+        self._clock_ahead_ns = 0
+        """How far this machine's clock is ahead of the engine's."""
+        self._best_trip_ns = DEAD_NS
+        self._pings: dict[int, int] = {}
+        self._heard_ns = 0
+        self._gone_ns = self._clock.monotonic_ns()
+        self._gone_words = "engine not reached yet"
+        self._first_error: PilothouseError | None = None
+        self._shown_or_ended = threading.Event()
+        self._thread = threading.Thread(target=self._main, name=f"session-{name}", daemon=True)
+
+    # -- the face's side -------------------------------------------------------------------------
+
+    def start(self, timeout_s: float | None = None) -> None:
+        """Returns with the first picture, or raises why there is none: EngineNotRunning, the
+        engine's refusal, or what ssh said."""
+        self._thread.start()
+        if not self._shown_or_ended.wait(timeout_s or max(START_S, self._road.answer_s)):
+            self.close()
+            raise TimedOut("engine: no picture came: it may still be opening its market")
+        if self._shown is None:
+            self.close()
+            raise self._first_error or EngineNotRunning(self._gone_words)
+
+    def close(self) -> None:
+        loop, stop = self._loop, self._stop
+        if loop is not None and stop is not None:
+            with contextlib.suppress(RuntimeError):  # The loop has ended by itself.
+                loop.call_soon_threadsafe(stop.set)
+        self._thread.join(5.0)
+
+    def snapshot(self) -> EngineSnapshot | None:
+        return self._shown
+
+    def submit(self, command: AnyCommand) -> None:
+        with self._lock:
+            if len(self._waiting) >= WISHES_WAITING_MAX:
+                raise EngineNotRunning(f"engine: {WISHES_WAITING_MAX} commands wait for answers")
+            self._waiting[command.command_id] = type(command).__name__
+        try:
+            self._send(p.Wish(command=command))
+        except EngineNotRunning:
+            self._waiting.pop(command.command_id, None)
+            raise
+
+    def new_command_id(self) -> str:
+        return new_command_id()
+
+    def crash(self) -> None:
+        with contextlib.suppress(EngineNotRunning):
+            self._send(p.Crash())
+
+    def take_token(self) -> None:
+        """Become the face whose commands may add risk."""
+        self._send(p.TakeToken())
+
+    def presence(self) -> p.Presence | None:
+        """Who looks on, by the engine's last word; None while it has said nothing."""
+        return self._presence
+
+    def failure(self) -> str:
+        now_ns = self._clock.monotonic_ns()
+        if self._writer is None:
+            ago_s = (now_ns - self._gone_ns) // NS_PER_SECOND
+            return f"{self._gone_words} {ago_s} s ago, reconnecting"
+        silent_ns = now_ns - self._heard_ns
+        if silent_ns > SILENT_NS:
+            return f"engine silent for {silent_ns // NS_PER_SECOND} s"
+        return ""
+
+    def wait_for(self, command_id: str, timeout_s: float) -> ReceiptSnapshot:
+        """What became of a submitted command. TimedOut when nobody says in time."""
+        with self._lock:
+            if self._lock.wait_for(lambda: command_id in self._answers, timeout_s):
+                return self._answers.pop(command_id)
+        raise TimedOut(f"engine: no answer within {timeout_s:g} s: look whether it was carried out")
+
+    def _send(self, frame: p.Frame) -> None:
+        loop, writer = self._loop, self._writer
+        if loop is None or writer is None:
+            raise EngineNotRunning(f"engine: {self.failure()}")
+        try:
+            loop.call_soon_threadsafe(self._write_or_tell, writer, frame)
+        except RuntimeError as error:
+            raise EngineNotRunning("engine: this session has ended") from error
+
+    # -- the connection's side -------------------------------------------------------------------
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._live())
+        except Exception as error:
+            self._gone_words = f"session failed: {type(error).__name__}: {error}: see the log"
+            log.exception("session failed")
+        finally:
+            self._writer = None
+            self._shown_or_ended.set()
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        stopping = asyncio.create_task(self._stop.wait())
+        retry_s = RETRY_S_MIN
+        while not self._stop.is_set():
+            had_engine = self._engine
+            attempt = asyncio.create_task(self._attend())
+            await asyncio.wait({attempt, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            attempt.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await attempt
+            if self._shown is None:
+                return  # `start` tells why.
+            retry_s = RETRY_S_MIN if self._engine is not had_engine else retry_s * 2
+            retry_s = min(retry_s, self._road.retry_s_max)
+            await asyncio.wait({stopping}, timeout=retry_s)
+
+    async def _attend(self) -> None:
+        """One connection, from the call to its end."""
+        link: Link | None = None
+        try:
+            link = await self._road.open()
+            await self._attach(link)
+            words = await _first_to_end(self._take_in(link), self._ping(link.writer))
+            self._lost(words or "engine gone")
+            if not words and (words := await link.last_words()):
+                self._gone_words = words
+        except PilothouseError as error:
+            self._first_error = self._first_error or error
+            self._lost(str(error))
+            if isinstance(error, p.Refused):
+                self._gone_words = str(error)
+        except OSError:
+            self._lost("engine gone")
+        finally:
+            self._lost("engine gone")
+            if link is not None:
+                await link.close()
+
+    async def _attach(self, link: Link) -> None:
+        hello = p.Hello(
+            schema=p.SCHEMA,
+            token=link.token,
+            name=self._name,
+            host=socket.gethostname().partition(".")[0],
+            pid=os.getpid(),
+            wants=self._wants if self._engine is None else _later(self._wants),
+        )
+        link.writer.write(p.encode(hello))
+        try:
+            async with asyncio.timeout(self._road.answer_s):
+                frame = await p.read_from_engine(link.reader)
+        except TimeoutError:
+            raise EngineNotRunning("engine does not answer") from None
+        if frame is None:
+            raise EngineNotRunning(await link.last_words() or "engine gone")
+        if isinstance(frame, p.Refusal):
+            raise p.Refused(frame.code, frame.words)
+        if not isinstance(frame, p.Welcome):
+            raise p.ProtocolError(f"{type(frame).__name__} instead of a welcome")
+        if frame.schema != p.SCHEMA:
+            raise p.Refused(p.SCHEMA_DIFFERS, p.schema_words(frame.schema, p.SCHEMA))
+        self._heard_ns = self._clock.monotonic_ns()
+        self._engine, self._pings = None, {}
+        self._best_trip_ns = DEAD_NS
+        self._writer = link.writer
+
+    async def _ping(self, writer: asyncio.StreamWriter) -> str:
+        number = 0
+        while True:
+            number += 1
+            now_ns = self._clock.monotonic_ns()
+            if now_ns - self._heard_ns > DEAD_NS:
+                raise EngineNotRunning("engine silent, given up")
+            self._pings[number] = now_ns
+            self._write(writer, p.Ping(number=number))
+            await asyncio.sleep(PING_S)
+
+    async def _take_in(self, link: Link) -> str:
+        """Until the engine leaves; its last words, "" when it had none."""
+        while (frame := await p.read_from_engine(link.reader)) is not None:
+            self._heard_ns = self._clock.monotonic_ns()
+            match frame:
+                case p.Picture(snapshot=snapshot):
+                    self._show(snapshot, link.writer)
+                case p.Delta():
+                    self._take_delta(frame, link.writer)
+                case p.Receipt(receipt=receipt):
+                    self._answered(receipt)
+                case p.Presence():
+                    self._note_presence(frame)
+                case p.Pong():
+                    self._note_clock(frame)
+                case p.Bye(words=words):
+                    return words
+                case p.Refusal(code=code, words=words):
+                    raise p.Refused(code, words)
+                case _:
+                    raise p.ProtocolError(f"{type(frame).__name__}: not now")
+        return ""
+
+    def _write(self, writer: asyncio.StreamWriter, frame: p.Frame) -> None:
+        if not writer.is_closing():
+            writer.write(p.encode(frame))
+
+    def _write_or_tell(self, writer: asyncio.StreamWriter, frame: p.Frame) -> None:
+        """Write what the face wants, or tell it that the engine went away in between."""
+        if writer is self._writer:
+            self._write(writer, frame)
+        elif isinstance(frame, p.Wish):
+            self._tell_lost(frame.command.command_id, type(frame.command).__name__)
+
+    def _lost(self, words: str) -> None:
+        """No engine from here on; the first who says why is believed."""
+        if self._writer is None:
+            return
+        self._writer = None
+        self._gone_words = words
+        self._gone_ns = self._clock.monotonic_ns()
+        for command_id, name in list(self._waiting.items()):
+            self._tell_lost(command_id, name)
+
+    def _tell_lost(self, command_id: str, name: str) -> None:
+        words = "the engine was lost before it answered: look what became of it"
+        self._answered(ReceiptSnapshot(command_id=command_id, name=name, refused=words))
+
+    # -- pictures ----------------------------------------------------------------------------------
+
+    def _take_delta(self, frame: p.Delta, writer: asyncio.StreamWriter) -> None:
+        try:
+            if self._engine is None or self._engine.version != frame.base:
+                raise p.ProtocolError(f"delta: is for version {frame.base}")
+            snapshot = delta.apply(self._engine, frame.changes)
+        except p.ProtocolError as error:
+            log.warning("asking for a whole picture: %s", error)
+            self._write(writer, p.Resync())
+            return
+        self._show(snapshot, writer)
+
+    def _show(self, snapshot: EngineSnapshot, writer: asyncio.StreamWriter) -> None:
+        self._engine = snapshot
+        self._write(writer, p.Seen(version=snapshot.version))
+        for receipt in snapshot.receipts:
+            if receipt.command_id in self._waiting:
+                self._answered(receipt)
+        self._compose()
+        self._shown_or_ended.set()
+
+    def _compose(self) -> None:
+        shot = self._engine or self._shown
+        if shot is None:
+            return
+        known = {receipt.command_id for receipt in shot.receipts}
+        receipts = [row for row in self._own_receipts if row.command_id not in known]
+        wall_ns = shot.published_wall_ns + self._clock_ahead_ns
+        self._shown = msgspec.structs.replace(
+            shot,
+            published_wall_ns=wall_ns,
+            receipts=[*shot.receipts, *receipts] if receipts else shot.receipts,
+            log=_merged(shot.log, self._own_log) if self._own_log else shot.log,
+        )
+
+    def _answered(self, receipt: ReceiptSnapshot) -> None:
+        with self._lock:
+            if self._waiting.pop(receipt.command_id, None) is None:
+                return
+            self._answers[receipt.command_id] = receipt
+            while len(self._answers) > WISHES_WAITING_MAX:
+                self._answers.pop(next(iter(self._answers)))
+            self._lock.notify_all()
+        self._own_receipts.append(receipt)
+        self._compose()
+
+    def _note_presence(self, presence: p.Presence) -> None:
+        before, self._presence = self._presence, presence
+        if not presence.notice or (before and before.notices == presence.notices):
+            return
+        if before is not None and self._engine is not None:
+            row = LogRow(
+                seq=0,
+                ts_ns=self._engine.ts_ns,
+                level="alert",
+                source="service",
+                text=presence.notice,
+            )
+            self._own_log.append(row)
+            self._compose()
+
+    def _note_clock(self, pong: p.Pong) -> None:
+        """The quickest answer tells best how the two clocks stand to each other."""
+        sent_ns = self._pings.pop(pong.number, None)
+        if sent_ns is None:
+            return
+        trip_ns = self._clock.monotonic_ns() - sent_ns
+        if trip_ns < self._best_trip_ns:
+            self._best_trip_ns = trip_ns
+            self._clock_ahead_ns = self._clock.now_ns() - trip_ns // 2 - pong.wall_ns
+
+
+def _later(wants: p.Wants) -> p.Wants:
+    """A face that comes back does not take again what another has taken since."""
+    return "free" if wants == "over" else wants
+
+
+def _merged(rows: list[LogRow], own: deque[LogRow]) -> list[LogRow]:
+    return sorted([*rows, *own], key=lambda row: row.ts_ns)
+
+
+async def _first_to_end(*works: Coroutine[Any, Any, str]) -> str:
+    """What the first of them comes back with, or raises; the others are cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return done.pop().result()

@@ -1,0 +1,155 @@
+"""Ways to an engine: its socket here, or the system's ssh and a bridge over there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections import deque
+from typing import Protocol
+
+from app.service.endpoint import Endpoint, connect, read_token
+from engine.domain.errors import BadInput, WorkFailed
+from engine.domain.text import clean
+
+SSH_WORDS_S = 1.0
+"""How long ssh gets to say why it ended."""
+
+
+class Link(Protocol):
+    """An open way. `token` is what to say in the hello."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    token: str
+
+    async def last_words(self) -> str:
+        """Why the way has closed, where it can say; ""."""
+
+    async def close(self) -> None: ...
+
+
+class Road(Protocol):
+    """Opens links, one after the other, for as long as a face lives."""
+
+    retry_s_max: float
+    answer_s: float
+    """How long the other side may take from the call to its welcome."""
+
+    async def open(self) -> Link:
+        """EngineNotRunning or WorkFailed when there is no way now."""
+
+
+# -- the socket of this machine ----------------------------------------------------------------
+
+
+class _SocketLink:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str
+    ) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.token = token
+
+    async def last_words(self) -> str:
+        return ""
+
+    async def close(self) -> None:
+        self.writer.close()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+
+
+class SocketRoad:
+    retry_s_max = 1.0
+    answer_s = 5.0
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    async def open(self) -> Link:
+        peer = connect(self._endpoint)
+        reader, writer = await asyncio.open_unix_connection(sock=peer)
+        return _SocketLink(reader, writer, read_token(self._endpoint))
+
+
+# -- ssh -----------------------------------------------------------------------------------------
+
+_TARGET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]-]{0,200}")
+
+
+class SshRoad:
+    """`ssh TARGET pilothouse bridge --profile NAME`, speaking the protocol over its stdio.
+
+    The first call may ask for a password or a host key on the terminal. Later ones come while a
+    face owns the screen: they must do without, so ssh is told not to ask.
+    """
+
+    retry_s_max = 10.0
+    answer_s = 120.0
+
+    def __init__(self, target: str, profile: str, program: str = "pilothouse") -> None:
+        if not _TARGET.fullmatch(target):
+            raise BadInput("--ssh", target, "write it as USER@HOST")
+        self._target = target
+        self._command = f"{program} bridge --profile {profile}"
+        self._has_been_open = False
+
+    async def open(self) -> Link:
+        quiet = ["-o", "BatchMode=yes"] if self._has_been_open else []
+        try:
+            process = await asyncio.create_subprocess_exec(
+                "ssh",
+                "-T",
+                *quiet,
+                "--",
+                self._target,
+                self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                # Ctrl+C in the terminal is the face's business.
+                start_new_session=self._has_been_open,
+            )
+        except OSError as error:
+            raise WorkFailed(f"ssh: {error.strerror}: install the system's ssh") from error
+        self._has_been_open = True
+        return _SshLink(process, self._target)
+
+
+class _SshLink:
+    token = ""  # The bridge reads it over there.
+
+    def __init__(self, process: asyncio.subprocess.Process, target: str) -> None:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        self.reader = process.stdout
+        self.writer = process.stdin
+        self._process = process
+        self._target = target
+        self._said: deque[str] = deque(maxlen=5)
+        self._listener = asyncio.create_task(self._listen())
+
+    async def last_words(self) -> str:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SSH_WORDS_S):
+                await self._process.wait()
+                await self._listener
+        words = self._said[-1] if self._said else f"ended with code {self._process.returncode}"
+        return f"ssh {self._target}: {words}"
+
+    async def close(self) -> None:
+        self.writer.close()
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+        await self._process.wait()
+        self._listener.cancel()
+
+    async def _listen(self) -> None:
+        """Keep the end of what ssh complains about, and never let it block on its pipe."""
+        assert self._process.stderr is not None
+        with contextlib.suppress(ValueError):  # A line beyond all measure.
+            while line := await self._process.stderr.readline():
+                if words := clean(line.decode(errors="replace")).strip():
+                    self._said.append(words)

@@ -1,0 +1,86 @@
+"""Who looks on, and who may add risk.
+
+One face holds the trade token. Commands that add risk are taken from it alone; commands that take
+risk away, from everybody. Nobody is locked out: a face that asks takes the token over, and all are
+told. While nobody holds it, it goes to the first that sends such a command.
+"""
+
+from __future__ import annotations
+
+from engine.domain import commands as c
+from engine.domain.snapshots import EngineSnapshot
+
+NAME_MAX = 40
+
+
+def adds_risk(command: c.AnyCommand, snapshot: EngineSnapshot | None) -> bool:
+    """Whether the command may make a loss possible that was not before.
+
+    Taking the helm is none of these: the bot's hands come off, and that is all.
+    """
+    match command:
+        case c.PlaceOrder(spec=spec):
+            return not spec.reduce_only
+        case c.MoveOrder(client_order_id=client_order_id):
+            orders = [row.order for row in snapshot.orders] if snapshot is not None else []
+            return not any(
+                order.spec.reduce_only
+                for order in orders
+                if order.client_order_id == client_order_id
+            )
+        case c.ResumeBot() | c.GiveHelm() | c.ResetKill():
+            return True
+        case _:
+            return False
+
+
+class Roster:
+    """The attached faces by number, in the order they came."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+        self._holder = 0
+        self.notices = 0
+        self.notice = ""
+
+    @property
+    def faces(self) -> list[str]:
+        return list(self._names.values())
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        return frozenset(self._names)
+
+    @property
+    def holder(self) -> str:
+        return self._names.get(self._holder, "")
+
+    def join(self, number: int, name: str, wants: str) -> None:
+        self._names[number] = name
+        if wants == "over":
+            self.take(number)
+        elif wants == "free" and not self._holder:
+            self._holder = number
+
+    def leave(self, number: int) -> None:
+        self._names.pop(number, None)
+        if self._holder == number:
+            self._holder = 0
+
+    def take(self, number: int) -> None:
+        """Hand the token to this face and tell everybody whom it was taken from."""
+        if self._holder == number:
+            return
+        before, self._holder = self.holder, number
+        if before:
+            self.notices += 1
+            self.notice = f"{self.holder} took the trade token over from {before}"
+
+    def refuse(self, number: int, command: c.AnyCommand, snapshot: EngineSnapshot | None) -> str:
+        """Why this face may not give this command; "" when it may."""
+        if not adds_risk(command, snapshot) or self._holder == number:
+            return ""
+        if not self._holder:
+            self._holder = number
+            return ""
+        return f"{self.holder} holds the trade token: take it over first"

@@ -1,0 +1,252 @@
+"""The engine's side of the socket: takes faces in, hands their wishes over, shows them pictures.
+
+It lives in the engine's loop and is the runtime's `Bridge`. The runtime calls `take_commands` on
+every turn; that is also when the answers to the wishes of the turn before are known to be durable,
+and the sign that the engine is alive (`on_turn`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from app.service import delta
+from app.service import protocol as p
+from app.service.endpoint import Claim, is_token, peer_uid
+from app.service.peer import Identity, Peer, refusal
+from app.service.presence import Roster
+from app.service.wishes import unusable
+from engine.core.clock import Clock
+from engine.core.inbox import Inbox, InboxClosed, InboxFull, Lane, Overflow, Policy
+from engine.domain.commands import AnyCommand
+from engine.domain.events import CommandDone
+from engine.domain.snapshots import EngineSnapshot, ReceiptSnapshot
+
+log = logging.getLogger(__name__)
+
+PEERS_MAX = 32
+STRANGERS_MAX = 16
+"""Callers that have not introduced themselves yet."""
+FAREWELL_S = 0.5
+"""How long faces get to read the last words."""
+COMMANDS_PER_TURN = 256
+_POLICIES = {
+    # A wish is never dropped. There is room for all that 32 faces may have under way at once.
+    "command": Policy(lane=Lane.ORDERS, overflow=Overflow.NEVER_DROP, capacity=1024),
+}
+
+
+def _nothing() -> None:
+    pass
+
+
+class EngineServer:
+    """Implements `engine.runtime.paper.Bridge` for faces on a socket."""
+
+    def __init__(
+        self, claim: Claim, clock: Clock, *, on_turn: Callable[[], None] = _nothing
+    ) -> None:
+        self.clock = clock
+        self._claim = claim
+        self._on_turn = on_turn
+        self._inbox: Inbox[AnyCommand] = Inbox(_POLICIES)
+        self._done: Mapping[str, CommandDone] = {}
+        self._under_way: dict[str, list[Peer]] = {}
+        self._peers: dict[int, Peer] = {}
+        self._lives: set[asyncio.Task[None]] = set()
+        self._last_number = 0
+        self._roster = Roster()
+        self._presence = p.Presence(faces=[])
+        self._snapshot: EngineSnapshot | None = None
+        self._encoded: dict[int, bytes] = {}
+        """Pictures of the newest snapshot by the version they start from; 0: whole."""
+        self._crash_asked = False
+        self._server: asyncio.Server | None = None
+
+    # -- life ----------------------------------------------------------------------------------
+
+    async def open(self, done: Mapping[str, CommandDone]) -> None:
+        """Let faces in. `done` is the trader's memory of the commands it has carried out."""
+        self._done = done
+        self._server = await asyncio.start_unix_server(self._meet, sock=self._claim.listen())
+
+    async def close(self, words: str) -> None:
+        """Say why, and let everybody go."""
+        self._inbox.close()
+        if self._server is not None:
+            self._server.close()
+        for peer in list(self._peers.values()):
+            peer.send(p.Bye(words=words))
+            peer.cut()
+        if self._lives:
+            _, stuck = await asyncio.wait(self._lives, timeout=FAREWELL_S)
+            for life in stuck:
+                life.cancel()
+            await asyncio.gather(*stuck, return_exceptions=True)
+
+    def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Somebody calls."""
+        if len(self._peers) >= PEERS_MAX + STRANGERS_MAX:
+            writer.close()
+            return
+        self._last_number += 1
+        peer = Peer(self._last_number, self, reader, writer)
+        self._peers[peer.number] = peer
+        life = asyncio.create_task(peer.live(), name=f"peer {peer.number}")
+        self._lives.add(life)
+        life.add_done_callback(self._lives.discard)
+
+    # -- the runtime's side ----------------------------------------------------------------------
+
+    def take_commands(self) -> Sequence[AnyCommand]:
+        self._on_turn()
+        self._settle()
+        return self._inbox.drain(COMMANDS_PER_TURN)
+
+    def take_crash(self) -> bool:
+        asked, self._crash_asked = self._crash_asked, False
+        return asked
+
+    def show(self, snapshot: EngineSnapshot) -> None:
+        self._snapshot = snapshot
+        self._encoded = {}
+        for peer in list(self._peers.values()):
+            if peer.is_silent:
+                log.warning("%s has been silent for too long", peer.identity)
+                peer.cut()
+            elif peer.number in self._attached_numbers:
+                peer.show(snapshot, self._presence)
+
+    def _settle(self) -> None:
+        """Answer the wishes that have become facts."""
+        for command_id in list(self._under_way):
+            done = self._done.get(command_id)
+            if done is None:
+                continue
+            for peer in self._under_way.pop(command_id):
+                peer.waiting.discard(command_id)
+                peer.has_room.set()
+                peer.answer(_receipt(done))
+
+    # -- the handshake ---------------------------------------------------------------------------
+
+    def check_user(self, writer: asyncio.StreamWriter) -> None:
+        peer: socket.socket = writer.get_extra_info("socket")
+        uid = peer_uid(peer)
+        if uid is not None and uid != os.geteuid():
+            raise p.Refused(p.NOT_ALLOWED, f"user {uid} is not the owner of this engine")
+
+    def check_hello(self, hello: p.Hello) -> None:
+        if hello.schema != p.SCHEMA:
+            raise p.Refused(p.SCHEMA_DIFFERS, p.schema_words(p.SCHEMA, hello.schema))
+        if not is_token(hello.token, self._claim.token):
+            raise p.Refused(p.NOT_ALLOWED, "token: is not the one of this engine")
+        if len(self._attached_numbers) >= PEERS_MAX:
+            raise p.Refused(p.FULL, f"{PEERS_MAX} faces are attached already: close one first")
+
+    def welcome(self, identity: Identity) -> p.Welcome:
+        profile = self._claim.endpoint.profile
+        return p.Welcome(schema=p.SCHEMA, profile=profile, pid=os.getpid(), face=str(identity))
+
+    def attached(self, peer: Peer, wants: str) -> None:
+        self._roster.join(peer.number, str(peer.identity), wants)
+        self._tell_presence()
+
+    def detached(self, peer: Peer) -> None:
+        self._peers.pop(peer.number, None)
+        for peers in self._under_way.values():
+            with contextlib.suppress(ValueError):
+                peers.remove(peer)
+        if peer.number in self._attached_numbers:
+            log.info("%s left", peer.identity)
+            self._roster.leave(peer.number)
+            self._tell_presence()
+
+    @property
+    def _attached_numbers(self) -> frozenset[int]:
+        return self._roster.numbers
+
+    # -- wishes ----------------------------------------------------------------------------------
+
+    def wished(self, peer: Peer, command: AnyCommand) -> None:
+        """Each id is carried out once, however often and by whomever it is sent."""
+        command_id, name = command.command_id, type(command).__name__
+        done = self._done.get(command_id)
+        if done is not None:
+            peer.answer(_receipt(done))
+            return
+        if command_id in self._under_way:
+            self._wait_for(command_id, peer)
+            return
+        holder = self._roster.holder
+        words = (
+            unusable(command, self._snapshot)
+            or self._roster.refuse(peer.number, command, self._snapshot)
+            or self._hand_over(peer, command)
+        )
+        if words:
+            log.info("%s: %s refused: %s", peer.identity, name, words)
+            peer.answer(refusal(command_id, name, words))
+        if self._roster.holder != holder:
+            self._tell_presence()
+
+    def _hand_over(self, peer: Peer, command: AnyCommand) -> str:
+        try:
+            self._inbox.put("command", msgspec.structs.replace(command, by=peer.identity.by))
+        except (InboxClosed, InboxFull) as error:
+            return str(error)
+        self._under_way[command.command_id] = []
+        self._wait_for(command.command_id, peer)
+        return ""
+
+    def _wait_for(self, command_id: str, peer: Peer) -> None:
+        if peer not in self._under_way[command_id]:
+            self._under_way[command_id].append(peer)
+            peer.waiting.add(command_id)
+
+    def token_wanted(self, peer: Peer) -> None:
+        self._roster.take(peer.number)
+        log.info("%s holds the trade token", peer.identity)
+        self._tell_presence()
+
+    def crash_wanted(self, peer: Peer) -> None:
+        if self._roster.holder in ("", str(peer.identity)):
+            self._crash_asked = True
+
+    # -- pictures --------------------------------------------------------------------------------
+
+    def show_to(self, peer: Peer) -> None:
+        """The newest picture, for a face that is new or has caught up."""
+        if self._snapshot is not None:
+            peer.show(self._snapshot, self._presence)
+
+    def picture(self, shown: EngineSnapshot | None, newest: EngineSnapshot) -> bytes:
+        """The frame that brings a face from `shown` to the newest snapshot; made once for all."""
+        if shown is not None and not delta.is_comparable(shown, newest):
+            shown = None
+        base = shown.version if shown is not None else 0
+        found = self._encoded.get(base)
+        if found is None:
+            if shown is None:
+                frame: p.Frame = p.Picture(snapshot=newest)
+            else:
+                changes = msgspec.Raw(delta.changes(shown, newest))
+                frame = p.Delta(base=base, version=newest.version, changes=changes)
+            found = self._encoded[base] = p.encode(frame)
+        return found
+
+    def _tell_presence(self) -> None:
+        roster = self._roster
+        self._presence = p.Presence(
+            faces=roster.faces, holder=roster.holder, notices=roster.notices, notice=roster.notice
+        )
+
+
+def _receipt(done: CommandDone) -> ReceiptSnapshot:
+    return ReceiptSnapshot(command_id=done.command_id, name=done.name, refused=done.refused)

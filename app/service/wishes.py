@@ -1,0 +1,51 @@
+"""What a wish may hold, checked where it comes in.
+
+msgspec has checked the types; here the values: numbers that the engine's arrays can hold, and
+names of things that exist. The risk gate judges everything else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from engine.domain.commands import AnyCommand
+from engine.domain.order import OrderSpec
+from engine.domain.snapshots import EngineSnapshot
+
+NUMBER_MAX = 2**53
+TEXT_MAX = 100
+MANUAL = "manual"
+
+
+def unusable(command: AnyCommand, snapshot: EngineSnapshot | None) -> str:
+    """Why the engine cannot take this wish as it is; "" when it can."""
+    fields = msgspec.structs.asdict(command)
+    spec = fields.pop("spec", None)
+    if isinstance(spec, OrderSpec):
+        fields |= msgspec.structs.asdict(spec)
+        if spec.qty_lots <= 0:
+            return "qty_lots: must be greater than zero"
+    for name, value in fields.items():
+        if words := _unusable_value(name, value):
+            return words
+    return "" if snapshot is None else _unknown(fields, snapshot)
+
+
+def _unusable_value(name: str, value: Any) -> str:
+    if isinstance(value, int) and not 0 <= value <= NUMBER_MAX:
+        return f"{name}: must be 0 to {NUMBER_MAX}"
+    if isinstance(value, str) and (len(value) > TEXT_MAX or not value.isprintable()):
+        return f"{name}: must be up to {TEXT_MAX} plain characters"
+    return ""
+
+
+def _unknown(fields: dict[str, Any], snapshot: EngineSnapshot) -> str:
+    known_bots = {bot.bot_id for bot in snapshot.bots} | {"", MANUAL}
+    known_instruments = {one.instrument_id for one in snapshot.instruments} | {""}
+    if fields.get("bot_id", "") not in known_bots:
+        return f"no bot {fields['bot_id']}"
+    if fields.get("instrument_id", "") not in known_instruments:
+        return f"no instrument {fields['instrument_id']}"
+    return ""

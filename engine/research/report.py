@@ -1,0 +1,5 @@
+from engine.store.results import StoredRun
+
+
+def render(run: StoredRun) -> str:
+    return ""

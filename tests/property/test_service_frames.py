@@ -1,0 +1,176 @@
+"""Whatever arrives on the socket, the engine goes on; and pictures survive being taken apart."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.service import delta
+from app.service import protocol as p
+from engine.domain import commands as c
+from engine.domain.order import OrderSpec, Side
+from engine.domain.snapshots import EngineSnapshot
+from tests.support.service import Bare, ScriptedEngine
+from tests.support.session import MID, a_bot, a_log, a_market, a_snapshot, a_working_order
+
+FRAMES = 20_000
+
+# -- frames ------------------------------------------------------------------------------------
+
+
+def _good_frames(bare: Bare) -> list[p.Frame]:
+    spec = OrderSpec(instrument_id="test.BTCUSDT", side=Side.BUY, qty_lots=1, price_ticks=5)
+    return [
+        bare.hello(),
+        p.Ping(number=7),
+        p.Seen(version=3),
+        p.Resync(),
+        p.TakeToken(),
+        p.Wish(command=c.PauseBot(command_id="c1", bot_id="grid")),
+        p.Wish(command=c.PlaceOrder(command_id="c2", bot_id="manual", spec=spec)),
+    ]
+
+
+def _odd_frame(chance: random.Random, good: list[bytes]) -> bytes:
+    """Random bytes, a good frame with some bytes changed, or one with a lying length."""
+    body = bytearray(chance.choice(good)[4:])
+    match chance.randrange(5):
+        case 0:
+            body = bytearray(chance.randbytes(chance.randrange(1, 200)))
+        case 1:
+            return chance.randbytes(chance.randrange(1, 40))
+        case 2:
+            body = body[: chance.randrange(1, len(body) + 1)]
+        case 3:
+            at = chance.randrange(len(body))
+            body[at:at] = chance.randbytes(chance.randrange(1, 9))
+        case _:
+            for _ in range(chance.randrange(1, 4)):
+                body[chance.randrange(len(body))] = chance.randrange(256)
+    return len(body).to_bytes(4, "big") + bytes(body)
+
+
+@pytest.mark.timeout(300)
+def test_the_engine_outlives_random_frames(own_home: Path) -> None:
+    fuzz(own_home, FRAMES, seed=1)
+
+
+def fuzz(home: Path, frames: int, seed: int) -> None:
+    chance = random.Random(seed)
+    with ScriptedEngine(home) as engine:
+        sent = 0
+        while sent < frames:
+            with Bare(home) as bare:
+                good = [p.encode(frame) for frame in _good_frames(bare)]
+                burst = good[:1] if chance.random() < 0.9 else []
+                burst += [_odd_frame(chance, good) for _ in range(chance.randrange(1, 4))]
+                sent += 1  # The others may come to closed doors.
+                bare.send_all_and_leave(b"".join(burst))
+        assert engine.is_well()
+        assert engine.longest_turn_s < 1
+        # What was carried out were whole commands; nothing else came through.
+        assert all(isinstance(command, c.Command) for command in engine.carried_out)
+
+
+@given(st.binary(max_size=300))
+def test_bytes_are_a_frame_or_a_protocol_error(body: bytes) -> None:
+    for parse in (p.parse_from_face, p.parse_from_engine):
+        try:
+            parse(body)
+        except p.ProtocolError:
+            continue
+
+
+@given(st.binary(max_size=300))
+def test_a_delta_fits_or_is_refused(body: bytes) -> None:
+    try:
+        delta.apply(a_snapshot(), body)
+    except p.ProtocolError:
+        return
+
+
+def test_an_endless_nesting_is_refused() -> None:
+    with pytest.raises(p.ProtocolError):
+        p.parse_from_face(b"\x81\xa4type" + b"\x91" * 60_000)
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+few = st.lists(st.integers(0, 6), max_size=40)
+
+
+@given(few, few)
+def test_any_list_can_be_made_of_any_other(old: list[int], new: list[int]) -> None:
+    rows, wanted = [str(n) for n in old], [str(n) for n in new]
+    assert delta.patched(rows, delta.list_patch(rows, wanted)) == wanted
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
+def test_a_window_that_moves_on_sends_only_its_new_rows(kept: int, gone: int, fresh: int) -> None:
+    rows = [str(n) for n in range(kept + gone + fresh)]
+    old, new = rows[: gone + kept], rows[gone:]
+    patch = delta.list_patch(old, new)
+    assert delta.patched(old, patch) == new
+    if kept:
+        added = [row for step in patch if isinstance(step, list) for row in step]
+        assert added == rows[gone + kept :]
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> EngineSnapshot:
+    """Pictures of one engine at any two moments."""
+    mid = MID + draw(st.integers(-5, 5))
+    orders = [
+        a_working_order(f"q{n}", Side.BUY, MID - n, queue_ahead_lots=draw(st.integers(-1, 3)))
+        for n in draw(st.lists(st.integers(0, 12), unique=True, max_size=8))
+    ]
+    changes: dict[str, Any] = {
+        "version": draw(st.integers(1, 9)),
+        "feed_age_ms": draw(st.integers(0, 2)),
+        "markets": [a_market(mid)] if draw(st.booleans()) else [a_market(mid, bars={})],
+        "orders": orders,
+        "bots": [a_bot(f"b{n}") for n in range(draw(st.integers(0, 3)))],
+        "log": [a_log(n, f"line {n}") for n in range(draw(st.integers(0, 9)), 12)],
+    }
+    return a_snapshot(**changes)
+
+
+@given(snapshots(), snapshots())
+def test_a_picture_comes_out_as_it_went_in(old: EngineSnapshot, new: EngineSnapshot) -> None:
+    assert delta.is_comparable(old, new)
+    assert delta.apply(old, delta.changes(old, new)) == new
+
+
+def test_every_field_of_a_picture_travels() -> None:
+    """Also one that has been added since."""
+    old = a_snapshot()
+    for field in msgspec.structs.fields(EngineSnapshot):
+        other = _another(getattr(old, field.name))
+        new = msgspec.structs.replace(old, **{field.name: other})
+        assert delta.apply(old, delta.changes(old, new)) == new, field.name
+
+
+def _another(value: Any) -> Any:
+    match value:
+        case bool():
+            return not value
+        case list() if value and isinstance(value[0], type(a_market())):
+            return [a_market(MID + 3)]
+        case list():
+            return value[1:]
+        case str():
+            return (
+                next((one for one in type(value) if one != value), "") if _is_enum(value) else "x"
+            )
+        case _:
+            return type(value)(1) if value != 1 else type(value)(2)
+
+
+def _is_enum(value: str) -> bool:
+    return type(value) is not str
