@@ -35,6 +35,9 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     fills: int = 0
     opened_ns: int = 0
     """When the present position left zero."""
+    summed_in_floats: float = 0.0
+    """The signed fills summed one by one in binary floating point, in the instrument's own unit.
+    A feature that strategies may look at; no balance, limit or profit is made of it."""
 
     @property
     def is_flat(self) -> bool:
@@ -73,6 +76,7 @@ def apply_fill(
         fees=MONEY.add(position.fees, fill.fee),
         fills=position.fills + 1,
         opened_ns=opened_ns,
+        summed_in_floats=position.summed_in_floats + side.sign * float(instrument.qty(fill.lots)),
     )
 
 

@@ -100,6 +100,11 @@ class View(Protocol):
         """Of this bot, signed."""
 
     @property
+    def position_in_floats(self) -> float:
+        """Of this bot, signed, in the instrument's own unit: its fills summed one by one in binary
+        floating point, as a notebook does. A feature for decisions: it drifts in the last bits."""
+
+    @property
     def orders(self) -> Mapping[str, Order]:
         """This bot's live orders by client order id, oldest first."""
 

@@ -102,6 +102,12 @@ class BotContext:
         return self._state.position(self._bot.bot_id, self.instrument.instrument_id).lots
 
     @property
+    def position_in_floats(self) -> float:
+        return self._state.position(
+            self._bot.bot_id, self.instrument.instrument_id
+        ).summed_in_floats
+
+    @property
     def orders(self) -> Mapping[str, Order]:
         return MappingProxyType(self._state.bot_orders(self._bot.bot_id))
 

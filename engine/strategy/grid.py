@@ -46,8 +46,9 @@ class Grid(Strategy):
         self.interval = params.interval_ticks * self.tick
         self.half_spread = float(params.half_spread_ticks) * self.tick
         self.lots = instrument.lots(params.qty, "qty")
-        self.max_lots = instrument.lots(params.max_position, "max_position")
-        self.min_lots = -self.max_lots if instrument.can_short else 0
+        instrument.lots(params.max_position, "max_position")  # Refused where it fits no lot.
+        self.max_position = float(params.max_position)
+        self.can_short = instrument.can_short
         self.every_ms = params.every_ms
 
     @property
@@ -57,7 +58,9 @@ class Grid(Strategy):
     def on_timer(self, ctx: Context) -> None:
         if not ctx.is_ready:
             return
-        bids, asks = self.wanted(ctx.best_bid, ctx.best_ask, ctx.position_lots)
+        bids, asks = self.wanted(
+            ctx.best_bid, ctx.best_ask, ctx.position_lots, ctx.position_in_floats
+        )
         resting = ctx.orders
         taken = {order.spec.price_ticks for order in resting.values()}
         for order in list(resting.values()):
@@ -75,23 +78,26 @@ class Grid(Strategy):
             ctx.explain(f"{placed} quotes around {ctx.instrument.price(ctx.best_bid)}")
 
     def wanted(
-        self, best_bid: int, best_ask: int, position_lots: int
+        self, best_bid: int, best_ask: int, position_lots: int, position_in_floats: float
     ) -> tuple[list[int], list[int]]:
         """Prices in ticks to bid and to ask at, best first.
 
         floor((mid - half spread) / interval) and ceil((mid + half spread) / interval), in binary
         floating point like everybody's notebook: where the quotient is a whole number the last
-        bit decides between two neighbouring levels. These are decisions, not money.
+        bit decides between two neighbouring levels. Whether the maximum is reached is decided
+        the same way: fifty fills of 0.1 may add up to 4.999999999999999 and leave room for one
+        more. These are decisions, not money; with a ladder of bids resting, `max_position` can be
+        overshot anyway. What must never be overshot is a risk limit, and that one is exact.
         """
         mid = (best_bid * self.tick + best_ask * self.tick) / 2.0
         bid = math.floor((mid - self.half_spread) / self.interval) * self.interval
         ask = math.ceil((mid + self.half_spread) / self.interval) * self.interval
         bids, asks = [], []
-        if position_lots < self.max_lots:
+        if position_in_floats < self.max_position:
             for _ in range(self.levels):
                 bids.append(round(bid / self.tick))
                 bid -= self.interval
-        if position_lots > self.min_lots:
+        if position_in_floats > -self.max_position if self.can_short else position_lots > 0:
             for _ in range(self.levels):
                 asks.append(round(ask / self.tick))
                 ask += self.interval

@@ -33,7 +33,7 @@ def test_the_levels_lie_on_the_grid_around_the_mid(
     """floor((mid - half spread) / interval) x interval downwards, ceil((mid + ...)) upwards;
     where that quotient is whole, the last bit of a double may choose the neighbour."""
     grid = a_grid(interval_ticks=step, half_spread_ticks=half_spread, levels=levels)
-    bids, asks = grid.wanted(bid, bid + spread, 0)
+    bids, asks = grid.wanted(bid, bid + spread, 0, 0.0)
 
     mid = Decimal(2 * bid + spread) / 2
     below, above = (mid - half_spread) / step, (mid + half_spread) / step
@@ -52,7 +52,7 @@ def test_the_levels_lie_on_the_grid_around_the_mid(
 def test_at_the_largest_position_the_side_that_adds_is_empty(
     position: int, bids: int, asks: int
 ) -> None:
-    found = a_grid(levels=5).wanted(600_000, 600_001, position)
+    found = a_grid(levels=5).wanted(600_000, 600_001, position, position * 0.001)
 
     assert (len(found[0]), len(found[1])) == (bids, asks)
 
@@ -60,8 +60,8 @@ def test_at_the_largest_position_the_side_that_adds_is_empty(
 def test_on_spot_nothing_is_offered_that_is_not_held() -> None:
     grid = Grid(GridParams(qty=Decimal("0.001"), max_position=Decimal("0.002")), spot())
 
-    assert len(grid.wanted(6_000_000, 6_000_001, 0)[1]) == 0
-    assert len(grid.wanted(6_000_000, 6_000_001, 1)[1]) == 5
+    assert len(grid.wanted(6_000_000, 6_000_001, 0, 1e-17)[1]) == 0
+    assert len(grid.wanted(6_000_000, 6_000_001, 1, 0.00001)[1]) == 5
 
 
 @pytest.mark.parametrize(
