@@ -13,7 +13,7 @@ from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, OrderType, TimeInForce
 from engine.kernels import layout as k
-from engine.kernels.replay import advance
+from engine.kernels.replay import FAR_NS, advance
 from engine.ports.rows import RowSource
 from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.ports.world import Wake
@@ -127,6 +127,35 @@ class SimExchange:
         if self._exchange.control.item(k.X_OVERFLOW):
             raise WorkFailed("simulated exchange: too many orders at once; it has lost some")
         return Wake(self._exchange.control.item(k.X_NOW_NS), reasons)
+
+    def next_event_ns(self) -> int:
+        """No instant before this one can bring anything, unless a request is handed over; FAR_NS
+        when nothing is left."""
+        ex, control = self._exchange, self._exchange.control
+        while control.item(k.X_MORE) and self._is_short_of_rows():
+            self._load()
+        now_ns, soonest_ns = control.item(k.X_NOW_NS), FAR_NS
+        local_row, exch_row = control.item(k.X_LOCAL_ROW), control.item(k.X_EXCH_ROW)
+        if local_row < len(self._rows):
+            soonest_ns = int(self._rows["ts_local_ns"][local_row])
+        if exch_row < len(self._order):
+            # What lies before now has been looked at, or has nobody to look at it.
+            exch_ns = int(self._rows["ts_exch_ns"][self._order[exch_row]])
+            soonest_ns = min(soonest_ns, exch_ns) if exch_ns > now_ns else soonest_ns
+        asked, answered = control.item(k.X_REQ_HEAD), control.item(k.X_ANS_HEAD)
+        if asked < control.item(k.X_REQ_TAIL):
+            arrival_ns = ex.requests.item(asked % k.REQUESTS_LENGTH, k.Q_ARRIVAL_NS)
+            soonest_ns = min(soonest_ns, arrival_ns)
+        if answered < control.item(k.X_ANS_TAIL):
+            received_ns = ex.answers.item(answered % k.ANSWERS_LENGTH, k.A_RECEIVED_NS)
+            soonest_ns = min(soonest_ns, received_ns)
+        return max(soonest_ns, now_ns)
+
+    def _is_short_of_rows(self) -> bool:
+        control = self._exchange.control
+        return control.item(k.X_LOCAL_ROW) >= len(self._rows) or control.item(k.X_EXCH_ROW) >= len(
+            self._order
+        )
 
     def own_queue_ahead(self, client_order_id: str) -> int:
         """Lots ahead of a resting order now, -1 where it makes no sense."""
