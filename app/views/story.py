@@ -104,6 +104,8 @@ def _bot_sentence(event: e.AnyEvent, bot_id: str, instruments: Instruments) -> s
     match event:
         case e.BotAdded() if event.bot_id == bot_id:
             return f"added: {event.strategy} on {event.instrument_id} with {event.params_json}"
+        case e.BotRemoved() if event.bot_id == bot_id:
+            return f"removed by {event.by}"
         case e.HelmChanged() if event.bot_id == bot_id:
             return f"{_HELM_WORDS[event.helm]} by {event.by}{_because(event.reason)}"
         case e.BotFailed() if event.bot_id == bot_id:

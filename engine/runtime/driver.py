@@ -50,6 +50,8 @@ class Driver:
                 trader.process(MarketAdvanced(instrument_id=instrument_id, reasons=reasons), now_ns)
         for command in commands:
             trader.process(command, now_ns)
+        if commands:
+            self.ready()  # One may have added or removed a bot.
         trader.process(TimersDue(), now_ns)
         return trader.drain()
 
