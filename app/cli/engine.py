@@ -10,12 +10,15 @@ from typing import Annotated
 
 import typer
 
-from app.cli.attach import DEFAULT_PROFILE, Profile
-from app.cli.output import ExitCode, fail, print_error
-from engine.domain.errors import BadInput
+from app.cli.attach import DEFAULT_PROFILE, Json, Profile, attached
+from app.cli.output import ExitCode, fail, print_error, print_json
+from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.money import parse_decimal
 
 app = typer.Typer()
+
+STOP_S = 30.0
+"""How long an engine may take to close its ledger."""
 
 
 @app.command("engine")
@@ -64,6 +67,20 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+
+
+@app.command("stop")
+def stop(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
+    """Stop the engine gracefully: its ledger is closed, and it says what it leaves behind."""
+    with attached(profile) as session:
+        session.stop_engine()
+        bye = session.wait_gone(STOP_S)
+    if bye.report is None:
+        raise WorkFailed(bye.words or "engine gone without a word: its ledger is checked at start")
+    if json:
+        print_json(bye.report)
+    else:
+        print(bye.words)
 
 
 @app.command("bridge")

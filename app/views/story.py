@@ -93,7 +93,12 @@ def bot_story(
 ) -> list[Sentence]:
     """Who steered the bot and what stopped it; its single orders have stories of their own."""
     sentences = []
-    for event in events:
+    added = [isinstance(one, e.BotAdded) and one.bot_id == bot_id for one in events]
+    is_known = not any(added)  # Then it was added before the first of these events.
+    for event, is_start in zip(events, added, strict=True):
+        is_known = is_known or is_start
+        if not is_known:
+            continue  # What befell everybody before it was there is not its story.
         text = _bot_sentence(event, bot_id, instruments)
         if text:
             sentences.append(Sentence(event.ts_ns, text))
