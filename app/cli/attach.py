@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.domain.errors import BadInput
+
 if TYPE_CHECKING:
     from app.service.client import RemoteSession
     from app.service.protocol import Wants
@@ -51,3 +53,15 @@ def picture(session: RemoteSession) -> EngineSnapshot:
 
 def instrument_of(shot: EngineSnapshot, instrument_id: str) -> Instrument:
     return next(one for one in shot.instruments if one.instrument_id == instrument_id)
+
+
+def is_group_call(context: typer.Context) -> bool:
+    """Whether a subcommand follows; options before it would say nothing to it."""
+    if context.invoked_subcommand is None:
+        return False
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            words = f"--{name} before {context.invoked_subcommand}"
+            raise BadInput(str(context.info_name), words, "put it behind that word")
+    return True

@@ -16,6 +16,7 @@ from app.cli.attach import (
     TakeToken,
     attached,
     instrument_of,
+    is_group_call,
     picture,
 )
 from app.cli.backtest import parse_assignments
@@ -43,7 +44,7 @@ def bots(
     context: typer.Context, profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False
 ) -> None:
     """The bots: who steers, what they hold and earn."""
-    if context.invoked_subcommand is None:
+    if not is_group_call(context):
         _list(profile, bot, json)
 
 

@@ -42,7 +42,9 @@ class Row(NamedTuple):
 
 COMMANDS: dict[str, Row] = {
     "demo": Row("app.cli.demo", "A generated or recorded market, two bots, the terminal on top."),
-    "engine": Row("app.cli.engine", "The engine in the foreground; faces attach to it."),
+    "engine": Row(
+        "app.cli.engine", "The engine in the foreground; faces attach to it.", group=True
+    ),
     "tui": Row("app.cli.tui", "The terminal on a running engine, here or over ssh."),
     "status": Row("app.cli.look", "Mode, money, kill switch, bots and who looks on."),
     "bots": Row("app.cli.bots", "List the bots, add one, remove one.", group=True),

@@ -94,6 +94,8 @@ class SshRoad:
         self._target = target
         self._command = f"{program} bridge --profile {profile}"
         self._has_been_open = False
+        self.may_start = False
+        """Whether the bridge starts an engine over there if none runs."""
 
     async def open(self) -> Link:
         quiet = ["-o", "BatchMode=yes"] if self._has_been_open else []
@@ -104,7 +106,7 @@ class SshRoad:
                 *quiet,
                 "--",
                 self._target,
-                self._command,
+                f"{self._command} --start" if self.may_start else self._command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

@@ -63,6 +63,7 @@ NOT_ALLOWED = "not_allowed"
 MALFORMED = "malformed"
 FULL = "full"
 NOT_RUNNING = "not_running"
+NOT_STARTED = "not_started"
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, tag=str.lower):
