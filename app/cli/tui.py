@@ -79,7 +79,8 @@ def _session(
             raise
         if not isinstance(road, SshRoad) and _is_starting(profile):
             return _attach(road, take_token)
-        if not (may_start or _wants_engine(profile)):
+        where = f" on {road.target}" if isinstance(road, SshRoad) else ""
+        if not (may_start or _wants_engine(profile, where)):
             raise
     with Step("starting the engine"):
         if isinstance(road, SshRoad):
@@ -112,6 +113,6 @@ def _attach(road: Road, take_token: bool) -> RemoteSession:
     return session
 
 
-def _wants_engine(profile: str) -> bool:
-    question = f"No engine runs for profile {profile}. Start one that keeps running?"
+def _wants_engine(profile: str, where: str) -> bool:
+    question = f"No engine runs for profile {profile}{where}. Start one that keeps running?"
     return typer.confirm(question, default=True, err=True)

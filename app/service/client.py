@@ -95,6 +95,7 @@ class RemoteSession:
         if self._shown is None:
             self.close()
             raise self._first_error or EngineNotRunning(self._gone_words)
+        self._road.may_ask = False
 
     def close(self) -> None:
         loop, stop = self._loop, self._stop
