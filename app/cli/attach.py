@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 DEFAULT_PROFILE = "paper"
 ANSWER_S = 5.0
 """How long an engine may take to answer a command of the shell."""
+STOP_S = 30.0
+"""How long an engine may take to close its ledger."""
 
 Profile = Annotated[str, typer.Option(help="Which engine: the name of its ledger's folder.")]
 Bot = Annotated[str, typer.Option("--bot", metavar="ID", help="This bot alone.")]

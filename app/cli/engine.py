@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.attach import DEFAULT_PROFILE, Json, Profile, attached, is_group_call
+from app.cli.attach import DEFAULT_PROFILE, STOP_S, Json, Profile, attached, is_group_call
 from app.cli.output import ExitCode, fail, print_error, print_json
 from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.money import parse_decimal
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from app.demo import DemoRequest
 
 app = typer.Typer(invoke_without_command=True)
-
-STOP_S = 30.0
-"""How long an engine may take to close its ledger."""
 
 Capture = Annotated[
     list[Path] | None, typer.Option(help="Trade this recording; again for its further parts.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.attach import DEFAULT_PROFILE, Profile
+from app.cli.attach import DEFAULT_PROFILE, STOP_S, Profile
 from app.cli.output import ExitCode
 from app.faces import open_face
 from app.progress import Step
@@ -60,6 +60,9 @@ def tui(
             palette=ui.palette,
             ascii_only=ui.ascii,
         )
+        if session.is_stopping:
+            print(session.wait_gone(STOP_S).words)
+            return
     finally:
         session.close()
     there = f" --ssh {ssh}" if ssh else ""

@@ -25,6 +25,7 @@ import msgspec
 from app.service import delta
 from app.service import protocol as p
 from app.service.links import Link, Road
+from app.service.session import Standing
 from engine.core.clock import NS_PER_SECOND, Clock, LiveClock
 from engine.core.ids import new_command_id
 from engine.domain.commands import AnyCommand
@@ -71,6 +72,10 @@ class RemoteSession:
         self._own_receipts: deque[ReceiptSnapshot] = deque(maxlen=OWN_ROWS_KEPT)
         self._own_log: deque[LogRow] = deque(maxlen=OWN_ROWS_KEPT)
         self._presence: p.Presence | None = None
+        self._me = ""
+        self._standing: Standing | None = None
+        self.is_stopping = False
+        """This face has asked the engine to end."""
         self._clock_ahead_ns = 0
         """How far this machine's clock is ahead of the engine's."""
         self._best_trip_ns = DEAD_NS
@@ -129,9 +134,13 @@ class RemoteSession:
         """Become the face whose commands may add risk."""
         self._send(p.TakeToken())
 
+    def standing(self) -> Standing | None:
+        return self._standing
+
     def stop_engine(self) -> None:
         """Ask the engine to close its ledger and end; `wait_gone` tells what it left behind."""
         self._send(p.StopEngine())
+        self.is_stopping = True
 
     def wait_gone(self, timeout_s: float) -> p.Bye:
         """How an engine that leaves takes its leave. TimedOut when it stays."""
@@ -248,6 +257,7 @@ class RemoteSession:
         words = p.version_words((frame.schema, frame.shape), (p.SCHEMA, p.shape()))
         if words:
             raise p.Refused(p.SCHEMA_DIFFERS, words)
+        self._me = frame.face
         self._heard_ns = self._clock.monotonic_ns()
         self._engine, self._pings = None, {}
         self._best_trip_ns = DEAD_NS
@@ -363,6 +373,13 @@ class RemoteSession:
 
     def _note_presence(self, presence: p.Presence) -> None:
         before, self._presence = self._presence, presence
+        self._standing = Standing(
+            me=self._me,
+            faces=tuple(presence.faces),
+            holder=presence.holder,
+            notices=presence.notices,
+            notice=presence.notice,
+        )
         if not presence.notice or (before and before.notices == presence.notices):
             return
         if before is not None and self._engine is not None:
