@@ -52,6 +52,13 @@ class BotAdded(Event, frozen=True, kw_only=True):
     params_json: str
 
 
+class BotRemoved(Event, frozen=True, kw_only=True):
+    """It had nothing open. Its book stays; its id is not given to another bot."""
+
+    bot_id: str
+    by: str
+
+
 # -- orders --------------------------------------------------------------------------------
 
 
@@ -252,6 +259,7 @@ AnyOrderEvent = (
 AnyEvent = (
     SessionStarted
     | BotAdded
+    | BotRemoved
     | OrderIntended
     | OrderDenied
     | AnyOrderEvent

@@ -52,6 +52,8 @@ class Driver:
                     trader.process(moved, now_ns)
         for command in commands:
             trader.process(command, now_ns)
+        if commands:
+            self.ready()  # One may have added or removed a bot.
         trader.process(TimersDue(), now_ns)
         return trader.drain()
 
