@@ -43,9 +43,12 @@ def run(
     latency_ms: Annotated[
         str, typer.Option(help="Order entry and response latency, each, in ms.")
     ] = "10",
-    queue: Annotated[str, typer.Option(help="Queue model: risk-averse, power-prob-N.")] = (
-        "risk-averse"
-    ),
+    queue: Annotated[
+        str,
+        typer.Option(
+            help="Queue model: risk-averse, trades-only, power-prob-N, log-prob-1, log-prob-2."
+        ),
+    ] = "risk-averse",
     fills: Annotated[str, typer.Option(help="Fills of resting orders: whole or partial.")] = (
         "partial"
     ),

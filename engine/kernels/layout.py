@@ -222,8 +222,13 @@ X_PENDING = 22  # reasons of the present instant, kept over a WAKE_MORE
 X_EXCH_NS = 23  # the exchange's clock: its last row or request
 CONTROL_LENGTH = 32
 
-QUEUE_RISK_AVERSE = 1
-QUEUE_POWER_PROB = 2
+QUEUE_RISK_AVERSE, QUEUE_POWER_PROB, QUEUE_LOG_PROB_1, QUEUE_LOG_PROB_2, QUEUE_TRADES_ONLY = (
+    1,
+    2,
+    3,
+    4,
+    5,
+)
 
 WAKE_MORE = 64  # the source must be asked for more rows; never seen outside `engine.sim`
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from decimal import Decimal
 
 import msgspec
@@ -28,7 +27,24 @@ class QueueModel(msgspec.Struct, frozen=True, kw_only=True):
     power: int = 0
 
     def words(self) -> str:
-        return f"power-prob-{self.power}" if self.power else "risk-averse"
+        return f"power-prob-{self.power}" if self.power else _QUEUE_WORDS[self.code]
+
+
+_QUEUE_WORDS = {
+    k.QUEUE_RISK_AVERSE: "risk-averse",
+    k.QUEUE_LOG_PROB_1: "log-prob-1",
+    k.QUEUE_LOG_PROB_2: "log-prob-2",
+    k.QUEUE_TRADES_ONLY: "trades-only",
+}
+QUEUE_MODELS = {
+    **{word: QueueModel(code=code) for code, word in _QUEUE_WORDS.items()},
+    **{
+        f"power-prob-{power}": QueueModel(code=k.QUEUE_POWER_PROB, power=power)
+        for power in range(1, 10)
+    },
+}
+"""Every queue model by its name."""
+QUEUE_NAMES = "risk-averse, trades-only, power-prob-N, log-prob-1, log-prob-2"
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,13 +75,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_queue(word: str, field: str = "--queue") -> QueueModel:
-    """`risk-averse` or `power-prob-N`, N from 1 to 9."""
-    if word == "risk-averse":
-        return QueueModel()
-    match = re.fullmatch(r"power-prob-([1-9])", word)
-    if match is None:
-        raise BadInput(field, word, "expected risk-averse or power-prob-1 to power-prob-9")
-    return QueueModel(code=k.QUEUE_POWER_PROB, power=int(match[1]))
+    """One of `QUEUE_MODELS` by its name."""
+    if word not in QUEUE_MODELS:
+        raise BadInput(field, word, f"expected one of {QUEUE_NAMES}, N from 1 to 9")
+    return QUEUE_MODELS[word]
 
 
 def parse_fills(word: str, field: str = "--fills") -> FillMode:

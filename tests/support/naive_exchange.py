@@ -6,6 +6,7 @@ it. Times in ns, prices in ticks, quantities in lots; a side is 1 (buy, bid) or 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -134,8 +135,7 @@ class NaiveExchange:
     entry_ns: int
     response_ns: int
     whole_fills: bool = False
-    power: int = 0
-    """0: the risk-averse queue."""
+    queue: str = "risk-averse"
     book: NaiveBook = field(default_factory=NaiveBook)
     orders: dict[str, NaiveOrder] = field(default_factory=dict)
     resting: list[NaiveOrder] = field(default_factory=list)
@@ -192,7 +192,9 @@ class NaiveExchange:
         self.forget_done()
 
     def move_queue(self, order: NaiveOrder, before: int, after: int) -> None:
-        if not self.power:
+        if self.queue == "trades-only":
+            return
+        if self.queue == "risk-averse":
             order.front = min(order.front, after)
             return
         change = before - after - order.traded
@@ -201,13 +203,22 @@ class NaiveExchange:
             order.front = min(order.front, after)
             return
         front, back = order.front, before - order.front
-        ahead_weight, back_weight = front**self.power, back**self.power
-        if ahead_weight + back_weight == 0:
+        behind = self.share_behind(front, back)
+        if behind is None:
             order.front = after
             return
-        behind = back_weight / (back_weight + ahead_weight)
         moved = front - (1.0 - behind) * change + min(back - behind * change, 0.0)
         order.front = max(0.0, min(moved, after))
+
+    def share_behind(self, front: float, back: float) -> float | None:
+        """How likely it is that a cancelled lot lay behind the order; None: there was no lot."""
+        name, _, number = self.queue.rpartition("-")
+        if name == "power-prob":
+            whole = front ** int(number) + back ** int(number)
+            return back ** int(number) / whole if whole else None
+        back = max(back, 0.0)
+        both = math.log1p(back) + math.log1p(front) if number == "1" else math.log1p(back + front)
+        return math.log1p(back) / both if both else None
 
     def trade(self, aggressor: int, ticks: int, lots: int) -> None:
         used = 0

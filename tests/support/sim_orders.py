@@ -14,11 +14,13 @@ from engine.kernels import layout as k
 from engine.ports.rows import RowSource
 from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.sim.exchange import SimExchange
-from engine.sim.scenario import FillMode, QueueModel, Scenario
+from engine.sim.scenario import FillMode, Scenario, parse_queue
 from tests.support.builders import linear
 from tests.support.naive_exchange import BUY, SELL, Ask, NaiveExchange, Row, Said
 
 MID = 50_000
+QUEUES = ["risk-averse", "trades-only", "log-prob-1", "log-prob-2"]
+QUEUES += [f"power-prob-{power}" for power in (1, 2, 3)]
 KINDS = {"depth": k.ROW_DEPTH, "trade": k.ROW_TRADE, "clear": k.ROW_CLEAR}
 REASONS = {
     "": "",
@@ -37,18 +39,17 @@ class Case(NamedTuple):
     entry_ns: int
     response_ns: int
     whole_fills: bool
-    power: int
+    queue: str
 
     def naive(self) -> list[Said]:
-        exchange = NaiveExchange(self.entry_ns, self.response_ns, self.whole_fills, self.power)
+        exchange = NaiveExchange(self.entry_ns, self.response_ns, self.whole_fills, self.queue)
         return exchange.run(self.rows, self.requests)
 
     def scenario(self) -> Scenario:
-        model = QueueModel(code=k.QUEUE_POWER_PROB, power=self.power)
         return Scenario(
             entry_latency_ns=self.entry_ns,
             response_latency_ns=self.response_ns,
-            queue=model if self.power else QueueModel(),
+            queue=parse_queue(self.queue),
             fills=FillMode.WHOLE if self.whole_fills else FillMode.PARTIAL,
         )
 
@@ -85,7 +86,7 @@ def cases(draw: st.DrawFn) -> Case:
         entry_ns=draw(st.integers(0, 5)),
         response_ns=draw(st.integers(0, 5)),
         whole_fills=draw(st.booleans()),
-        power=draw(st.integers(0, 3)),
+        queue=draw(st.sampled_from(QUEUES)),
     )
 
 
