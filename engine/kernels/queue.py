@@ -33,6 +33,7 @@ def join(fronts: Float64s, slot: int, ahead_lots: int) -> None:
     """Called once, when the order starts to rest behind `ahead_lots`."""
     fronts[slot, 0] = ahead_lots
     fronts[slot, 1] = 0.0
+    fronts[slot, 2] = 0.0
 
 
 @kernel

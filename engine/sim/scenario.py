@@ -8,9 +8,11 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain.errors import BadInput
-from engine.domain.instrument import Instrument
-from engine.domain.money import MONEY, plain
+from engine.domain.money import plain
 from engine.kernels import layout as k
+from engine.sim.fees import FeePlan
+from engine.sim.latency import Latency
+from engine.sim.refusals import Refusals
 
 
 class FillMode(enum.StrEnum):
@@ -52,26 +54,46 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     entry_latency_ns: int = 10_000_000
     response_latency_ns: int = 10_000_000
+    latency: Latency | None = None
+    """Where entry and response vary: instead of the two constants above."""
     feed_latency_ns: int = 0
     """On top of what the recording says."""
     queue: QueueModel = QueueModel()
     fills: FillMode = FillMode.PARTIAL
     maker: Decimal = Decimal("0.0002")
     taker: Decimal = Decimal("0.0005")
+    fees: FeePlan | None = None
+    """Instead of the two rates above, or where fees are paid in another asset."""
+    refusals: Refusals = Refusals()
+    seed: int = 0
+    """Of everything that is left to chance: latencies, refusals, outages."""
 
-    def fee(self, instrument: Instrument, lots: int, ticks: int, *, is_maker: bool) -> Decimal:
-        """Exact: the rate times the value of the fill, in the settle asset."""
-        return MONEY.multiply(
-            instrument.notional(lots, ticks), self.maker if is_maker else self.taker
-        )
+    @property
+    def is_simple(self) -> bool:
+        """Nothing but constant latencies, a queue and two fee rates."""
+        return self.latency is None and self.fees is None and self.refusals == Refusals()
 
     def digest(self) -> str:
-        """One line that names every assumption; part of a ledger's world."""
-        return (
-            f"entry {self.entry_latency_ns} ns, response {self.response_latency_ns} ns, "
-            f"feed +{self.feed_latency_ns} ns, queue {self.queue.words()}, fills {self.fills}, "
-            f"maker {plain(self.maker)}, taker {plain(self.taker)}"
+        """One line that names every assumption; part of a ledger's world. What is not assumed
+        is not named, so that a ledger stays readable when there is more to assume."""
+        latency = (
+            f"entry {self.entry_latency_ns} ns, response {self.response_latency_ns} ns"
+            if self.latency is None
+            else f"latency {self.latency.words()} each way"
         )
+        words = [
+            latency,
+            f"feed +{self.feed_latency_ns} ns",
+            f"queue {self.queue.words()}",
+            f"fills {self.fills}",
+            f"maker {plain(self.maker)}",
+            f"taker {plain(self.taker)}",
+        ]
+        parts = [self.fees, self.refusals]
+        words += [text for part in parts if part is not None and (text := part.words())]
+        if self.seed:
+            words.append(f"seed {self.seed}")
+        return ", ".join(words)
 
 
 def parse_queue(word: str, field: str = "--queue") -> QueueModel:

@@ -22,7 +22,7 @@ def on_depth(
     """(compiled, plain) front after a depth row."""
     found = []
     for call in (queue.on_depth, queue.on_depth.py_func):  # type: ignore[attr-defined]
-        fronts = np.array([[front, float(traded)]])
+        fronts = np.array([[front, float(traded), 0.0]])
         call(fronts, 0, model, float(power), before, after)
         found.append(float(fronts[0, 0]))
     return found[0], found[1]
@@ -96,7 +96,7 @@ def test_a_trade_serves_the_queue_then_own_orders_then_this_one(
     front: float, size: int, share: float
 ) -> None:
     used = int(size * share)
-    fronts, twin = np.array([[front, 0.0]]), np.array([[front, 0.0]])
+    fronts, twin = np.array([[front, 0.0, 0.0]]), np.array([[front, 0.0, 0.0]])
     reached = queue.on_trade(fronts, 0, size, used)
     assert reached == queue.on_trade.py_func(twin, 0, size, used)  # type: ignore[attr-defined]
     assert fronts.tolist() == twin.tolist()
