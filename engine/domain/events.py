@@ -94,6 +94,10 @@ class OrderEvent(Event, frozen=True, kw_only=True):
 class OrderAccepted(OrderEvent, frozen=True, kw_only=True):
     venue_order_id: str
     queue_ahead_lots: int = -1
+    queue_rank_tenths: int = -1
+    """Quantity ahead in tenths of the market's average trade; -1 while unknown."""
+    latency_ns: int = -1
+    """How long the order was under way to the venue."""
 
 
 class OrderRejected(OrderEvent, frozen=True, kw_only=True):
