@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from app.service.session import Standing
 from app.views import cursors, moves, rules
 from app.views import ticket as tickets
 from app.views.actions import ACTIONS, Action, Risk, contexts_of, resolve
@@ -67,6 +68,7 @@ class Desk:
         self.gestures = Gestures(keymap.label(ACTIONS["arm"]))
         self.snapshot: EngineSnapshot | None = None
         self.failure = ""
+        self.standing: Standing | None = None
         self.instrument_id = ""
         self.grabbed_id = ""
         self.qty_lots: dict[str, int] = {}
@@ -148,6 +150,17 @@ class Desk:
                 self.tour = None
                 self.say("the tour is over; help and manual know the rest", "warn", now_ns)
 
+    def attend(self, standing: Standing | None, now_ns: int) -> None:
+        """Who looks on, and who may add risk. Losing the token disarms, and is said."""
+        before, self.standing = self.standing, standing
+        if standing is None or before is None:
+            return
+        if standing.is_view_only and not before.is_view_only:
+            self.gestures.disarm()
+        if standing.notices > before.notices:
+            tone = "alert" if standing.is_view_only else "warn"
+            self.say(standing.notice, tone, now_ns)
+
     def feed_age_ms(self, now_ns: int) -> int:
         return self._feed_age_ms + max(0, now_ns - self.seen_ns) // 1_000_000
 
@@ -212,6 +225,7 @@ class Desk:
             feed_age_ms=self.feed_age_ms(now_ns),
             picture_age_ms=max(0, now_ns - picture.until_ns) // 1_000_000 if picture else 0,
             failure=self.failure,
+            standing=self.standing,
             leaving=self.leaving,
         )
 
@@ -363,9 +377,11 @@ class Desk:
         return current if current is not None and now_ns < current.until_ns else None
 
     def mood(self, now_ns: int) -> object:
-        """What a face must show at once when it changes: armed, stale, a tap, something said."""
+        """What a face must show at once when it changes: armed, stale, a tap, something said, who
+        may trade."""
         taps = self.gestures
-        return taps.is_armed, taps.announcement, self.notice(now_ns), self.is_stale(now_ns)
+        stale = self.is_stale(now_ns)
+        return taps.is_armed, taps.announcement, self.notice(now_ns), stale, self.standing
 
     def banner(self, now_ns: int) -> Cell | None:
         """What replaces the footer's keys: an awaited second tap before any notice."""

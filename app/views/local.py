@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.views import moves
 from app.views.commands import grabbed_by
-from app.views.effects import Crash, Effect, Leave, Less, Open, Show
+from app.views.effects import Crash, Effect, Leave, Less, Open, Show, TakeToken
 from app.views.keymap import key_label
 from app.views.rules import story_id
 from app.views.viewstate import ViewState
@@ -157,6 +157,8 @@ LOCAL: dict[str, Local] = {
     "view_settings": _show("settings", "settings"),
     "crash": lambda desk, view, now_ns: [Crash()],
     "quit": lambda desk, view, now_ns: [Leave()],
+    "leave": _open("leave"),
+    "take_token": lambda desk, view, now_ns: [TakeToken()],
     **{action_id: _local(move) for action_id, move in moves.MOVES.items()},
 }
 """Every action that is not a command, by id."""

@@ -177,7 +177,7 @@ class Backtest:
                 side=order.spec.side,
                 price=instrument.price(fill.price_ticks),
                 qty=instrument.qty(fill.lots),
-                fee=fill.fee,
+                fee=fill.settle_fee,
                 maker=fill.is_maker,
                 queue_ahead=(
                     instrument.qty(fill.queue_ahead_lots)

@@ -12,6 +12,7 @@ from ui_tui.screens.detail import DetailDialog
 from ui_tui.screens.dialog import Dialog
 from ui_tui.screens.find import FindDialog
 from ui_tui.screens.help import HelpDialog
+from ui_tui.screens.leave import LeaveDialog
 from ui_tui.screens.palette import PaletteDialog
 from ui_tui.screens.reader import ManualDialog, RunDialog, StoryDialog
 from ui_tui.screens.reset import ResetDialog
@@ -24,6 +25,7 @@ DIALOGS: dict[str, Build] = {
     "help": HelpDialog,
     "detail": DetailDialog,
     "reset": ResetDialog,
+    "leave": LeaveDialog,
     "ticket": TicketDialog,
     "story": StoryDialog,
     "run": RunDialog,

@@ -7,7 +7,7 @@ in `resources/keymap.toml`. A new action is a row in the file of its context.
 
 from __future__ import annotations
 
-from app.views.actions import bots, chart, ladder, lists, moving, orders, safety
+from app.views.actions import bots, chart, ladder, lists, moving, orders, safety, service
 from app.views.actions.base import Action, Risk
 from app.views.viewstate import ViewState
 
@@ -23,6 +23,7 @@ ACTIONS: dict[str, Action] = {
         chart.CHART,
         lists.LISTS,
         moving.MOVING,
+        service.SERVICE,
     )
     for action in group
 }

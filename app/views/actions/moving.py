@@ -1,8 +1,8 @@
-"""Moving about: rows, panes, views, help and leaving."""
+"""Moving about: rows, panes, views and help."""
 
 from __future__ import annotations
 
-from app.views import announce, rules
+from app.views import rules
 from app.views.actions.base import Action
 
 _GLOBAL = ("global",)
@@ -72,14 +72,5 @@ MOVING = (
         "press the crash button of a generated market",
         why_not=rules.can_crash,
         is_keyless=True,
-    ),
-    Action(
-        "quit",
-        _GLOBAL,
-        "leave",
-        "leave this screen (says first what keeps running)",
-        taps=2,
-        announce=announce.quit,
-        view_only="a shell command leaves by itself",
     ),
 )
