@@ -21,7 +21,7 @@ from engine.research.metrics import Basis
 from engine.runtime.backtest import Backtest, FillRow, TraceRow
 from engine.sim.bar_feed import BarPath
 from engine.sim.scenario import Scenario
-from engine.store.memory import MemoryJournal
+from engine.store.memory import NoJournal
 from engine.store.results import StoredRun, save
 from engine.strategy.catalogue import find_strategy, parse_params, with_timeframe
 from engine.trading.risk.limits import RiskLimits
@@ -75,7 +75,7 @@ def run_backtest(
         backtest = Backtest(
             trader_of(market, request.limits, watchdog),
             market.world,
-            MemoryJournal(),
+            NoJournal(),
             keep_trace=request.keep_trace,
             progress=progress,
         )

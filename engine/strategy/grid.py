@@ -43,8 +43,8 @@ class Grid(Strategy):
         assert isinstance(params, GridParams)
         self.levels = params.levels
         self.tick = float(instrument.tick)
-        self.interval = params.interval_ticks * self.tick
-        self.half_spread = float(params.half_spread_ticks) * self.tick
+        self.interval = float(params.interval_ticks * instrument.tick)
+        self.half_spread = float(params.half_spread_ticks * instrument.tick)
         self.lots = instrument.lots(params.qty, "qty")
         instrument.lots(params.max_position, "max_position")  # Refused where it fits no lot.
         self.max_position = float(params.max_position)
