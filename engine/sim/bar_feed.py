@@ -120,11 +120,15 @@ class BarFeed:
         rows = np.zeros((len(point), _ROWS_A_POINT), k.ROW)
         rows["ts_exch_ns"] = rows["ts_local_ns"] = times[:, None]
         rows["kind"] = (*(k.ROW_DEPTH,) * 4, k.ROW_TRADE)
-        rows["side"][:, :4] = (k.BUY, k.SELL, k.BUY, k.SELL)
-        rows["side"][:, 4] = np.where(moves[point] >= 0, k.SELL, k.BUY)
-        # The old touch goes before the new one comes, or the new one would cross it.
-        rows["price_ticks"] = np.stack([since - 1, since + 1, to - 1, to + 1, to], axis=1)
-        rows["qty_lots"][:, 2] = rows["qty_lots"][:, 3] = depth
+        # The side ahead of the move first, each new level before the old one goes: so nothing
+        # crosses, and no side is ever empty, which would cost a search through the whole book.
+        ahead = np.where(moves[point] >= 0, 1, -1)
+        rows["side"][:, 0] = rows["side"][:, 1] = -ahead
+        rows["side"][:, 2] = rows["side"][:, 3] = ahead
+        rows["side"][:, 4] = -ahead  # A trade behind the move: being touched fills nobody.
+        rows["price_ticks"] = np.stack([to + ahead, since + ahead, to - ahead, since - ahead, to], 1)
+        rows["qty_lots"][:, 0] = rows["qty_lots"][:, 2] = depth
+        rows["qty_lots"][:, 1] = rows["qty_lots"][:, 3] = np.where(to == since, depth, 0)
         rows["qty_lots"][:, 4] = traded_lots(bars.volume).ravel()[point]
         kept = np.ones(rows.shape, bool)
         kept[:, 4] = number == strides[point]
