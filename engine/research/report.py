@@ -30,6 +30,11 @@ FILLS_MAX = 20_000
 OFF_SCALE = 12
 """With a range so many times that of the run, buying and holding would press it flat."""
 _SHORT_ID = 12
+_NOT_KEPT = {
+    "months": [],
+    "histogram": {"period": "sample", "unchanged": 0, "edges_pct": [0, 1], "counts": [0]},
+}
+"""What documents of the first days lack."""
 _QUALITY = (
     ("orders", "Orders", ""),
     ("filled_orders", "Orders with a fill", ""),
@@ -45,7 +50,7 @@ _QUALITY = (
 
 def render(run: StoredRun) -> str:
     """The whole file."""
-    document = decode_document(run.document)
+    document = {**_NOT_KEPT, **decode_document(run.document)}
     every, fills = _thinned(run.fills)
     style, script = _asset("report.css"), _asset("report.js")
     data = _data(document, run.equity, fills)
@@ -71,7 +76,7 @@ def render(run: StoredRun) -> str:
         "ranks": _ranks(document["fills_quality"]["by_queue_rank"]),
         "fills_note": _fills_note(len(run.fills), every),
         "params": _rows(document["params"].items()),
-        "assumptions": "".join(f"<li>{_text(line)}</li>" for line in _assumptions(document)),
+        "assumptions": "".join(f"<li>{_text(line)}</li>" for line in words.assumptions(document)),
         "run_id": _text(run.run_id[:_SHORT_ID]),
     }
     return Template(_asset("report.html")).substitute(parts)
@@ -137,7 +142,8 @@ def _data(
 
 
 def _extent(values: Sequence[float]) -> float:
-    return max(*values, 0.0) - min(*values, 0.0)
+    highest, lowest = max(values, default=0.0), min(values, default=0.0)
+    return max(0.0, highest) - min(0.0, lowest)
 
 
 def _embedded(data: dict[str, Any]) -> str:
@@ -266,11 +272,3 @@ def _fills_note(count: int, every: int) -> str:
     if every > 1:
         return f"{count:,} in all; every {every}th is charted and listed, exports hold all"
     return f"{count:,} in all; click one to see it on the charts"
-
-
-def _assumptions(document: dict[str, Any]) -> list[str]:
-    return [
-        *document["scenario"].split(", "),
-        f"ratios from returns by {document['metrics_basis']}, riskless rate 0, 365 days a year",
-        *document.get("assumptions", []),
-    ]

@@ -102,12 +102,13 @@ def headlines(document: Mapping[str, Any]) -> list[Figure]:
     ]  # fmt: skip
     if document["funding"]:
         rows.append(Figure("Funding", money(document["funding"], settle)))
-    quality = document["fills_quality"]
+    after_5s = _with_unit(number(document["fills_quality"]["adverse_selection_bp"]), "bp")
+    at_end = f"{plain(document['position'])} at {plain(document['mid'])}"
     rows += [
         Figure("Orders, fills, denied", _counts(document, "orders", "fills", "denied")),
-        Figure("Resting fills, 5 s later", _with_unit(number(quality["adverse_selection_bp"]), "bp")),
+        Figure("Resting fills, 5 s later", after_5s),
         compared("Time in the market", "exposure_pct", "%"),
-        Figure("Position at the end", f"{plain(document['position'])} at {plain(document['mid'])}"),
+        Figure("Position at the end", at_end),
     ]  # fmt: skip
     return rows
 
@@ -154,3 +155,11 @@ def _with_unit(text: str, unit: str) -> str:
 def _counts(document: Mapping[str, Any], *names: str) -> str:
     return ", ".join(f"{document[name]:,}" for name in names)
 
+
+def assumptions(document: Mapping[str, Any]) -> list[str]:
+    """Under which the figures hold, one a line."""
+    return [
+        document["scenario"],
+        f"ratios from returns by {document['metrics_basis']}, riskless rate 0, 365 days a year",
+        *document.get("assumptions", []),
+    ]
