@@ -107,7 +107,7 @@ def _data(
     document: dict[str, Any], equity: Sequence[EquityPoint], fills: Sequence[ResultFill]
 ) -> dict[str, Any]:
     """Columns, times in ms since the start. Floats: pixels are made of them, no sums."""
-    start_ns = document["start_ns"]
+    start_ns: int = document["start_ns"]
 
     def since_ms(ts_ns: int) -> float:
         return round((ts_ns - start_ns) / 1e6, 3)
