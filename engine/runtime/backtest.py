@@ -16,6 +16,7 @@ from engine.market.view import MarketView
 from engine.ports.store import Journal
 from engine.ports.world import Wake, World
 from engine.runtime.driver import Driver
+from engine.runtime.order_rows import OrderRow, order_row
 from engine.runtime.recorder import FillMark, Recorder, Sample
 from engine.runtime.trader import BotSpec, Trader
 from engine.strategy.runner import NEVER_NS
@@ -80,6 +81,8 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
     """Traded by the market, and in how many trades, since the start."""
     market_trades: int
     trace: list[TraceRow]
+    order_rows: list[OrderRow]
+    """In the order of their ends, those that rest at the end last; none unless asked for."""
 
 
 class Backtest:
@@ -92,8 +95,10 @@ class Backtest:
         journal: Journal,
         *,
         keep_trace: bool = False,
-        progress: Callable[[int], None] | None = None,
+        keep_orders: bool = False,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
+        """`progress` is told the market's time in ns and the rows so far."""
         self._driver = Driver(trader, world)
         self._trader = trader
         self._world = world
@@ -102,6 +107,7 @@ class Backtest:
         self._progress = progress
         self._trace: list[TraceRow] = []
         self._trades: list[FillRow] = []
+        self._orders: dict[str, OrderRow] | None = {} if keep_orders else None
         self._cancels = 0
         self._makers = 0
         self._notional = ZERO
@@ -124,7 +130,7 @@ class Backtest:
             self._step(wake)
             batches += 1
             if self._progress is not None and batches % PROGRESS_EVERY_BATCHES == 0:
-                self._progress(self._world.rows)
+                self._progress(wake.ts_ns, self._world.rows)
             if wake.reasons & k.WAKE_END:
                 return self._result(session, bot)
 
@@ -150,12 +156,14 @@ class Backtest:
                 has_fill = True
                 if not self._add_fill(event).leaves_lots:
                     over.append(event.client_order_id)
+                    self._add_order(event.client_order_id, event.ts_ns)
             elif isinstance(event, e.OrderIntended):
                 self._recorder.intend(event.order.client_order_id)
             elif isinstance(event, e.CancelIntended):
                 self._cancels += 1
             elif isinstance(event, _OVER):
                 over.append(event.client_order_id)
+                self._add_order(event.client_order_id, event.ts_ns, event.reason)
         if has_fill:
             self._recorder.mark_profit()
         if over:
@@ -188,6 +196,15 @@ class Backtest:
         )
         return order
 
+    def _add_order(self, order_id: str, ended_ns: int, reason: str = "") -> None:
+        if self._orders is None:
+            return
+        order = self._trader.state.find_order(order_id)
+        assert order is not None, order_id
+        instrument = self._trader.state.instruments[order.spec.instrument_id]
+        # Several fills of one batch all find the order as the last of them has left it.
+        self._orders[order_id] = order_row(order, instrument, ended_ns, reason)
+
     def _observe(self, now_ns: int) -> None:
         view = self._view()
         if not view.has_both_sides:
@@ -205,6 +222,15 @@ class Backtest:
                 fills=state.fills,
             )
         )
+
+    def _all_orders(self) -> list[OrderRow]:
+        if self._orders is None:
+            return []
+        state = self._trader.state
+        for order in state.orders.values():
+            instrument = state.instruments[order.spec.instrument_id]
+            self._orders[order.client_order_id] = order_row(order, instrument, 0, "")
+        return list(self._orders.values())
 
     # -- result --------------------------------------------------------------------------------
 
@@ -247,4 +273,5 @@ class Backtest:
             market_lots=view.state.scalars.item(k.M_VOLUME),
             market_trades=view.state.scalars.item(k.M_TRADES),
             trace=self._trace,
+            order_rows=self._all_orders(),
         )

@@ -105,8 +105,9 @@ class Recorder:
             return
         profit = self.mark_profit()
         lots = self._trader.state.net_lots.get(self._instrument_id, 0)
-        if self._next_day_ns == 0:
+        if self._next_day_ns == 0:  # Before the first mid there was nothing to be valued.
             self._next_day_ns = _after(now_ns, DAY_NS)
+            self._next_sample_ns = _after(now_ns, self._interval_ns)
         while self._next_day_ns <= now_ns:
             self.days.append(Sample(self._next_day_ns, profit, mid_x2, lots))
             self._next_day_ns += DAY_NS
