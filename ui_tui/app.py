@@ -24,6 +24,7 @@ from ui_tui.pane import NeedsPaint
 from ui_tui.screens.detail import DetailDialog
 from ui_tui.screens.dialog import Dialog
 from ui_tui.screens.help import HelpDialog
+from ui_tui.screens.leave import LeaveDialog
 from ui_tui.screens.main import MainScreen
 from ui_tui.screens.palette import PaletteDialog
 from ui_tui.screens.reset import ResetDialog
@@ -118,6 +119,7 @@ class PilothouseApp(App[None], inherit_bindings=False):
         """Ten times a second: let time pass, and paint unless the terminal is behind."""
         now_ns = self.clock.monotonic_ns()
         self.perform(self.desk.tick(now_ns))
+        self.desk.attend(self.session.standing(), now_ns)
         if not self._flow.is_clear(now_ns):
             return
         is_new = self.desk.see(
@@ -203,8 +205,22 @@ class PilothouseApp(App[None], inherit_bindings=False):
                 self.set_timer(after_ns / 1e9, self._wake)
             case fx.Crash():
                 self.session.crash()
+            case fx.TakeToken():
+                self._ask_engine(self.session.take_token)
+            case fx.StopEngine():
+                if self._ask_engine(self.session.stop_engine):
+                    self.exit()
             case fx.Leave():
                 self.exit()
+
+    def _ask_engine(self, ask: Callable[[], None]) -> bool:
+        """False when there is no engine to hear it; the person is told."""
+        try:
+            ask()
+        except PilothouseError as error:
+            self.desk.say(f"NOT SENT: {error}", "alert", self.clock.monotonic_ns())
+            return False
+        return True
 
     def _wake(self) -> None:
         self.perform(self.desk.tick(self.clock.monotonic_ns()))
@@ -225,4 +241,5 @@ _DIALOGS: dict[str, type[Dialog]] = {
     "help": HelpDialog,
     "detail": DetailDialog,
     "reset": ResetDialog,
+    "leave": LeaveDialog,
 }

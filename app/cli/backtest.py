@@ -48,17 +48,29 @@ def run(
     param: Annotated[
         list[str] | None, typer.Option(help="Parameter as name=value; may be given again.")
     ] = None,
+    scenario: Annotated[
+        str, typer.Option(help="plain, optimistic, realistic, pessimistic, or a .toml file.")
+    ] = "plain",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="One assumption as key=value, see the manual: fills; again for more."),
+    ] = None,
     latency_ms: Annotated[
-        str, typer.Option(help="Order entry and response latency, each, in ms.")
-    ] = "10",
-    queue: Annotated[str, typer.Option(help="Queue model: risk-averse, power-prob-N.")] = (
-        "risk-averse"
-    ),
-    fills: Annotated[str, typer.Option(help="Fills of resting orders: whole or partial.")] = (
-        "partial"
-    ),
-    maker: Annotated[str, typer.Option(help="Maker fee rate; negative is a rebate.")] = "0.0002",
-    taker: Annotated[str, typer.Option(help="Taker fee rate.")] = "0.0005",
+        str, typer.Option(help="Order entry and response latency, each, in ms; plain: 10.")
+    ] = "",
+    queue: Annotated[
+        str,
+        typer.Option(
+            help="Queue model: risk-averse (plain), trades-only, power-prob-N, log-prob-1, -2."
+        ),
+    ] = "",
+    fills: Annotated[
+        str, typer.Option(help="Fills of resting orders: whole, or partial (plain).")
+    ] = "",
+    maker: Annotated[
+        str, typer.Option(help="Maker fee rate, negative for a rebate; plain: 0.0002.")
+    ] = "",
+    taker: Annotated[str, typer.Option(help="Taker fee rate; plain: 0.0005.")] = "",
     path: Annotated[
         str,
         typer.Option(
@@ -104,7 +116,17 @@ def run(
         strategy=strategy,
         params=parse_assignments(param or []),
         data=data,
-        scenario=scenario_of(latency_ms, queue, fills, maker, taker),
+        scenario=scenario_of(
+            scenario,
+            model or [],
+            {
+                "latency": latency_ms,
+                "queue": queue,
+                "fills": fills,
+                "maker": maker,
+                "taker": taker,
+            },
+        ),
         capital=parse_decimal("--capital", capital) if capital else None,
         keep_trace=trace is not None,
         keep_orders=orders is not None,

@@ -11,13 +11,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from app.service.session import Standing
 from app.views import moves, rules
 from app.views import ticket as tickets
 from app.views.actions import ACTIONS, Action, Risk, contexts_of, resolve
 from app.views.cells import Cell
 from app.views.chart import ChartView
 from app.views.commands import BUILDERS, Sender, build, grabbed_by, place
-from app.views.effects import Crash, Effect, Leave, Less, Open, Show, Submit, Wake
+from app.views.effects import Crash, Effect, Leave, Less, Open, Show, Submit, TakeToken, Wake
 from app.views.gestures import HELD_NS, Gestures, Ruling, Verdict
 from app.views.keymap import Keymap, key_label
 from app.views.ladder import Ladder, orders_in_row
@@ -61,6 +62,7 @@ class Desk:
         self.gestures = Gestures(keymap.label(ACTIONS["arm"]))
         self.snapshot: EngineSnapshot | None = None
         self.failure = ""
+        self.standing: Standing | None = None
         self.instrument_id = ""
         self.bot_id = ""
         self.order_id = ""
@@ -101,6 +103,17 @@ class Desk:
         if market is not None:
             self.ladder.follow(market.last_ticks, now_ns, self.last_key_ns)
         return True
+
+    def attend(self, standing: Standing | None, now_ns: int) -> None:
+        """Who looks on, and who may add risk. Losing the token disarms, and is said."""
+        before, self.standing = self.standing, standing
+        if standing is None or before is None:
+            return
+        if standing.is_view_only and not before.is_view_only:
+            self.gestures.disarm()
+        if standing.notices > before.notices:
+            tone = "alert" if standing.is_view_only else "warn"
+            self.say(standing.notice, tone, now_ns)
 
     def feed_age_ms(self, now_ns: int) -> int:
         return self._feed_age_ms + max(0, now_ns - self._seen_ns) // 1_000_000
@@ -152,6 +165,7 @@ class Desk:
             feed_age_ms=self.feed_age_ms(now_ns),
             picture_age_ms=max(0, now_ns - picture.until_ns) // 1_000_000 if picture else 0,
             failure=self.failure,
+            standing=self.standing,
             leaving=self.leaving,
         )
 
@@ -288,9 +302,11 @@ class Desk:
         return current if current is not None and now_ns < current.until_ns else None
 
     def mood(self, now_ns: int) -> object:
-        """What a face must show at once when it changes: armed, stale, a tap, something said."""
+        """What a face must show at once when it changes: armed, stale, a tap, something said, who
+        may trade."""
         taps = self.gestures
-        return taps.is_armed, taps.announcement, self.notice(now_ns), self.is_stale(now_ns)
+        stale = self.is_stale(now_ns)
+        return taps.is_armed, taps.announcement, self.notice(now_ns), stale, self.standing
 
     def banner(self, now_ns: int) -> Cell | None:
         """What replaces the footer's keys: an awaited second tap before any notice."""
@@ -381,6 +397,8 @@ _LOCAL: dict[str, Local] = {
     "view_log": _show("log"),
     "crash": lambda desk, view, now_ns: [Crash()],
     "quit": lambda desk, view, now_ns: [Leave()],
+    "leave": _open("leave"),
+    "take_token": lambda desk, view, now_ns: [TakeToken()],
     **{action_id: _local(move) for action_id, move in moves.MOVES.items()},
 }
 

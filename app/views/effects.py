@@ -55,8 +55,29 @@ class Crash(NamedTuple):
     """Press the market's crash button."""
 
 
+class TakeToken(NamedTuple):
+    """Become the face that may add risk."""
+
+
+class StopEngine(NamedTuple):
+    """Stop the engine, and end the face."""
+
+
 class Leave(NamedTuple):
     """End the face."""
 
 
-Effect = Submit | Open | Show | Focus | Turn | Wake | Maximise | Less | Crash | Leave
+Effect = (
+    Submit
+    | Open
+    | Show
+    | Focus
+    | Turn
+    | Wake
+    | Maximise
+    | Less
+    | Crash
+    | TakeToken
+    | StopEngine
+    | Leave
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.service.session import Standing
 from engine.domain.events import Helm
 from engine.domain.instrument import Instrument
 from engine.domain.order import Side
@@ -48,6 +49,8 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     """From the painting of `snapshot` to now."""
     failure: str = ""
     """Why the engine has died; "" while it lives."""
+    standing: Standing | None = None
+    """Who else looks at this engine; None where it belongs to this face."""
     leaving: str = ""
     """What leaving the face does to the engine and its bots, as a sentence."""
 

@@ -17,13 +17,14 @@ from engine.kernels import layout as k
 from engine.kernels.compile import kernel
 from engine.kernels.layout import ExchangeState, Int64s, MarketState, Rows
 from engine.kernels.local import local_run
-from engine.kernels.matching import arrive_cancel, arrive_new, exchange_run, has_orders
+from engine.kernels.matching import arrive_cancel, arrive_new, exchange_run, has_orders, refuse
 
 X_NOW_NS, X_ROWS, X_EXCH_ROW, X_LOCAL_ROW = k.X_NOW_NS, k.X_ROWS, k.X_EXCH_ROW, k.X_LOCAL_ROW
 X_MORE, X_REQ_HEAD, X_REQ_TAIL = k.X_MORE, k.X_REQ_HEAD, k.X_REQ_TAIL
 X_ANS_HEAD, X_ANS_TAIL = k.X_ANS_HEAD, k.X_ANS_TAIL
 REQUESTS_LENGTH, ANSWERS_LENGTH = k.REQUESTS_LENGTH, k.ANSWERS_LENGTH
 Q_ARRIVAL_NS, Q_KIND, Q_SLOT, REQUEST_NEW = k.Q_ARRIVAL_NS, k.Q_KIND, k.Q_SLOT, k.REQUEST_NEW
+Q_REASON, REASON_NONE = k.Q_REASON, k.REASON_NONE
 X_PENDING, X_EXCH_NS, X_RESPONSE_NS = k.X_PENDING, k.X_EXCH_NS, k.X_RESPONSE_NS
 A_RECEIVED_NS, M_NOW_NS = k.A_RECEIVED_NS, k.M_NOW_NS
 WAKE_UNTIL, WAKE_REPORT, WAKE_END, WAKE_MORE = (
@@ -55,7 +56,9 @@ def next_request_ns(ex: ExchangeState) -> int:
 def take_request(ex: ExchangeState, now_ns: int) -> None:
     row = ex.requests[ex.control[X_REQ_HEAD] % REQUESTS_LENGTH]
     ex.control[X_REQ_HEAD] += 1
-    if row[Q_KIND] == REQUEST_NEW:
+    if row[Q_REASON] != REASON_NONE:
+        refuse(ex, now_ns, row[Q_KIND], row[Q_SLOT], row[Q_REASON])
+    elif row[Q_KIND] == REQUEST_NEW:
         arrive_new(ex, now_ns, row[Q_SLOT])
     else:
         arrive_cancel(ex, now_ns, row[Q_SLOT])

@@ -59,6 +59,10 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
     cancels: int
     fills: int
     denied: int
+    denied_by: dict[str, int]
+    """Which limit or rule refused how many of them."""
+    tripped: list[e.RiskTripped]
+    """Account limits that were reached, in order."""
     position: Decimal
     mid: Decimal
     cash: Decimal
@@ -109,6 +113,8 @@ class Backtest:
         self._trades: list[FillRow] = []
         self._orders: dict[str, OrderRow] | None = {} if keep_orders else None
         self._cancels = 0
+        self._denied_by: dict[str, int] = {}
+        self._tripped: list[e.RiskTripped] = []
         self._makers = 0
         self._notional = ZERO
         self._first_mid = ZERO
@@ -162,6 +168,11 @@ class Backtest:
                 self._recorder.intend(event.order.client_order_id)
             elif isinstance(event, e.CancelIntended):
                 self._cancels += 1
+            elif isinstance(event, e.OrderDenied):
+                count = self._denied_by.get(event.limit, 0)
+                self._denied_by[event.limit] = count + 1 + event.repeats
+            elif isinstance(event, e.RiskTripped):
+                self._tripped.append(event)
             elif isinstance(event, _OVER):
                 over.append(event.client_order_id)
                 self._add_order(event.client_order_id, event.ts_ns, event.reason)
@@ -185,7 +196,7 @@ class Backtest:
                 side=order.spec.side,
                 price=instrument.price(fill.price_ticks),
                 qty=instrument.qty(fill.lots),
-                fee=fill.fee,
+                fee=fill.settle_fee,
                 maker=fill.is_maker,
                 queue_ahead=(
                     instrument.qty(fill.queue_ahead_lots)
@@ -255,6 +266,8 @@ class Backtest:
             cancels=self._cancels,
             fills=state.fills,
             denied=state.denied,
+            denied_by=self._denied_by,
+            tripped=self._tripped,
             position=view.instrument.qty(state.net_lots.get(bot.instrument_id, 0)),
             mid=view.mid,
             cash=account.cash,

@@ -11,7 +11,7 @@ from engine.domain import events as e
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
 from engine.domain.order import Order
-from engine.strategy.runner import BotRunner
+from engine.runtime.roster import BotRoster
 from engine.trading.flatten import Flattener
 from engine.trading.order_manager import OrderManager, Record
 from engine.trading.portfolio import Portfolio
@@ -29,14 +29,14 @@ class HelmDesk:
         orders: OrderManager,
         flattener: Flattener,
         portfolio: Portfolio,
-        runners: dict[str, BotRunner],
+        roster: BotRoster,
         record: Record,
     ) -> None:
         self._state = state
         self._orders = orders
         self._flattener = flattener
         self._portfolio = portfolio
-        self._runners = runners
+        self._runners = roster.runners
         self._record = record
         self._handlers: dict[type, Callable[[Any, int], str]] = {
             c.PlaceOrder: self._place,
@@ -49,6 +49,8 @@ class HelmDesk:
             c.TakeHelm: self._take,
             c.GiveHelm: self._give,
             c.StopBot: self._stop,
+            c.AddBot: roster.add,
+            c.RemoveBot: roster.remove,
             c.Kill: self._kill,
             c.ResetKill: self._reset_kill,
         }

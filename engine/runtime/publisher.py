@@ -100,7 +100,7 @@ class Publisher:
                 side=order.spec.side.sign,
                 ticks=event.fill.price_ticks,
                 lots=event.fill.lots,
-                fee=event.fill.fee,
+                fee=event.fill.settle_fee,
                 is_maker=event.fill.is_maker,
             )
         )
