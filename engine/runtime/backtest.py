@@ -123,7 +123,6 @@ class Backtest:
     def run(self, session: e.SessionStarted, bot: BotSpec) -> BacktestResult:
         """From the first row to the last. WorkFailed when the world has no tradable market."""
         self._trader.begin(session, [bot])
-        self._driver.ready()
         runner = self._trader.runners[bot.bot_id]
         if self._keep_trace:
             runner.observe = self._observe
