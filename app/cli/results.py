@@ -130,7 +130,10 @@ def print_document(document: dict[str, Any]) -> None:
 
     start, end = (_instant(document[name]) for name in ("start_ns", "end_ns"))
     print(f"{document['strategy']} on {document['instrument']}, {start} to {end} UTC")
-    print(f"{words.verdict(document)}\n")
+    print(words.verdict(document))
+    for line in words.warnings(document):
+        print(f"note: {line}")
+    print()
     columns = ("figure", "run", "cash", "buy and hold")
     print_table(columns, words.headlines(document), right=columns[1:])
     for group in words.metric_groups(document):
