@@ -15,11 +15,12 @@ from app.service import delta
 from app.service import protocol as p
 from app.service.wishes import unusable
 from engine.domain import commands as c
+from engine.domain.algo import AnyAlgo
 from engine.domain.order import OrderSpec, Side
 from engine.domain.snapshots import EngineSnapshot
 from tests.support.desk import Desk
 from tests.support.service import Bare, ScriptedEngine
-from tests.support.session import MID, a_bot, a_log, a_market, a_snapshot, a_working_order
+from tests.support.session import BTC, MID, a_bot, a_log, a_market, a_snapshot, a_working_order
 from tests.support.worlds import assert_same_state, rebuilt
 from tests.unit.trading.test_helm import a_grid
 
@@ -31,11 +32,12 @@ SENT = 300
 
 def _good_wishes() -> list[p.Frame]:
     """One of every command there is."""
-    spec = OrderSpec(instrument_id="test.BTCUSDT", side=Side.BUY, qty_lots=1, price_ticks=5)
+    spec = OrderSpec(instrument_id=BTC, side=Side.BUY, qty_lots=1, price_ticks=5)
     given: dict[str, Any] = {
         "bot_id": "bot-1",
         "spec": spec,
         "client_order_id": "q1",
+        "algo_id": "a1",
         "strategy": "grid",
         "instrument_id": "test.BTCUSDT",
         "price_ticks": 600_000,
@@ -44,8 +46,26 @@ def _good_wishes() -> list[p.Frame]:
     for number, kind in enumerate(get_args(c.AnyCommand)):
         wanted = {field.name for field in msgspec.structs.fields(kind) if field.required}
         fields = {name: given[name] for name in wanted - {"command_id"}}
-        wishes.append(p.Wish(command=kind(command_id=f"c{number}", **fields)))
+        specs = _algos() if kind in (c.PlaceAlgo, c.AmendAlgo) else [given["spec"]]
+        for one in specs:
+            fields |= {"spec": one} if "spec" in wanted else {}
+            wishes.append(p.Wish(command=kind(command_id=f"c{number}", **fields)))
     return wishes
+
+
+def _algos() -> list[AnyAlgo]:
+    """One of every kind; what must be given is a small number."""
+    known = {"instrument_id": BTC, "side": Side.BUY, "qty_lots": 5, "weights": [1, 2]}
+    return [
+        kind(
+            **{
+                field.name: known.get(field.name, 600_000 if "ticks" in field.name else 9)
+                for field in msgspec.structs.fields(kind)
+                if field.required
+            }
+        )
+        for kind in get_args(AnyAlgo)
+    ]
 
 
 def _good_frames(bare: Bare) -> list[p.Frame]:
@@ -100,6 +120,8 @@ def test_a_hundred_thousand_odd_frames_do_the_trader_no_harm() -> None:
         wish = msgspec.structs.replace(frame.command, command_id=f"w{number}")
         desk.trader.process(wish, desk.now_ns)
         desk.collect()
+        if number % 50 == 0:
+            desk.pass_ms(20)
         carried_out += 1
     assert read > 1000
     assert carried_out > 1000
