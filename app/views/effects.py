@@ -14,13 +14,13 @@ class Submit(NamedTuple):
 
 
 class Open(NamedTuple):
-    """Open a dialog: `palette`, `help`, `ticket`, `detail` or `reset`."""
+    """Open a dialog, by its name in `ui_tui.screens`."""
 
     dialog: str
 
 
 class Show(NamedTuple):
-    """Show a view: `trade`, `bots`, `book`, `orders` or `log`."""
+    """Show a view, by its name in `ui_tui.screens.views`."""
 
     view: str
 
@@ -51,6 +51,13 @@ class Less(NamedTuple):
     """Escape with nothing left to drop: restore what is maximised."""
 
 
+class Fetch(NamedTuple):
+    """Ask the shelf for `topic` of `ident` beside the screen; `Desk.fetched` takes the answer."""
+
+    topic: str
+    ident: str
+
+
 class Crash(NamedTuple):
     """Press the market's crash button."""
 
@@ -76,6 +83,7 @@ Effect = (
     | Wake
     | Maximise
     | Less
+    | Fetch
     | Crash
     | TakeToken
     | StopEngine

@@ -234,3 +234,29 @@ def can_crash(view: ViewState) -> str:
     if view.snapshot is None or not is_generated(view.snapshot):
         return "only a generated market has a crash button"
     return is_alive(view) or has_token(view)
+
+
+def can_tour(view: ViewState) -> str:
+    if view.snapshot is None or not is_generated(view.snapshot):
+        return "the tour needs a generated market: start one with `pilothouse demo`"
+    return is_alive(view)
+
+
+# -- looking things up -----------------------------------------------------------------------
+
+
+def has_story_here(view: ViewState) -> str:
+    return "" if story_id(view) else "no order or fill selected"
+
+
+def story_id(view: ViewState) -> str:
+    """Whose story `why` tells: the selected fill's order, or the order that is meant here."""
+    if view.pane == "fills":
+        fills = view.snapshot.fills if view.snapshot is not None else []
+        return next((f.client_order_id for f in fills if f.seq == view.fill_seq), "")
+    here = orders_here(view)
+    return here[0].order.client_order_id if here else ""
+
+
+def has_run(view: ViewState) -> str:
+    return "" if view.run_id else "no backtest selected: `pilothouse backtest run` makes one"

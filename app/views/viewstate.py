@@ -29,6 +29,10 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     """Selected bot."""
     order_id: str = ""
     """Selected row of the orders pane; "" elsewhere."""
+    fill_seq: int = 0
+    """Selected row of the fills pane; 0 while there is none."""
+    run_id: str = ""
+    """Selected row of the list of backtests."""
     pane: str = ""
     """Context of the focused pane: `ladder`, `bots`, `orders` ..."""
     cursor_ticks: int = 0

@@ -7,7 +7,7 @@ in `resources/keymap.toml`. A new action is a row in the file of its context.
 
 from __future__ import annotations
 
-from app.views.actions import bots, chart, ladder, moving, orders, safety, service
+from app.views.actions import bots, chart, ladder, lists, moving, orders, safety, service
 from app.views.actions.base import Action, Risk
 from app.views.viewstate import ViewState
 
@@ -21,6 +21,7 @@ ACTIONS: dict[str, Action] = {
         orders.ORDERS,
         ladder.LADDER,
         chart.CHART,
+        lists.LISTS,
         moving.MOVING,
         service.SERVICE,
     )
@@ -32,23 +33,26 @@ CONTEXTS: dict[str, str] = {
     "bots": "Bots",
     "ladder": "Ladder",
     "orders": "Orders",
+    "fills": "Fills",
     "chart": "Chart",
+    "tape": "Tape",
+    "log": "Log",
+    "runs": "Backtests",
+    "settings": "Settings",
     "list": "Lists",
 }
 """Contexts of the key map and their headings."""
 
-_CHAINS = {
-    "bots": ("bots", "list", "global"),
-    "orders": ("orders", "list", "global"),
-    "ladder": ("ladder", "global"),
-    "chart": ("chart", "global"),
-    "": ("global",),
-}
+_ALONE = ("ladder", "chart")
+"""Panes whose arrow keys are their own: the keys of lists do not count in them."""
 
 
 def contexts_of(pane: str) -> tuple[str, ...]:
     """From the pane of that name outwards: the first context that knows a key wins."""
-    return _CHAINS.get(pane, ("list", "global"))
+    if not pane:
+        return ("global",)
+    own = (pane,) if pane in CONTEXTS else ()
+    return (*own, "global") if pane in _ALONE else (*own, "list", "global")
 
 
 def resolve(action: Action, view: ViewState) -> Action:

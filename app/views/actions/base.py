@@ -39,5 +39,9 @@ class Action(msgspec.Struct, frozen=True):
     """What the second tap will do, from the snapshot."""
     becomes: Callable[[ViewState], str] | None = None
     """The id of the action that stands for this one in a given state; "" for itself."""
+    shell: str = ""
+    """The shell command that does the same; "" where `act ID` is the way, or there is none."""
+    view_only: str = ""
+    """Why no shell command does it: it changes only what this screen shows."""
     is_keyless: bool = False
     """Reached from the palette or through `becomes` only, on purpose."""

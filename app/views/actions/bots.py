@@ -25,6 +25,7 @@ BOTS = (
         Risk.REDUCE,
         why_not=rules.can_pause,
         becomes=_pause_or_resume,
+        shell="pause --bot ID",
     ),
     Action(
         "bot_resume",
@@ -35,6 +36,7 @@ BOTS = (
         why_not=rules.can_resume,
         announce=announce.bot_resume,
         is_keyless=True,
+        shell="resume --bot ID",
     ),
     Action(
         "bot_take",
@@ -45,6 +47,7 @@ BOTS = (
         taps=2,
         why_not=rules.can_take,
         announce=announce.bot_take,
+        shell="take --bot ID",
     ),
     Action(
         "bot_return",
@@ -55,6 +58,7 @@ BOTS = (
         taps=2,
         why_not=rules.can_give,
         announce=announce.bot_return,
+        shell="give --bot ID",
     ),
     Action(
         "bot_stop",
@@ -72,5 +76,6 @@ BOTS = (
         "detail",
         "parameters, helm and last error of the selected bot",
         why_not=rules.has_bot,
+        shell="bots --bot ID",
     ),
 )

@@ -101,6 +101,7 @@ ORDERS = (
         "move",
         "pick up the order at the cursor; arrows move it, enter sends ONE move, escape drops",
         why_not=rules.can_grab,
+        view_only="picks an order up on this screen; act order_move sends the move",
     ),
     Action(
         "order_move",
@@ -134,6 +135,7 @@ ORDERS = (
         "next own",
         "jump to the next own order in the ladder",
         why_not=rules.has_orders,
+        view_only="moves this screen's cursor; orders lists them",
     ),
     Action(
         "ticket",
@@ -141,7 +143,20 @@ ORDERS = (
         "ticket",
         "order ticket, filled from the cursor (enter asks once)",
         why_not=rules.has_instrument,
+        shell="act buy_limit",
     ),
-    Action("qty_up", _LADDER, "size +", "next size preset"),
-    Action("qty_down", _LADDER, "size -", "previous size preset"),
+    Action(
+        "qty_up",
+        _LADDER,
+        "size +",
+        "next size preset",
+        view_only="a size of this screen; a shell command names its own",
+    ),
+    Action(
+        "qty_down",
+        _LADDER,
+        "size -",
+        "previous size preset",
+        view_only="a size of this screen; a shell command names its own",
+    ),
 )

@@ -20,6 +20,7 @@ SAFETY = (
         is_immediate=True,
         why_not=rules.is_alive,
         announce=announce.kill,
+        shell="kill",
     ),
     Action(
         "flatten_symbol",
@@ -42,6 +43,7 @@ SAFETY = (
         priority=True,
         why_not=rules.is_alive,
         announce=announce.flatten_all,
+        shell="flatten",
     ),
     Action(
         "cancel_symbol",
@@ -62,6 +64,7 @@ SAFETY = (
         priority=True,
         why_not=rules.is_alive,
         announce=announce.cancel_all,
+        shell="cancel-all --protective",
     ),
     Action(
         "pause_all",
@@ -71,6 +74,7 @@ SAFETY = (
         Risk.REDUCE,
         priority=True,
         why_not=rules.is_alive,
+        shell="pause",
     ),
     Action(
         "arm",
@@ -81,8 +85,15 @@ SAFETY = (
         priority=True,
         why_not=rules.is_armable,
         announce=announce.arm,
+        view_only="arming guards the keys of one screen",
     ),
-    Action("disarm", _GLOBAL, "back", "less: close dialog, drop pending order, disarm"),
+    Action(
+        "disarm",
+        _GLOBAL,
+        "back",
+        "less: close dialog, drop pending order, disarm",
+        view_only="arming guards the keys of one screen",
+    ),
     Action(
         "reset_kill",
         _GLOBAL,
@@ -90,5 +101,6 @@ SAFETY = (
         "reset the kill switch and reached limits (asks for a typed word)",
         why_not=rules.can_reset,
         is_keyless=True,
+        shell="reset RESUME",
     ),
 )

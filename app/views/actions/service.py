@@ -23,6 +23,7 @@ SERVICE = (
         taps=2,
         why_not=rules.can_take_token,
         announce=announce.take_token,
+        view_only="a shell command takes it with --take-token",
     ),
     Action(
         "quit",
@@ -32,6 +33,14 @@ SERVICE = (
         taps=2,
         announce=announce.quit,
         becomes=_leave_or_ask,
+        view_only="a shell command leaves by itself",
     ),
-    Action("leave", _GLOBAL, "leave", "leave, or stop the engine first", is_keyless=True),
+    Action(
+        "leave",
+        _GLOBAL,
+        "leave",
+        "leave, or stop the engine first",
+        shell="engine stop",
+        is_keyless=True,
+    ),
 )
