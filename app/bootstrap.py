@@ -32,8 +32,8 @@ from engine.sim.scenario import Scenario
 from engine.strategy.catalogue import find_strategy, params_to_json, parse_params
 from engine.trading.risk.limits import RiskLimits
 
-CHART_TIMEFRAMES = ("1s", "5s", "1m")
-"""Always kept, so that a face has something to draw."""
+CHART_TIMEFRAMES = ("1s", "5s", "1m", "5m", "15m", "1h", "4h", "1d")
+"""Always kept, so that a face has something to draw; it makes weeks of days itself."""
 
 
 class Market(NamedTuple):
@@ -103,12 +103,17 @@ def bars_market(
     )
 
 
-def data_market(data: BarData | Sequence[Path], scenario: Scenario, params: Params) -> Market:
+def data_market(
+    data: BarData | Sequence[Path],
+    scenario: Scenario,
+    params: Params,
+    path: BarPath = BarPath.WORST_FIRST,
+) -> Market:
     """What a backtest of a strategy with `params` trades on: bars, or a recording."""
     timeframe = getattr(params, "timeframe", "")
     timeframes = [timeframe] if timeframe else []
     if isinstance(data, BarData):
-        return bars_market(data, scenario, timeframes)
+        return bars_market(data, scenario, timeframes, path)
     return recorded_market(data, scenario, timeframes)
 
 

@@ -28,7 +28,7 @@ def adds_risk(command: c.AnyCommand, snapshot: EngineSnapshot | None) -> bool:
                 for order in orders
                 if order.client_order_id == client_order_id
             )
-        case c.ResumeBot() | c.GiveHelm() | c.ResetKill():
+        case c.ResumeBot() | c.GiveHelm() | c.AddBot() | c.ResetKill():
             return True
         case _:
             return False

@@ -6,6 +6,7 @@ import enum
 
 import msgspec
 
+from engine.domain.algo import AnyAlgo
 from engine.domain.order import OrderSpec
 
 
@@ -53,6 +54,29 @@ class MoveOrder(Command, frozen=True, kw_only=True):
     price_ticks: int
 
 
+class PlaceAlgo(Command, frozen=True, kw_only=True):
+    """A person's algo, for the book of `bot_id`; `age_ms` as in `PlaceOrder`."""
+
+    bot_id: str
+    spec: AnyAlgo
+    age_ms: int = 0
+
+
+class AmendAlgo(Command, frozen=True, kw_only=True):
+    """Work on with this spec: same kind, instrument and side."""
+
+    algo_id: str
+    spec: AnyAlgo
+
+
+class CancelAlgo(Command, frozen=True, kw_only=True):
+    """End an algo. A bracket that guards a position only stops entering, unless
+    `with_protective` says that its stop and target shall go too."""
+
+    algo_id: str
+    with_protective: bool = False
+
+
 class CancelAll(Command, frozen=True, kw_only=True):
     """Cancel working orders; `instrument_id` and `bot_id` narrow it, "" means every one."""
 
@@ -92,6 +116,21 @@ class StopBot(Command, frozen=True, kw_only=True):
     bot_id: str
 
 
+class AddBot(Command, frozen=True, kw_only=True):
+    """Run another bot. `params_json` is an object of texts; what it leaves out has its default."""
+
+    bot_id: str
+    strategy: str
+    instrument_id: str
+    params_json: str = "{}"
+
+
+class RemoveBot(Command, frozen=True, kw_only=True):
+    """Let go of a bot that is flat and has no orders working."""
+
+    bot_id: str
+
+
 class Kill(Command, frozen=True, kw_only=True):
     """Pause every bot, cancel all orders, refuse new ones until `ResetKill`."""
 
@@ -106,6 +145,9 @@ AnyCommand = (
     PlaceOrder
     | CancelOrder
     | MoveOrder
+    | PlaceAlgo
+    | AmendAlgo
+    | CancelAlgo
     | CancelAll
     | Flatten
     | PauseBot
@@ -113,6 +155,8 @@ AnyCommand = (
     | TakeHelm
     | GiveHelm
     | StopBot
+    | AddBot
+    | RemoveBot
     | Kill
     | ResetKill
 )

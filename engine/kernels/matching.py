@@ -13,13 +13,13 @@ from engine.kernels.book import (
     clear_bids,
     next_ask,
     next_bid,
-    run_levels,
     set_ask,
     set_bid,
 )
 from engine.kernels.compile import kernel
 from engine.kernels.filters import filter_reason
 from engine.kernels.layout import ExchangeState, Int64s, Rows
+from engine.kernels.plain import run_exchange
 
 RESPONSE = chance.RESPONSE
 X_LATENCY, LATENCY_CONSTANT, LATENCY_RECORDED = k.X_LATENCY, k.LATENCY_CONSTANT, k.LATENCY_RECORDED
@@ -554,7 +554,7 @@ def exchange_run(
     while index < count and control[X_ANS_TAIL] == answers:
         # A waiting stop looks at every trade, and so does who may liquidate.
         has_stops = control[X_STOPS] > 0 or control[X_MARGIN] != MARGIN_NONE
-        index = run_levels(
+        index = run_exchange(
             ex.book,
             ex.scalars,
             rows,
@@ -562,8 +562,6 @@ def exchange_run(
             index,
             count,
             limit_ns,
-            False,
-            False,
             ex.marks,
             NO_ASK if has_stops else control[X_BUY_HIGH],
             NO_BID if has_stops else control[X_SELL_LOW],

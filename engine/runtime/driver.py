@@ -24,13 +24,11 @@ class Driver:
         self.trader = trader
         self.world = world
         self._wake_mask = 0
-
-    def ready(self) -> None:
-        """The bots are known now; remember what they want to be woken for."""
-        self._wake_mask = self.trader.wake_mask
+        """What the last move was asked to stop for."""
 
     def advance(self, until_ns: int) -> Wake:
         """Move the world to its next reason, the trader's next timer, or `until_ns`."""
+        self._wake_mask = self.trader.wake_mask
         return self.world.advance(min(until_ns, self.trader.next_timer_ns), self._wake_mask)
 
     def is_due(self, wake: Wake) -> bool:
@@ -44,10 +42,12 @@ class Driver:
         trader, now_ns = self.trader, wake.ts_ns
         for report in self.world.drain_reports():
             trader.process(report, now_ns)
-        reasons = wake.reasons & _MARKET_REASONS
-        if reasons:
+        if wake.reasons & _MARKET_REASONS:
             for instrument_id in self.world.markets:
-                trader.process(MarketAdvanced(instrument_id=instrument_id, reasons=reasons), now_ns)
+                reasons = wake.reasons_of(instrument_id) & _MARKET_REASONS
+                if reasons:
+                    moved = MarketAdvanced(instrument_id=instrument_id, reasons=reasons)
+                    trader.process(moved, now_ns)
         for command in commands:
             trader.process(command, now_ns)
         trader.process(TimersDue(), now_ns)

@@ -18,6 +18,8 @@ from engine.kernels import layout as k
 from engine.market.view import MarketView
 from engine.runtime.narrate import narrate
 from engine.runtime.trader import Trader
+from engine.trading.algos.describe import algo_words, legs_of
+from engine.trading.algos.state import AlgoState
 
 LOG_KEPT = 500
 FILLS_KEPT = 200
@@ -57,6 +59,8 @@ class Publisher:
         self._seq = 0
         self._version = 0
         self._day_open: dict[str, int] = {}
+        self._closed_bars: dict[tuple[str, str], tuple[int, list[s.BarRow]]] = {}
+        """By instrument and timeframe: how many had closed, and the latest of them."""
 
     # -- memory --------------------------------------------------------------------------------
 
@@ -139,6 +143,7 @@ class Publisher:
             bots=[self._bot(bot_id) for bot_id in state.bots],
             positions=[self._position(*key) for key in state.positions],
             orders=[self._order(order) for order in state.orders.values()],
+            algos=[self._algo(algo) for algo in state.algos.values()],
             fills=list(self._fills),
             limits=self._limits(equity),
             log=list(self._log),
@@ -160,12 +165,20 @@ class Publisher:
             last_side=view.last_side,
             day_open_ticks=day_open,
             tape=[s.TapeRow(*row) for row in view.tape(TAPE_SHOWN)],
-            bars={
-                word: [s.BarRow(*bar) for bar in view.bars(word, BARS_SHOWN, forming=True)]
-                for word in view.timeframes
-            },
+            bars={word: self._bars(view, word) for word in view.timeframes},
             rows=view.state.scalars.item(k.M_ROWS),
         )
+
+    def _bars(self, view: MarketView, word: str) -> list[s.BarRow]:
+        """The latest bars. Closed ones never change: they are made once and kept."""
+        key = view.instrument.instrument_id, word
+        closed = view.closed_bars(word)
+        known, rows = self._closed_bars.get(key, (-1, []))
+        if known != closed:
+            rows = [s.BarRow(*bar) for bar in view.bars(word, BARS_SHOWN)]
+            self._closed_bars[key] = closed, rows
+        forming = view.bars(word, 0, forming=True)
+        return [*rows, *(s.BarRow(*bar) for bar in forming)]
 
     def _bot(self, bot_id: str) -> s.BotSnapshot:
         state = self._trader.state
@@ -217,6 +230,22 @@ class Publisher:
     def _order(self, order: Order) -> s.OrderSnapshot:
         return s.OrderSnapshot(
             order=order, queue_ahead_lots=self._queue_ahead(order.client_order_id)
+        )
+
+    def _algo(self, algo: AlgoState) -> s.AlgoSnapshot:
+        instrument = self._trader.state.instruments[algo.spec.instrument_id]
+        return s.AlgoSnapshot(
+            algo_id=algo.algo_id,
+            bot_id=algo.bot_id,
+            owner=algo.owner,
+            spec=algo.spec,
+            words=algo_words(algo.spec, instrument),
+            started_ns=algo.started_ns,
+            ending=algo.ending,
+            alarm=algo.alarm,
+            entered_lots=algo.entered_lots,
+            exited_lots=algo.exited_lots,
+            legs=legs_of(algo),
         )
 
     def _limits(self, equity: Decimal) -> list[s.LimitSnapshot]:

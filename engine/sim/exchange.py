@@ -15,7 +15,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, ZERO
 from engine.domain.order import Fill, OrderSpec, OrderType, Purpose, Side, TimeInForce
 from engine.kernels import layout as k
-from engine.kernels.replay import advance
+from engine.kernels.replay import FAR_NS, advance, catch_up
 from engine.ports.rows import RowSource
 from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.ports.world import Wake
@@ -159,6 +159,37 @@ class SimExchange:
             raise WorkFailed("simulated exchange: too many orders at once; it has lost some")
         return Wake(self._exchange.control.item(k.X_NOW_NS), reasons)
 
+    def next_event_ns(self) -> int:
+        """No instant before this one can bring anything, unless a request is handed over; FAR_NS
+        when nothing is left."""
+        ex, control = self._exchange, self._exchange.control
+        while control.item(k.X_MORE) and self._is_short_of_rows():
+            self._load()
+        now_ns, soonest_ns = control.item(k.X_NOW_NS), FAR_NS
+        local_row, exch_row = control.item(k.X_LOCAL_ROW), control.item(k.X_EXCH_ROW)
+        if local_row < len(self._rows):
+            soonest_ns = int(self._rows["ts_local_ns"][local_row])
+        if exch_row < len(self._order):
+            # What lies before now has been looked at, or has nobody to look at it.
+            exch_ns = int(self._rows["ts_exch_ns"][self._order[exch_row]])
+            soonest_ns = min(soonest_ns, exch_ns) if exch_ns > now_ns else soonest_ns
+            if self._funding is not None:
+                soonest_ns = min(soonest_ns, control.item(k.X_STAMP_NS))
+        asked, answered = control.item(k.X_REQ_HEAD), control.item(k.X_ANS_HEAD)
+        if asked < control.item(k.X_REQ_TAIL):
+            arrival_ns = ex.requests.item(asked % k.REQUESTS_LENGTH, k.Q_ARRIVAL_NS)
+            soonest_ns = min(soonest_ns, arrival_ns)
+        if answered < control.item(k.X_ANS_TAIL):
+            received_ns = ex.answers.item(answered % k.ANSWERS_LENGTH, k.A_RECEIVED_NS)
+            soonest_ns = min(soonest_ns, received_ns)
+        return max(soonest_ns, now_ns)
+
+    def _is_short_of_rows(self) -> bool:
+        control = self._exchange.control
+        return control.item(k.X_LOCAL_ROW) >= len(self._rows) or control.item(k.X_EXCH_ROW) >= len(
+            self._order
+        )
+
     def own_queue_ahead(self, client_order_id: str) -> int:
         """Lots ahead of a resting order now, -1 where it makes no sense."""
         slot = self._slots.get(client_order_id)
@@ -186,6 +217,7 @@ class SimExchange:
         if block is None:
             control[k.X_MORE] = 0
             return
+        catch_up(self._rows, self._order, self._exchange)
         # Blocks do not overlap in time, so the passed rows of both sides are one prefix.
         done = min(control.item(k.X_EXCH_ROW), control.item(k.X_LOCAL_ROW))
         pending = self._order[control.item(k.X_EXCH_ROW) :]
@@ -255,7 +287,7 @@ class SimExchange:
         """A slot and a name for the order that the venue would close the owner's position with."""
         slot, number = self._free_slot(), self._liquidations.get(owner, 0) + 1
         self._liquidations[owner] = number
-        name = f"liquidation-{self._owner_names[owner]}-{number}"
+        name = f"liquidation-{self._instrument.symbol}-{self._owner_names[owner]}-{number}"
         self._names[slot] = _Slot(name)
         self._names[slot].is_liquidation = True
         self._slots[name] = slot

@@ -40,8 +40,8 @@ class MemoryJournal:
 
 
 class NoJournal:
-    """Implements `ports.store.Journal` where nothing will ever be read back: it only counts, so that
-    a run of any length takes no more memory than a short one."""
+    """Implements `ports.store.Journal` where nothing will ever be read back: it only counts, so
+    that a run of any length takes no more memory than a short one."""
 
     def __init__(self) -> None:
         self.last_seq = 0

@@ -363,7 +363,7 @@ class NaiveExchange:
         self.stops = [stop for stop in self.stops if stop.state == "parked"]
         self.liquidations[owner] = self.liquidations.get(owner, 0) + 1
         ask = Ask(
-            f"liquidation-{owner}-{self.liquidations[owner]}",
+            f"liquidation-BTCUSDT-{owner}-{self.liquidations[owner]}",
             side=BUY if held < 0 else SELL,
             lots=abs(held),
             tif="ioc",

@@ -128,11 +128,11 @@ def test_the_venue_takes_the_position_and_its_fee() -> None:
     assert told == [
         ("Expire", "rest", 200),
         ("Expire", "stop", 200),
-        ("Liquidation", "liquidation-b-1", 200),
-        ("Fill", "liquidation-b-1", 200),
-        ("Expire", "liquidation-b-1", 200),
-        ("Liquidation", "liquidation-b-2", 300),
-        ("Fill", "liquidation-b-2", 300),
+        ("Liquidation", "liquidation-BTCUSDT-b-1", 200),
+        ("Fill", "liquidation-BTCUSDT-b-1", 200),
+        ("Expire", "liquidation-BTCUSDT-b-1", 200),
+        ("Liquidation", "liquidation-BTCUSDT-b-2", 300),
+        ("Fill", "liquidation-BTCUSDT-b-2", 300),
     ]
     taken = reports[6]
     assert isinstance(taken, r.LiquidationReport)
