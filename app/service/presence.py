@@ -8,6 +8,7 @@ told. While nobody holds it, it goes to the first that sends such a command.
 from __future__ import annotations
 
 from engine.domain import commands as c
+from engine.domain.algo import is_reducing
 from engine.domain.snapshots import EngineSnapshot
 
 NAME_MAX = 40
@@ -28,6 +29,11 @@ def adds_risk(command: c.AnyCommand, snapshot: EngineSnapshot | None) -> bool:
                 for order in orders
                 if order.client_order_id == client_order_id
             )
+        case c.PlaceAlgo(spec=spec):
+            return not is_reducing(spec)
+        case c.AmendAlgo(algo_id=algo_id):
+            algos = snapshot.algos if snapshot is not None else []
+            return not any(is_reducing(algo.spec) for algo in algos if algo.algo_id == algo_id)
         case c.ResumeBot() | c.GiveHelm() | c.ResetKill():
             return True
         case _:
