@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.archive.catalogue import load_rows
+from engine.archive.stream import stream_rows
 from engine.core.clock import LiveClock
 from engine.core.watchdog import Watchdog
 from engine.domain import events as e
 from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.domain.snapshots import Mode
+from engine.kernels.layout import Rows
 from engine.market.timeframe import parse_timeframe
 from engine.market.view import MarketView
 from engine.ports.rows import RowSource
@@ -30,8 +32,8 @@ from engine.sim.scenario import Scenario
 from engine.strategy.catalogue import find_strategy, params_to_json, parse_params
 from engine.trading.risk.limits import RiskLimits
 
-CHART_TIMEFRAMES = ("1s", "5s", "1m")
-"""Always kept, so that a face has something to draw."""
+CHART_TIMEFRAMES = ("1s", "5s", "1m", "5m", "15m", "1h", "4h", "1d")
+"""Always kept, so that a face has something to draw; it makes weeks of days itself."""
 
 
 class Market(NamedTuple):
@@ -51,13 +53,27 @@ class Market(NamedTuple):
 
 
 def recorded_market(paths: Sequence[Path], scenario: Scenario, timeframes: Sequence[str]) -> Market:
-    """The recording in `paths` (raw captures of one recording, or a catalogue folder)."""
-    instrument, rows = load_rows(paths)
+    """The recording in `paths` (raw captures of one recording, or a catalogue folder).
+
+    Catalogues are read bit by bit; raw captures, which somebody is only trying out, as a whole.
+    """
+    streamed = stream_rows(paths[0]) if len(paths) == 1 and paths[0].is_dir() else None
+    if streamed is not None:
+        instrument, end_ns, first_ticks = (
+            streamed.instrument,
+            streamed.clocks.end_ns,
+            streamed.first_ticks,
+        )
+        source: RowSource | Rows = streamed
+    else:
+        instrument, rows = load_rows(paths)
+        end_ns = int(rows["ts_local_ns"][-1]) if len(rows) else 0
+        first_ticks = int(rows["price_ticks"][0]) if len(rows) else 0
+        source = rows
     periods = _periods(timeframes)
-    world = SimExchange(instrument, rows, scenario, periods_ns=tuple(periods.values()))
+    world = SimExchange(instrument, source, scenario, periods_ns=tuple(periods.values()))
     words = f"{instrument.instrument_id} from {', '.join(path.name for path in paths)}"
-    market = market_of(world, periods, None, int(rows["price_ticks"][0]), words)
-    return market._replace(end_ns=int(rows["ts_local_ns"][-1]))
+    return market_of(world, periods, None, first_ticks, words)._replace(end_ns=end_ns)
 
 
 def replayed_market(
@@ -87,12 +103,17 @@ def bars_market(
     )
 
 
-def data_market(data: BarData | Sequence[Path], scenario: Scenario, params: Params) -> Market:
+def data_market(
+    data: BarData | Sequence[Path],
+    scenario: Scenario,
+    params: Params,
+    path: BarPath = BarPath.WORST_FIRST,
+) -> Market:
     """What a backtest of a strategy with `params` trades on: bars, or a recording."""
     timeframe = getattr(params, "timeframe", "")
     timeframes = [timeframe] if timeframe else []
     if isinstance(data, BarData):
-        return bars_market(data, scenario, timeframes)
+        return bars_market(data, scenario, timeframes, path)
     return recorded_market(data, scenario, timeframes)
 
 

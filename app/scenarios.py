@@ -1,37 +1,249 @@
-"""The words of the command line and the settings as a simulation scenario."""
+"""The words of the command line and the settings as a simulation scenario.
+
+A scenario is a set of models by name, `key=value`: built in (`NAMED`), from a TOML file of such
+keys, from the settings, or given one by one. What is given singly wins over what is named.
+"""
 
 from __future__ import annotations
 
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
 
 from app.settings import PaperSettings
+from engine.archive.tables import read_columns, whole_numbers
 from engine.domain.errors import BadInput
 from engine.domain.money import parse_decimal
+from engine.sim import latency as lat
+from engine.sim.fees import FeePlan, Tier
 from engine.sim.scenario import Scenario, parse_fills, parse_queue
 
-LATENCY_MS_MAX = 60_000
+LATENCY_MS_MAX = lat.LATENCY_MS_MAX
 FEE_RATE_MAX = Decimal("0.05")
+SEED_MAX = (1 << 31) - 1
+
+Change = Callable[[Scenario, str, str], Scenario]
+"""(scenario, field to name in an error, text) -> scenario with that model."""
 
 
-def scenario_of(latency_ms: str, queue: str, fills: str, maker: str, taker: str) -> Scenario:
-    """A checked scenario; BadInput names the option."""
-    latency = parse_decimal("--latency-ms", latency_ms)
-    if not 0 <= latency <= LATENCY_MS_MAX:
-        raise BadInput("--latency-ms", latency_ms, f"must be between 0 and {LATENCY_MS_MAX}")
-    latency_ns = int(latency * 1_000_000)
-    return Scenario(
-        entry_latency_ns=latency_ns,
-        response_latency_ns=latency_ns,
-        queue=parse_queue(queue),
-        fills=parse_fills(fills),
-        maker=_fee_rate("--maker", maker),
-        taker=_fee_rate("--taker", taker),
+class Model(NamedTuple):
+    """One key of a scenario: what it takes, for people, and what it does."""
+
+    takes: str
+    change: Change
+
+
+# -- what a value may be ---------------------------------------------------------------------------
+
+
+def _number(field: str, text: str, low: str, high: str) -> Decimal:
+    number = parse_decimal(field, text)
+    if not Decimal(low) <= number <= Decimal(high):
+        raise BadInput(field, text, f"must be between {low} and {high}")
+    return number
+
+
+def _fee_rate(field: str, text: str) -> Decimal:
+    rate = parse_decimal(field, text)
+    if abs(rate) > FEE_RATE_MAX:
+        raise BadInput(field, text, f"a rate such as 0.0002, at most {FEE_RATE_MAX} either way")
+    return rate
+
+
+def _is_on(field: str, text: str) -> bool:
+    if text not in ("on", "off"):
+        raise BadInput(field, text, "expected on or off")
+    return text == "on"
+
+
+def _ns(field: str, text: str) -> int:
+    milliseconds = parse_decimal(field, text)
+    if not 0 <= milliseconds <= LATENCY_MS_MAX:
+        raise BadInput(field, text, f"must be between 0 and {LATENCY_MS_MAX}")
+    return int(milliseconds * lat.NS_PER_MS)
+
+
+# -- the models ------------------------------------------------------------------------------------
+
+
+def _latency(scenario: Scenario, field: str, text: str) -> Scenario:
+    replace = msgspec.structs.replace
+    if text == "venue":
+        return replace(scenario, latency=lat.OfVenue())
+    if text in lat.VENUE_LATENCY:
+        return replace(scenario, latency=lat.VENUE_LATENCY[text])
+    if Path(text).suffix.lower() in (".csv", ".parquet"):
+        return replace(scenario, latency=_round_trips(field, Path(text)))
+    if re.fullmatch(r"[\d.]+-[\d.]+", text):
+        return replace(scenario, latency=lat.parse_spread(text, field))
+    latency_ns = _ns(field, text)
+    return replace(
+        scenario, latency=None, entry_latency_ns=latency_ns, response_latency_ns=latency_ns
     )
 
 
+def _round_trips(field: str, path: Path) -> lat.RoundTrips:
+    names = ("ts_ns", "req_ns", "resp_ns")
+    columns = read_columns(path, names, field)
+    numbers = (whole_numbers(columns[name], name, path, field) for name in names)
+    ts_ns, req_ns, resp_ns = numbers
+    trips = lat.RoundTrips(ts_ns=ts_ns, req_ns=req_ns, resp_ns=resp_ns)
+    return lat.check_round_trips(trips, field, str(path))
+
+
+def _feed(scenario: Scenario, field: str, text: str) -> Scenario:
+    return msgspec.structs.replace(scenario, feed_latency_ns=_ns(field, text))
+
+
+def _queue(scenario: Scenario, field: str, text: str) -> Scenario:
+    return msgspec.structs.replace(scenario, queue=parse_queue(text, field))
+
+
+def _fills(scenario: Scenario, field: str, text: str) -> Scenario:
+    return msgspec.structs.replace(scenario, fills=parse_fills(text, field))
+
+
+def _maker(scenario: Scenario, field: str, text: str) -> Scenario:
+    return msgspec.structs.replace(scenario, maker=_fee_rate(field, text))
+
+
+def _taker(scenario: Scenario, field: str, text: str) -> Scenario:
+    return msgspec.structs.replace(scenario, taker=_fee_rate(field, text))
+
+
+def _seed(scenario: Scenario, field: str, text: str) -> Scenario:
+    seed = _number(field, text, "0", str(SEED_MAX))
+    if seed != int(seed):
+        raise BadInput(field, text, "must be a whole number")
+    return msgspec.structs.replace(scenario, seed=int(seed))
+
+
+def _plan(scenario: Scenario, **changes: object) -> Scenario:
+    plan = msgspec.structs.replace(scenario.fees or FeePlan(), **changes)
+    return msgspec.structs.replace(scenario, fees=None if plan == FeePlan() else plan)
+
+
+def _fee_tiers(scenario: Scenario, field: str, text: str) -> Scenario:
+    """`0:0.0002/0.0005,15000000:0.00016/0.0004`"""
+    shape = "expected VOLUME:MAKER/TAKER,..., by ascending volume from 0, or none"
+    tiers: list[Tier] = []
+    for part in text.split(",") if text != "none" else ():
+        volume, colon, rates = part.partition(":")
+        maker, slash, taker = rates.partition("/")
+        if not colon or not slash:
+            raise BadInput(field, part, shape)
+        tier = Tier(parse_decimal(field, volume), _fee_rate(field, maker), _fee_rate(field, taker))
+        if tier.volume_min <= tiers[-1].volume_min if tiers else tier.volume_min != 0:
+            raise BadInput(field, text, shape)
+        tiers.append(tier)
+    return _plan(scenario, tiers=tuple(tiers))
+
+
+def _volume_30d(scenario: Scenario, field: str, text: str) -> Scenario:
+    return _plan(scenario, volume_30d=_number(field, text, "0", "1000000000000000"))
+
+
+def _fee_asset(scenario: Scenario, field: str, text: str) -> Scenario:
+    """`BNB@600` or `BNB@600:0.25`; `settle` for the settle asset."""
+    if text == "settle":
+        return _plan(scenario, asset="", asset_price=Decimal(0), discount=Decimal(0))
+    asset, at, rest = text.partition("@")
+    price_text, _, discount_text = rest.partition(":")
+    if not at or not asset.isascii() or not asset.isalnum() or not asset.isupper():
+        raise BadInput(field, text, "expected settle, ASSET@PRICE or ASSET@PRICE:DISCOUNT")
+    price = parse_decimal(field, price_text)
+    if price <= 0:
+        raise BadInput(field, text, "the price must be greater than zero")
+    discount = _number(field, discount_text or "0", "0", "1")
+    return _plan(scenario, asset=asset, asset_price=price, discount=discount)
+
+
+def _refusals(scenario: Scenario, **changes: object) -> Scenario:
+    refusals = msgspec.structs.replace(scenario.refusals, **changes)
+    return msgspec.structs.replace(scenario, refusals=refusals)
+
+
+def _filters(scenario: Scenario, field: str, text: str) -> Scenario:
+    return _refusals(scenario, filters=_is_on(field, text))
+
+
+def _price_band(scenario: Scenario, field: str, text: str) -> Scenario:
+    return _refusals(scenario, price_band=_number(field, text, "0", "1"), filters=True)
+
+
+def _rejects(scenario: Scenario, field: str, text: str) -> Scenario:
+    return _refusals(scenario, reject_rate=_number(field, text, "0", "1"))
+
+
+def _outages(scenario: Scenario, field: str, text: str) -> Scenario:
+    return _refusals(scenario, outage_rate=_number(field, text, "0", "1"))
+
+
+MODELS: dict[str, Model] = {
+    "latency": Model("ms each way, LOW-HIGH ms, binance, coinbase, venue or FILE", _latency),
+    "feed": Model("ms on top of the recording's own", _feed),
+    "queue": Model("risk-averse, trades-only, power-prob-N, log-prob-1 or -2", _queue),
+    "fills": Model("whole or partial", _fills),
+    "maker": Model("rate, negative for a rebate", _maker),
+    "taker": Model("rate", _taker),
+    "fee_tiers": Model("VOLUME:MAKER/TAKER,... or none", _fee_tiers),
+    "volume_30d": Model("traded elsewhere, quote currency", _volume_30d),
+    "fee_asset": Model("settle, ASSET@PRICE or ASSET@PRICE:DISCOUNT", _fee_asset),
+    "filters": Model("on or off: size, price band, notional at the venue", _filters),
+    "price_band": Model("share of the mid, such as 0.05", _price_band),
+    "rejects": Model("share of all orders", _rejects),
+    "outages": Model("share of the time", _outages),
+    "seed": Model("whole number", _seed),
+}
+
+PLAIN = "plain"
+NAMED: dict[str, dict[str, str]] = {
+    PLAIN: {},
+    "optimistic": {"latency": "1", "queue": "power-prob-3"},
+    "realistic": {
+        "latency": "venue",
+        "queue": "power-prob-2",
+        "filters": "on",
+        "price_band": "0.05",
+        "rejects": "0.0005",
+    },
+    "pessimistic": {
+        "latency": "coinbase",
+        "queue": "trades-only",
+        "filters": "on",
+        "price_band": "0.05",
+        "rejects": "0.01",
+        "outages": "0.001",
+    },
+}
+"""Scenarios by name; see the manual (`fills`) for why."""
+
+_FILE_BYTES_MAX = 1_000_000
+
+
+def scenario_of(
+    named: str = PLAIN, models: Sequence[str] = (), options: Mapping[str, str] | None = None
+) -> Scenario:
+    """A checked scenario: one of `NAMED` or a file, then `models` (`key=value`, from `--model`),
+    then `options`, the values of options that go by the name of a model; empty ones do not count.
+    BadInput names the option."""
+    scenario = _apply(Scenario(), named_models(named, "--scenario"), f"--scenario {named}")
+    scenario = _apply(scenario, parse_models(models), "--model")
+    for key, text in (options or {}).items():
+        if text:
+            field = "--latency-ms" if key == "latency" else f"--{key}"
+            scenario = MODELS[key].change(scenario, field, text)
+    return scenario
+
+
 def paper_scenario(settings: PaperSettings) -> Scenario:
-    """What the settings say of the simulated venue; they were checked when they were read."""
-    latency_ns = int(settings.latency_ms * 1_000_000)
+    """What the settings say of the simulated venue."""
+    latency_ns = int(settings.latency_ms * lat.NS_PER_MS)
     return Scenario(
         entry_latency_ns=latency_ns,
         response_latency_ns=latency_ns,
@@ -42,8 +254,43 @@ def paper_scenario(settings: PaperSettings) -> Scenario:
     )
 
 
-def _fee_rate(field: str, text: str) -> Decimal:
-    rate = parse_decimal(field, text)
-    if abs(rate) > FEE_RATE_MAX:
-        raise BadInput(field, text, f"a rate such as 0.0002, at most {FEE_RATE_MAX} either way")
-    return rate
+def parse_models(texts: Sequence[str]) -> dict[str, str]:
+    """`["stp=none"]` as a mapping; BadInput for anything that is not key=value."""
+    values: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not value:
+            raise BadInput("--model", text, "expected key=value")
+        if key in values:
+            raise BadInput("--model", text, f"{key} is given twice")
+        values[key] = value
+    return values
+
+
+def named_models(name: str, field: str) -> dict[str, str]:
+    """The keys and values of a scenario by its name or its file."""
+    if name in NAMED:
+        return NAMED[name]
+    path = Path(name)
+    if path.suffix.lower() != ".toml":
+        raise BadInput(field, name, f"expected one of {', '.join(NAMED)}, or a .toml file")
+    try:
+        if path.stat().st_size > _FILE_BYTES_MAX:
+            raise BadInput(field, name, "is too large for a scenario")
+        document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(field, name, f"cannot be read: {error}") from None
+    values = {}
+    for key, value in document.items():
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+            raise BadInput(f"{field} {name}: {key}", value, "write a number, or text in quotes")
+        values[key] = str(value)
+    return values
+
+
+def _apply(scenario: Scenario, values: Mapping[str, str], where: str) -> Scenario:
+    for key, text in values.items():
+        if key not in MODELS:
+            raise BadInput(where, key, f"no such model; known are: {', '.join(MODELS)}")
+        scenario = MODELS[key].change(scenario, f"{where}: {key}", text)
+    return scenario

@@ -26,6 +26,16 @@ DEFAULT = "default"
 
 FILE_BYTES_MAX = 1_000_000
 
+QUEUE_NAMES = (
+    "risk-averse",
+    "trades-only",
+    "log-prob-1",
+    "log-prob-2",
+    *(f"power-prob-{power}" for power in range(1, 10)),
+)
+"""As `engine.sim.scenario` knows them; a test holds the two together. Not taken from there, since
+every command reads settings and few can wait for numpy."""
+
 
 class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The simulated venue of paper trading."""
@@ -146,7 +156,7 @@ SCHEMA: dict[str, tuple[type[msgspec.Struct], dict[str, Parser]]] = {
         {
             "capital": _number("0", "1000000000000", above=True),
             "latency_ms": _number("0", "60000"),
-            "queue": _one_of("risk-averse", *(f"power-prob-{power}" for power in range(1, 10))),
+            "queue": _one_of(*QUEUE_NAMES),
             "fills": _one_of("partial", "whole"),
             "maker": _number("-0.05", "0.05"),
             "taker": _number("-0.05", "0.05"),

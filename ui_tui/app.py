@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -10,24 +11,23 @@ from textual import events
 from textual.app import App
 from textual.binding import BindingType
 
+from app.bookshelf import FileShelf, files_words
+from app.paths import locate
 from app.service.session import Session
 from app.views import effects as fx
 from app.views.desk import Desk
 from app.views.header import title
 from app.views.keymap import Keymap, load_keymap
+from app.views.shelf import Shelf, answer_of
 from app.views.theme import DEFAULT_PALETTE
 from engine.core.clock import Clock, LiveClock
 from engine.domain.errors import PilothouseError
 from ui_tui.flow import FrameFlow, set_title
 from ui_tui.look import Look
 from ui_tui.pane import NeedsPaint
-from ui_tui.screens.detail import DetailDialog
 from ui_tui.screens.dialog import Dialog
-from ui_tui.screens.help import HelpDialog
+from ui_tui.screens.dialogs import DIALOGS
 from ui_tui.screens.main import MainScreen
-from ui_tui.screens.palette import PaletteDialog
-from ui_tui.screens.reset import ResetDialog
-from ui_tui.screens.ticket import TicketDialog
 
 POLL_S = 0.1
 LEAVING = "the engine and its bots keep running"
@@ -44,12 +44,15 @@ def run(
     keymap_path: Path | None = None,
     palette: str = DEFAULT_PALETTE,
     ascii_only: bool = False,
+    is_local: bool = True,
+    tour: bool = False,
 ) -> None:
     """Show `session` in this terminal until the person leaves.
 
     `leaving` says, as half a sentence, what leaving does to engine and bots. `keymap_path` is a
     person's own keymap.toml, if it exists. Errors in key map or palette are raised before the
-    screen changes.
+    screen changes. `is_local` says whether the engine's ledger is on this machine; `tour` begins
+    with the tour.
     """
     app = PilothouseApp(
         session,
@@ -59,7 +62,11 @@ def run(
         profile=profile,
         leaving=leaving,
         key_time=lambda event: int(event.time * 1_000_000_000),
+        shelf=FileShelf(profile, is_local=is_local),
     )
+    app.desk.files = files_words(locate(), keymap_path)
+    if tour:
+        app.desk.toggle_tour()
     app.run()
 
 
@@ -79,8 +86,10 @@ class PilothouseApp(App[None], inherit_bindings=False):
         profile: str = "",
         leaving: str = LEAVING,
         key_time: KeyTime | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self.look = look
+        self.shelf = shelf or FileShelf(profile)
         super().__init__()
         self.session = session
         self.clock = clock
@@ -118,6 +127,7 @@ class PilothouseApp(App[None], inherit_bindings=False):
         """Ten times a second: let time pass, and paint unless the terminal is behind."""
         now_ns = self.clock.monotonic_ns()
         self.perform(self.desk.tick(now_ns))
+        self.desk.attend(self.session.standing(), now_ns)
         if not self._flow.is_clear(now_ns):
             return
         is_new = self.desk.see(
@@ -201,10 +211,26 @@ class PilothouseApp(App[None], inherit_bindings=False):
                     self.main.restore()
             case fx.Wake(after_ns):
                 self.set_timer(after_ns / 1e9, self._wake)
+            case fx.Fetch(topic, ident):
+                self.run_worker(self._fetch(topic, ident))
             case fx.Crash():
                 self.session.crash()
+            case fx.TakeToken():
+                self._ask_engine(self.session.take_token)
+            case fx.StopEngine():
+                if self._ask_engine(self.session.stop_engine):
+                    self.exit()
             case fx.Leave():
                 self.exit()
+
+    def _ask_engine(self, ask: Callable[[], None]) -> bool:
+        """False when there is no engine to hear it; the person is told."""
+        try:
+            ask()
+        except PilothouseError as error:
+            self.desk.say(f"NOT SENT: {error}", "alert", self.clock.monotonic_ns())
+            return False
+        return True
 
     def _wake(self) -> None:
         self.perform(self.desk.tick(self.clock.monotonic_ns()))
@@ -212,17 +238,10 @@ class PilothouseApp(App[None], inherit_bindings=False):
 
     def _open(self, name: str) -> None:
         came_from = self.main.dialog.came_from if self.main.dialog else self.main.focused
-        if name == "ticket":
-            now_ns = self.clock.monotonic_ns()
-            dialog: Dialog = TicketDialog(self.desk, self.look, came_from, now_ns)
-        else:
-            dialog = _DIALOGS[name](self.desk, self.look, came_from)
-        self.main.open(dialog)
+        self.main.open(DIALOGS[name](self.desk, self.look, came_from))
 
-
-_DIALOGS: dict[str, type[Dialog]] = {
-    "palette": PaletteDialog,
-    "help": HelpDialog,
-    "detail": DetailDialog,
-    "reset": ResetDialog,
-}
+    async def _fetch(self, topic: str, ident: str) -> None:
+        """Read beside the screen: the event loop never waits for a disk."""
+        answer = await asyncio.to_thread(answer_of, self.shelf, topic, ident)
+        self.perform(self.desk.fetched(topic, ident, answer))
+        self.paint(at_once=True)

@@ -8,15 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.domain.errors import BadInput
+
 if TYPE_CHECKING:
     from app.service.client import RemoteSession
     from app.service.protocol import Wants
+    from engine.domain.instrument import Instrument
+    from engine.domain.snapshots import EngineSnapshot
 
 DEFAULT_PROFILE = "paper"
 ANSWER_S = 5.0
 """How long an engine may take to answer a command of the shell."""
+STOP_S = 30.0
+"""How long an engine may take to close its ledger."""
 
 Profile = Annotated[str, typer.Option(help="Which engine: the name of its ledger's folder.")]
+Bot = Annotated[str, typer.Option("--bot", metavar="ID", help="This bot alone.")]
+TakeToken = Annotated[
+    bool, typer.Option("--take-token", help="Take the trade token over from another face.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
@@ -35,3 +45,25 @@ def attached(profile: str, wants: Wants = "nothing") -> Iterator[RemoteSession]:
         yield session
     finally:
         session.close()
+
+
+def picture(session: RemoteSession) -> EngineSnapshot:
+    shot = session.snapshot()
+    assert shot is not None, "a session that has started has a picture"
+    return shot
+
+
+def instrument_of(shot: EngineSnapshot, instrument_id: str) -> Instrument:
+    return next(one for one in shot.instruments if one.instrument_id == instrument_id)
+
+
+def is_group_call(context: typer.Context) -> bool:
+    """Whether a subcommand follows; options before it would say nothing to it."""
+    if context.invoked_subcommand is None:
+        return False
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            words = f"--{name} before {context.invoked_subcommand}"
+            raise BadInput(str(context.info_name), words, "put it behind that word")
+    return True

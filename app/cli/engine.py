@@ -1,4 +1,4 @@
-"""`pilothouse engine` and `pilothouse bridge`: the service, and its stdio end for ssh."""
+"""`pilothouse engine`: the service, its systemd unit, `stop`, and `bridge`, its end for ssh."""
 
 from __future__ import annotations
 
@@ -6,46 +6,78 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.attach import DEFAULT_PROFILE, Profile
-from app.cli.output import ExitCode, fail, print_error
-from engine.domain.errors import BadInput
+from app.cli.attach import DEFAULT_PROFILE, STOP_S, Json, Profile, attached, is_group_call
+from app.cli.output import ExitCode, fail, print_error, print_json
+from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.money import parse_decimal
 
-app = typer.Typer()
+if TYPE_CHECKING:
+    from app.demo import DemoRequest
+
+app = typer.Typer(invoke_without_command=True)
+
+Capture = Annotated[
+    list[Path] | None, typer.Option(help="Trade this recording; again for its further parts.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of the generated market.", min=0)]
+Speed = Annotated[str, typer.Option(help="Market seconds per second; 0: no waiting.")]
 
 
-@app.command("engine")
+@app.callback()
 def engine(
+    context: typer.Context,
     profile: Profile = DEFAULT_PROFILE,
     paper: Annotated[bool, typer.Option("--paper", help="Trade on paper (the default).")] = False,
     live: Annotated[bool, typer.Option("--live", help="Trade with real money.")] = False,
-    capture: Annotated[
-        list[Path] | None,
-        typer.Option(help="Trade this recording; again for its further parts."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the generated market.", min=0)] = 1,
-    speed: Annotated[str, typer.Option(help="Market seconds per second; 0: no waiting.")] = "1",
+    capture: Capture = None,
+    seed: Seed = 1,
+    speed: Speed = "1",
+    restart: Annotated[
+        bool,
+        typer.Option(
+            "--restart", help="Start it again after a crash: 10 s later, 5 times in 10 minutes."
+        ),
+    ] = False,
 ) -> None:
     """Trade in the foreground and let faces attach; Ctrl+C or SIGTERM stops it gracefully."""
-    from app import logs
-    from app.demo import DemoRequest
-    from app.paths import check_profile, locate
-    from app.scenarios import paper_scenario
-    from app.settings import load_settings
-
+    if is_group_call(context):
+        return
     if live and paper:
         raise BadInput("--live", "with --paper", "choose one of them")
     if live:
-        fail(ExitCode.CONFIG, "--live: no live venue is set up: leave it out to trade on paper")
+        fail(
+            ExitCode.CONFIG,
+            "--live: this version has no live venue and takes no keys: leave it out, "
+            "the engine trades on paper",
+        )
+    if restart:  # The engine itself checks the rest.
+        raise typer.Exit(_supervise(profile, capture, seed, speed))
+    request = _request(profile, capture, seed, speed)
+    from app import logs
+    from app.paths import locate
+    from app.service.host import serve
+    from app.settings import load_settings
+
+    logs.start(f"engine-{profile}", load_settings().log.level)
+    print(serve(request, locate(), _stop_on_signals, print_error))
+
+
+def _request(profile: str, capture: list[Path] | None, seed: int, speed: str) -> DemoRequest:
+    """What to trade, checked; BadInput or ConfigError when it cannot be."""
+    from app.demo import DemoRequest
+    from app.paths import check_profile
+    from app.scenarios import paper_scenario
+    from app.settings import load_settings
+
     market_speed = parse_decimal("--speed", speed)
     if not 0 <= market_speed <= 100_000:
         raise BadInput("--speed", speed, "must be between 0 and 100000")
     settings = load_settings()
-    request = DemoRequest(
+    return DemoRequest(
         scenario=paper_scenario(settings.paper),
         limits=settings.risk,
         capital=settings.paper.capital,
@@ -54,10 +86,25 @@ def engine(
         speed=market_speed,
         profile=check_profile(profile),
     )
-    logs.start(f"engine-{profile}", settings.log.level)
-    from app.service.host import serve
 
-    print(serve(request, locate(), _stop_on_signals, print_error))
+
+def _options(profile: str, capture: list[Path] | None, seed: int, speed: str) -> list[str]:
+    """The command line that asks for the same engine from any folder."""
+    options = ["engine", "--profile", profile]
+    for path in capture or ():
+        options += ["--capture", str(path.resolve())]
+    if not capture:
+        options += ["--seed", str(seed)]
+    return [*options, "--speed", speed]
+
+
+def _supervise(profile: str, capture: list[Path] | None, seed: int, speed: str) -> int:
+    from app.service.launch import command_line
+    from app.service.supervise import Supervisor
+    from engine.core.clock import LiveClock
+
+    command = [*command_line(), *_options(profile, capture, seed, speed)]
+    return Supervisor(command, LiveClock(), print_error).run()
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
@@ -66,8 +113,69 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-@app.command("bridge")
-def bridge(profile: Profile = DEFAULT_PROFILE) -> None:
+# -- systemd -----------------------------------------------------------------------------------
+
+
+@app.command("install")
+def install(
+    profile: Profile = DEFAULT_PROFILE,
+    capture: Capture = None,
+    seed: Seed = 1,
+    speed: Speed = "1",
+) -> None:
+    """Write a systemd user unit that runs this engine at every boot, and say how to start it."""
+    from app.service.launch import command_line
+    from app.service.unit import unit_path, unit_text, write_unit
+
+    if sys.platform != "linux":
+        raise BadInput("install", sys.platform, "only Linux has systemd; see engine --restart")
+    _request(profile, capture, seed, speed)  # What cannot run is not installed.
+    path = unit_path(profile)
+    command = [*command_line(), *_options(profile, capture, seed, speed)]
+    write_unit(path, unit_text(profile, command))
+    print(f"written: {path}")
+    print("start it now and at every login:")
+    print(f"  systemctl --user daemon-reload && systemctl --user enable --now {path.stem}")
+    print("keep it running while you are logged out:")
+    print("  loginctl enable-linger")
+    print("what it says:")
+    print(f"  journalctl --user -u {path.stem}")
+
+
+@app.command("uninstall")
+def uninstall(profile: Profile = DEFAULT_PROFILE) -> None:
+    """Remove the systemd user unit; an engine that runs is not touched."""
+    from app.paths import check_profile
+    from app.service.unit import remove_unit, unit_path
+
+    path = unit_path(check_profile(profile))
+    remove_unit(path)
+    print(f"removed: {path}")
+    print(f"stop what it started: systemctl --user disable --now {path.stem}")
+
+
+# -- a running engine --------------------------------------------------------------------------
+
+
+@app.command("stop")
+def stop(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
+    """Stop the engine gracefully: its ledger is closed, and it says what it leaves behind."""
+    with attached(profile) as session:
+        session.stop_engine()
+        bye = session.wait_gone(STOP_S)
+    if bye.report is None:
+        raise WorkFailed(bye.words or "engine gone without a word: its ledger is checked at start")
+    if json:
+        print_json(bye.report)
+    else:
+        print(bye.words)
+
+
+@app.command("bridge", hidden=True)
+def bridge(
+    profile: Profile = DEFAULT_PROFILE,
+    start: Annotated[bool, typer.Option("--start", help="Start an engine if none runs.")] = False,
+) -> None:
     """Speak the engine's protocol over stdin and stdout; what `--ssh` starts on the other side."""
     from app.paths import locate
     from app.service.bridge import pump
@@ -75,4 +183,4 @@ def bridge(profile: Profile = DEFAULT_PROFILE) -> None:
 
     if sys.stdin.isatty():
         raise BadInput("bridge", "a terminal", "it is started by tui --ssh, not by hand")
-    raise typer.Exit(pump(endpoint_of(locate(), profile)))
+    raise typer.Exit(pump(endpoint_of(locate(), profile), may_start=start))

@@ -10,18 +10,13 @@ from typing import Annotated
 
 import typer
 
-from app.cli.attach import ANSWER_S, DEFAULT_PROFILE, Json, Profile, attached
+from app.cli.attach import ANSWER_S, DEFAULT_PROFILE, Bot, Json, Profile, TakeToken, attached
 from app.cli.output import print_json
 from engine.core.ids import new_command_id
 from engine.domain import commands as c
 from engine.domain.errors import BadInput, WorkFailed
 
 app = typer.Typer()
-
-Bot = Annotated[str, typer.Option("--bot", metavar="ID", help="This bot alone.")]
-TakeToken = Annotated[
-    bool, typer.Option("--take-token", help="Take the trade token over from another face.")
-]
 
 KILL_LEVELS = {
     level.name.lower().replace("_", "-"): level

@@ -1,4 +1,4 @@
-"""Looking at a running engine from a shell: status, bots, orders, positions, logs; and `why`,
+"""Looking at a running engine from a shell: status, orders, positions, incidents, logs; and `why`,
 which asks the ledger and needs no engine."""
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.attach import DEFAULT_PROFILE, Json, Profile, attached
+from app.cli.attach import DEFAULT_PROFILE, Bot, Json, Profile, attached, instrument_of, picture
+from app.cli.bots import print_bots
 from app.cli.output import LINE_LIMIT, clean_line, print_json, print_table
 from engine.domain.errors import BadInput, EngineNotRunning
+from engine.domain.order import Pending
 from engine.domain.text import clean
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from app.views.story import Instruments, Sentence
     from engine.domain.events import AnyEvent
     from engine.domain.instrument import Instrument
-    from engine.domain.snapshots import BotSnapshot, EngineSnapshot, LogRow, OrderSnapshot
+    from engine.domain.snapshots import EngineSnapshot, LogRow, OrderSnapshot
 
 app = typer.Typer()
 
@@ -31,7 +33,6 @@ _BOT_EVENTS = 200_000
 _SENTENCES = 40
 
 Row = dict[str, Any]
-Bot = Annotated[str, typer.Option("--bot", metavar="ID", help="This bot alone.")]
 
 
 # -- the engine now ----------------------------------------------------------------------------
@@ -43,7 +44,7 @@ def status(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     from app.views import format as fmt
 
     with attached(profile) as session:
-        shot, presence = _picture(session), _presence(session)
+        shot, presence = picture(session), _presence(session)
     document = _status(shot, presence)
     if json:
         print_json(document)
@@ -61,7 +62,7 @@ def status(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     ]
     print_table(("figure", "value"), figures)
     print()
-    _print_bots(shot, shot.bots)
+    print_bots(shot, shot.bots)
 
 
 def _status(shot: EngineSnapshot, presence: Presence) -> Row:
@@ -81,57 +82,13 @@ def _status(shot: EngineSnapshot, presence: Presence) -> Row:
     }
 
 
-@app.command("bots")
-def bots(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
-    """The bots: who steers, what they hold and earn."""
-    with attached(profile) as session:
-        shot = _picture(session)
-    rows = [row for row in shot.bots if bot in ("", row.bot_id)]
-    if json:
-        print_json([_bot_row(row, _instrument(shot, row.instrument_id)) for row in rows])
-    else:
-        _print_bots(shot, rows)
-
-
-def _bot_row(bot: BotSnapshot, instrument: Instrument) -> Row:
-    names = (
-        "bot_id", "strategy", "instrument_id", "helm", "helm_by", "helm_reason", "realised",
-        "unrealised", "fees", "pnl", "open_orders", "fills", "last_action", "params", "error",
-    )  # fmt: skip
-    row: Row = {name: getattr(bot, name) for name in names}
-    return row | {"position": instrument.qty(bot.position_lots)}
-
-
-def _print_bots(shot: EngineSnapshot, rows: list[BotSnapshot]) -> None:
-    from app.views import format as fmt
-
-    lines = []
-    for row in rows:
-        instrument = _instrument(shot, row.instrument_id)
-        lines.append(
-            (
-                row.bot_id,
-                row.strategy,
-                row.helm,
-                instrument.symbol,
-                fmt.signed_qty(row.position_lots, instrument),
-                fmt.signed_money(row.pnl, shot.settle),
-                row.open_orders,
-                row.fills,
-                row.error or row.helm_reason or row.last_action,
-            )
-        )
-    columns = ("bot", "strategy", "helm", "symbol", "position", "pnl", "orders", "fills", "last")
-    print_table(columns, lines, right=columns[4:8])
-
-
 @app.command("orders")
 def orders(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
     """The working orders."""
     with attached(profile) as session:
-        shot = _picture(session)
+        shot = picture(session)
     rows = [
-        _order_row(row, _instrument(shot, row.order.spec.instrument_id))
+        _order_row(row, instrument_of(shot, row.order.spec.instrument_id))
         for row in shot.orders
         if bot in ("", row.order.bot_id)
     ]
@@ -170,12 +127,12 @@ def _order_row(row: OrderSnapshot, instrument: Instrument) -> Row:
 def positions(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
     """What every book holds, `manual` being your own."""
     with attached(profile) as session:
-        shot = _picture(session)
+        shot = picture(session)
     rows = []
     for row in shot.positions:
         if bot not in ("", row.bot_id):
             continue
-        instrument = _instrument(shot, row.instrument_id)
+        instrument = instrument_of(shot, row.instrument_id)
         entry = row.entry_ticks
         rows.append(
             {
@@ -202,7 +159,7 @@ def _print_positions(shot: EngineSnapshot, bot: str) -> None:
     for row in shot.positions:
         if bot not in ("", row.bot_id):
             continue
-        instrument = _instrument(shot, row.instrument_id)
+        instrument = instrument_of(shot, row.instrument_id)
         entry = fmt.price(row.entry_ticks, instrument) if row.entry_ticks is not None else ""
         money = (row.realised, row.unrealised, -row.fees, row.pnl)
         lines.append(
@@ -218,6 +175,32 @@ def _print_positions(shot: EngineSnapshot, bot: str) -> None:
     print_table(columns, lines, right=columns[2:])
 
 
+@app.command("incidents")
+def incidents(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
+    """What needs a person's eye now: failed bots, doubtful orders, tripped limits."""
+    with attached(profile) as session:
+        rows = _incidents(picture(session))
+    if json:
+        print_json(rows)
+    elif rows:
+        print_table(("kind", "about", "what"), [list(row.values()) for row in rows])
+    else:
+        print("nothing needs a look")
+
+
+def _incidents(shot: EngineSnapshot) -> list[Row]:
+    found = [("limit", row.name, "reached") for row in shot.limits if row.is_tripped]
+    if shot.halted:
+        found.append(("halt", "engine", shot.halted))
+    found += [("bot", bot.bot_id, bot.error) for bot in shot.bots if bot.error]
+    for row in shot.orders:
+        order = row.order
+        if order.suspect or order.pending is Pending.UNKNOWN:
+            words = order.suspect or "nobody knows whether it reached the venue"
+            found.append(("order", order.client_order_id, words))
+    return [{"kind": kind, "about": about, "what": what} for kind, about, what in found]
+
+
 @app.command("logs")
 def logs(
     profile: Profile = DEFAULT_PROFILE,
@@ -228,7 +211,7 @@ def logs(
 ) -> None:
     """What has happened, newest last. With -f --json: one document a line."""
     with attached(profile) as session:
-        rows = [row for row in _picture(session).log if bot in ("", row.source)]
+        rows = [row for row in picture(session).log if bot in ("", row.source)]
         seen = rows[-1].seq if rows else 0
         newest = rows[-count:] if count else []
         if not follow:
@@ -239,7 +222,7 @@ def logs(
             time.sleep(_LOOK_S)
             if words := session.failure():
                 raise EngineNotRunning(words)
-            fresh = [row for row in _picture(session).log if row.seq > seen]
+            fresh = [row for row in picture(session).log if row.seq > seen]
             seen = max((row.seq for row in fresh), default=seen)
             _print_lines([row for row in fresh if bot in ("", row.source)], json)
 
@@ -317,18 +300,8 @@ def _story(ledger: Path, ident: str) -> list[Sentence]:
 # -- small things ------------------------------------------------------------------------------
 
 
-def _picture(session: RemoteSession) -> EngineSnapshot:
-    shot = session.snapshot()
-    assert shot is not None, "a session that has started has a picture"
-    return shot
-
-
 def _presence(session: RemoteSession) -> Presence:
     """It comes just before the first picture."""
     found = session.presence()
     assert found is not None, "presence comes before pictures"
     return found
-
-
-def _instrument(shot: EngineSnapshot, instrument_id: str) -> Instrument:
-    return next(one for one in shot.instruments if one.instrument_id == instrument_id)

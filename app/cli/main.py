@@ -42,12 +42,15 @@ class Row(NamedTuple):
 
 COMMANDS: dict[str, Row] = {
     "demo": Row("app.cli.demo", "A generated or recorded market, two bots, the terminal on top."),
-    "engine": Row("app.cli.engine", "The engine in the foreground; faces attach to it."),
+    "engine": Row(
+        "app.cli.engine", "The engine in the foreground; faces attach to it.", group=True
+    ),
     "tui": Row("app.cli.tui", "The terminal on a running engine, here or over ssh."),
     "status": Row("app.cli.look", "Mode, money, kill switch, bots and who looks on."),
-    "bots": Row("app.cli.look", "The bots: who steers, what they hold and earn."),
+    "bots": Row("app.cli.bots", "List the bots, add one, remove one.", group=True),
     "orders": Row("app.cli.look", "The working orders."),
     "positions": Row("app.cli.look", "What every book holds."),
+    "incidents": Row("app.cli.look", "What needs a person's eye now."),
     "logs": Row("app.cli.look", "What has happened, newest last; -f waits for more."),
     "why": Row("app.cli.look", "The story of an order or a bot, from the ledger."),
     "pause": Row("app.cli.helm", "Pause a bot, or all of them."),
@@ -58,6 +61,7 @@ COMMANDS: dict[str, Row] = {
     "cancel-all": Row("app.cli.helm", "Cancel working orders."),
     "kill": Row("app.cli.helm", "The kill switch."),
     "reset": Row("app.cli.helm", "Leave the kill state by a typed word."),
+    "stop": Row("app.cli.engine", "Stop the engine; orders and positions stay as they are."),
     "data": Row("app.cli.data", "Import, list and check recorded market data.", group=True),
     "backtest": Row("app.cli.backtest", "Run a strategy over recorded data.", group=True),
     "strategies": Row("app.cli.strategies", "The shipped strategies and their parameters."),

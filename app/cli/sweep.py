@@ -19,7 +19,6 @@ from engine.domain.money import parse_decimal, plain
 if TYPE_CHECKING:
     from app.sweeps import Progress, SweepReport
     from engine.research.sweep import SetResult
-    from engine.sim.bar_feed import BarPath
 
 FIGURES = ("fills", "equity", "fees", "max_drawdown", "profit_pct", "reaches_limits")
 
@@ -48,19 +47,33 @@ def sweep(
     ] = False,
     path: Annotated[
         str,
-        typer.Option(help="Path within a bar, with --full: worst-first, low-first, high-first."),
+        typer.Option(
+            help="Path within a bar, with --full: worst-first, best-first, low-first, high-first."
+        ),
     ] = "worst-first",
+    scenario: Annotated[
+        str, typer.Option(help="plain, optimistic, realistic, pessimistic, or a .toml file.")
+    ] = "plain",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="One assumption as key=value, see the manual: fills; again for more."),
+    ] = None,
     latency_ms: Annotated[
-        str, typer.Option(help="Order entry and response latency, each, in ms.")
-    ] = "10",
-    queue: Annotated[str, typer.Option(help="Queue model: risk-averse, power-prob-N.")] = (
-        "risk-averse"
-    ),
-    fills: Annotated[str, typer.Option(help="Fills of resting orders: whole or partial.")] = (
-        "partial"
-    ),
-    maker: Annotated[str, typer.Option(help="Maker fee rate; negative is a rebate.")] = "0.0002",
-    taker: Annotated[str, typer.Option(help="Taker fee rate.")] = "0.0005",
+        str, typer.Option(help="Order entry and response latency, each, in ms; plain: 10.")
+    ] = "",
+    queue: Annotated[
+        str,
+        typer.Option(
+            help="Queue model: risk-averse (plain), trades-only, power-prob-N, log-prob-1, -2."
+        ),
+    ] = "",
+    fills: Annotated[
+        str, typer.Option(help="Fills of resting orders: whole, or partial (plain).")
+    ] = "",
+    maker: Annotated[
+        str, typer.Option(help="Maker fee rate, negative for a rebate; plain: 0.0002.")
+    ] = "",
+    taker: Annotated[str, typer.Option(help="Taker fee rate; plain: 0.0005.")] = "",
     capital: Annotated[
         str, typer.Option(help="In the settle asset; default 10,000,000, or 1,000 in coin.")
     ] = "",
@@ -72,19 +85,30 @@ def sweep(
     """
     from app.scenarios import scenario_of
     from app.sweeps import SweepRequest, default_workers, run_sweep
+    from engine.sim.bar_feed import parse_path
 
     request = SweepRequest(
         strategy=strategy,
         axes=param,
         data=data,
-        scenario=scenario_of(latency_ms, queue, fills, maker, taker),
+        scenario=scenario_of(
+            scenario,
+            model or [],
+            {
+                "latency": latency_ms,
+                "queue": queue,
+                "fills": fills,
+                "maker": maker,
+                "taker": taker,
+            },
+        ),
         capital=parse_decimal("--capital", capital) if capital else None,
         workers=workers or default_workers(),
         sort=sort,
         top=top,
         resume=resume,
         through_engine=full,
-        path=_path(path),
+        path=parse_path(path),
     )
     _check_files(data, out, resume)
     with _progress(strategy) as progress:
@@ -112,15 +136,6 @@ def _check_files(data: Sequence[Path], out: Path | None, resume: Path | None) ->
             raise BadInput(option, str(path), "is a folder, or its folder does not exist")
         if not os.access(folder, os.W_OK):
             raise BadInput(option, str(path), "its folder cannot be written; choose another")
-
-
-def _path(word: str) -> BarPath:
-    from engine.sim.bar_feed import BarPath
-
-    try:
-        return BarPath(word)
-    except ValueError:
-        raise BadInput("--path", word, f"expected {', '.join(BarPath)}") from None
 
 
 @contextmanager

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.attach import DEFAULT_PROFILE, Profile
+from app.cli.attach import DEFAULT_PROFILE, STOP_S, Profile
+from app.cli.output import ExitCode
 from app.faces import open_face
 from app.progress import Step
-from engine.domain.errors import BadInput, EngineNotRunning
+from engine.domain.errors import BadInput, PilothouseError
 
 if TYPE_CHECKING:
     from app.service.client import RemoteSession
-    from app.service.links import Road
+    from app.service.links import Road, SocketRoad, SshRoad
 
 app = typer.Typer()
 
@@ -47,14 +48,8 @@ def tui(
     if not sys.stdout.isatty() or not sys.stdin.isatty():
         raise BadInput("terminal", "none", "the tui needs one; see status for scripts")
     paths, ui = locate(), load_settings().ui
-    road: Road = SshRoad(ssh, profile, remote) if ssh else SocketRoad(endpoint_of(paths, profile))
-    try:
-        session = _attach(road, take_token)
-    except EngineNotRunning as error:
-        if ssh or not (start or _wants_engine(profile)):
-            raise
-        _start_engine(profile, error)
-        session = _attach(road, take_token)
+    road = SshRoad(ssh, profile, remote) if ssh else SocketRoad(endpoint_of(paths, profile))
+    session = _session(road, profile, take_token=take_token, may_start=start)
     try:
         open_face(
             "tui",
@@ -65,9 +60,52 @@ def tui(
             palette=ui.palette,
             ascii_only=ui.ascii,
         )
+        if session.is_stopping:
+            print(session.wait_gone(STOP_S).words)
+            return
     finally:
         session.close()
-    print(f"left: {LEAVING}; attach again with: pilothouse tui --profile {profile}")
+    there = f" --ssh {ssh}" if ssh else ""
+    print(f"left: {LEAVING}; attach again with: pilothouse tui --profile {profile}{there}")
+
+
+def _session(
+    road: SocketRoad | SshRoad, profile: str, *, take_token: bool, may_start: bool
+) -> RemoteSession:
+    """Attached, to an engine that is started first if none runs and that is wanted."""
+    from app.service.links import SshRoad
+
+    try:
+        return _attach(road, take_token)
+    except PilothouseError as error:
+        if error.exit_code != ExitCode.NO_ENGINE:
+            raise
+        if not isinstance(road, SshRoad) and _is_starting(profile):
+            return _attach(road, take_token)
+        where = f" on {road.target}" if isinstance(road, SshRoad) else ""
+        if not (may_start or _wants_engine(profile, where)):
+            raise
+    with Step("starting the engine"):
+        if isinstance(road, SshRoad):
+            road.may_start = True
+            return _attach(road, take_token)
+        from app.service.launch import start_engine
+
+        start_engine(profile)
+    return _attach(road, take_token)
+
+
+def _is_starting(profile: str) -> bool:
+    """Whether an engine was about to open; it is open when this returns."""
+    from app.paths import locate
+    from app.service.endpoint import claimant, endpoint_of
+    from app.service.launch import wait_for_engine
+
+    if not claimant(endpoint_of(locate(), profile)):
+        return False
+    with Step("waiting for the engine to open"):
+        wait_for_engine(profile)
+    return True
 
 
 def _attach(road: Road, take_token: bool) -> RemoteSession:
@@ -78,13 +116,6 @@ def _attach(road: Road, take_token: bool) -> RemoteSession:
     return session
 
 
-def _wants_engine(profile: str) -> bool:
-    question = f"No engine runs for profile {profile}. Start one that keeps running?"
+def _wants_engine(profile: str, where: str) -> bool:
+    question = f"No engine runs for profile {profile}{where}. Start one that keeps running?"
     return typer.confirm(question, default=True, err=True)
-
-
-def _start_engine(profile: str, why_not: EngineNotRunning) -> None:
-    from app.service.launch import start_engine
-
-    with Step("starting the engine"):
-        start_engine(profile, why_not)

@@ -15,13 +15,29 @@ import msgspec
 
 from app.service import protocol as p
 from app.service.endpoint import Endpoint, connect, read_token
-from engine.domain.errors import EngineNotRunning
+from app.service.launch import start_engine
+from engine.domain.errors import EngineNotRunning, PilothouseError
 
 _CHUNK = 64 * 1024
 
 
-def pump(endpoint: Endpoint) -> int:
-    """Until either side ends; the exit code."""
+def pump(endpoint: Endpoint, *, may_start: bool = False) -> int:
+    """Until either side ends; the exit code. With `may_start` an engine is started if none
+    runs."""
+    if may_start:
+        try:
+            connect(endpoint).close()
+        except EngineNotRunning:
+            return _start_and_pump(endpoint)
+    return asyncio.run(_pump(endpoint))
+
+
+def _start_and_pump(endpoint: Endpoint) -> int:
+    try:
+        start_engine(endpoint.profile)
+    except PilothouseError as error:
+        _write(p.encode(p.Refusal(code=p.NOT_STARTED, words=str(error))))
+        return error.exit_code
     return asyncio.run(_pump(endpoint))
 
 

@@ -18,18 +18,21 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from app.service import delta
 from app.service import protocol as p
 from app.service.links import Link, Road
+from app.service.session import Standing
 from engine.core.clock import NS_PER_SECOND, Clock, LiveClock
 from engine.core.ids import new_command_id
 from engine.domain.commands import AnyCommand
 from engine.domain.errors import EngineNotRunning, PilothouseError, TimedOut
 from engine.domain.snapshots import EngineSnapshot, LogRow, ReceiptSnapshot
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +72,10 @@ class RemoteSession:
         self._own_receipts: deque[ReceiptSnapshot] = deque(maxlen=OWN_ROWS_KEPT)
         self._own_log: deque[LogRow] = deque(maxlen=OWN_ROWS_KEPT)
         self._presence: p.Presence | None = None
+        self._me = ""
+        self._standing: Standing | None = None
+        self.is_stopping = False
+        """This face has asked the engine to end."""
         self._clock_ahead_ns = 0
         """How far this machine's clock is ahead of the engine's."""
         self._best_trip_ns = DEAD_NS
@@ -76,6 +83,7 @@ class RemoteSession:
         self._heard_ns = 0
         self._gone_ns = self._clock.monotonic_ns()
         self._gone_words = "engine not reached yet"
+        self._farewell = p.Bye()
         self._first_error: PilothouseError | None = None
         self._shown_or_ended = threading.Event()
         self._thread = threading.Thread(target=self._main, name=f"session-{name}", daemon=True)
@@ -92,6 +100,7 @@ class RemoteSession:
         if self._shown is None:
             self.close()
             raise self._first_error or EngineNotRunning(self._gone_words)
+        self._road.may_ask = False
 
     def close(self) -> None:
         loop, stop = self._loop, self._stop
@@ -125,6 +134,21 @@ class RemoteSession:
         """Become the face whose commands may add risk."""
         self._send(p.TakeToken())
 
+    def standing(self) -> Standing | None:
+        return self._standing
+
+    def stop_engine(self) -> None:
+        """Ask the engine to close its ledger and end; `wait_gone` tells what it left behind."""
+        self._send(p.StopEngine())
+        self.is_stopping = True
+
+    def wait_gone(self, timeout_s: float) -> p.Bye:
+        """How an engine that leaves takes its leave. TimedOut when it stays."""
+        with self._lock:
+            if self._lock.wait_for(lambda: self._writer is None, timeout_s):
+                return self._farewell
+        raise TimedOut(f"engine: it did not end within {timeout_s:g} s: see its log")
+
     def presence(self) -> p.Presence | None:
         """Who looks on, by the engine's last word; None while it has said nothing."""
         return self._presence
@@ -133,7 +157,7 @@ class RemoteSession:
         now_ns = self._clock.monotonic_ns()
         if self._writer is None:
             ago_s = (now_ns - self._gone_ns) // NS_PER_SECOND
-            return f"{self._gone_words} {ago_s} s ago, reconnecting"
+            return f"{self._gone_words}; {ago_s} s ago, reconnecting"
         silent_ns = now_ns - self._heard_ns
         if silent_ns > SILENT_NS:
             return f"engine silent for {silent_ns // NS_PER_SECOND} s"
@@ -191,9 +215,10 @@ class RemoteSession:
         try:
             link = await self._road.open()
             await self._attach(link)
-            words = await _first_to_end(self._take_in(link), self._ping(link.writer))
-            self._lost(words or "engine gone")
-            if not words and (words := await link.last_words()):
+            bye = await _first_to_end(self._take_in(link), self._ping(link.writer))
+            self._farewell = bye
+            self._lost(bye.words or "engine gone")
+            if not bye.words and (words := await link.last_words()):
                 self._gone_words = words
         except PilothouseError as error:
             self._first_error = self._first_error or error
@@ -210,6 +235,7 @@ class RemoteSession:
     async def _attach(self, link: Link) -> None:
         hello = p.Hello(
             schema=p.SCHEMA,
+            shape=p.shape(),
             token=link.token,
             name=self._name,
             host=socket.gethostname().partition(".")[0],
@@ -228,14 +254,16 @@ class RemoteSession:
             raise p.Refused(frame.code, frame.words)
         if not isinstance(frame, p.Welcome):
             raise p.ProtocolError(f"{type(frame).__name__} instead of a welcome")
-        if frame.schema != p.SCHEMA:
-            raise p.Refused(p.SCHEMA_DIFFERS, p.schema_words(frame.schema, p.SCHEMA))
+        words = p.version_words((frame.schema, frame.shape), (p.SCHEMA, p.shape()))
+        if words:
+            raise p.Refused(p.SCHEMA_DIFFERS, words)
+        self._me = frame.face
         self._heard_ns = self._clock.monotonic_ns()
         self._engine, self._pings = None, {}
         self._best_trip_ns = DEAD_NS
         self._writer = link.writer
 
-    async def _ping(self, writer: asyncio.StreamWriter) -> str:
+    async def _ping(self, writer: asyncio.StreamWriter) -> p.Bye:
         number = 0
         while True:
             number += 1
@@ -246,8 +274,8 @@ class RemoteSession:
             self._write(writer, p.Ping(number=number))
             await asyncio.sleep(PING_S)
 
-    async def _take_in(self, link: Link) -> str:
-        """Until the engine leaves; its last words, "" when it had none."""
+    async def _take_in(self, link: Link) -> p.Bye:
+        """Until the engine leaves; an empty farewell when it said none."""
         while (frame := await p.read_from_engine(link.reader)) is not None:
             self._heard_ns = self._clock.monotonic_ns()
             match frame:
@@ -261,13 +289,13 @@ class RemoteSession:
                     self._note_presence(frame)
                 case p.Pong():
                     self._note_clock(frame)
-                case p.Bye(words=words):
-                    return words
+                case p.Bye():
+                    return frame
                 case p.Refusal(code=code, words=words):
                     raise p.Refused(code, words)
                 case _:
                     raise p.ProtocolError(f"{type(frame).__name__}: not now")
-        return ""
+        return p.Bye()
 
     def _write(self, writer: asyncio.StreamWriter, frame: p.Frame) -> None:
         if not writer.is_closing():
@@ -284,9 +312,11 @@ class RemoteSession:
         """No engine from here on; the first who says why is believed."""
         if self._writer is None:
             return
-        self._writer = None
-        self._gone_words = words
-        self._gone_ns = self._clock.monotonic_ns()
+        with self._lock:
+            self._gone_words = words
+            self._gone_ns = self._clock.monotonic_ns()
+            self._writer = None
+            self._lock.notify_all()
         for command_id, name in list(self._waiting.items()):
             self._tell_lost(command_id, name)
 
@@ -343,6 +373,13 @@ class RemoteSession:
 
     def _note_presence(self, presence: p.Presence) -> None:
         before, self._presence = self._presence, presence
+        self._standing = Standing(
+            me=self._me,
+            faces=tuple(presence.faces),
+            holder=presence.holder,
+            notices=presence.notices,
+            notice=presence.notice,
+        )
         if not presence.notice or (before and before.notices == presence.notices):
             return
         if before is not None and self._engine is not None:
@@ -376,7 +413,7 @@ def _merged(rows: list[LogRow], own: deque[LogRow]) -> list[LogRow]:
     return sorted([*rows, *own], key=lambda row: row.ts_ns)
 
 
-async def _first_to_end(*works: Coroutine[Any, Any, str]) -> str:
+async def _first_to_end(*works: Coroutine[Any, Any, T]) -> T:
     """What the first of them comes back with, or raises; the others are cancelled."""
     tasks = [asyncio.create_task(work) for work in works]
     try:

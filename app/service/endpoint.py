@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from app.paths import Paths, check_profile, make_private
 from engine.core.ids import new_token
-from engine.domain.errors import ConfigError, EngineNotRunning
+from engine.domain.errors import ConfigError, EngineNotRunning, LedgerError
 from engine.store.database import FileLock, lock_beside
 
 BACKLOG = 16
@@ -55,7 +55,10 @@ class Claim:
         """Raises LedgerError or ConfigError when another engine serves this profile."""
         make_private(endpoint.folder)
         self.endpoint = endpoint
-        self._lock: FileLock = lock_beside(endpoint.socket_path)
+        try:
+            self._lock: FileLock = lock_beside(endpoint.socket_path)
+        except LedgerError:
+            raise _served(endpoint) from None
         try:
             self._check_folder()
             _remove_stale(endpoint)
@@ -100,6 +103,10 @@ def connect(endpoint: Endpoint) -> socket.socket:
     try:
         return _dial(endpoint)
     except (FileNotFoundError, ConnectionRefusedError) as error:
+        if pid := claimant(endpoint):
+            raise EngineNotRunning(
+                f"engine: process {pid} is still opening its market and ledger: try again soon"
+            ) from error
         raise EngineNotRunning(
             f"engine: none runs for profile {endpoint.profile}: start it with "
             f"pilothouse engine --profile {endpoint.profile}"
@@ -122,6 +129,20 @@ def _dial(endpoint: Endpoint) -> socket.socket:
         raise
     peer.setblocking(False)
     return peer
+
+
+def claimant(endpoint: Endpoint) -> int:
+    """The living process that has claimed the profile, perhaps not ready for faces yet; 0: none.
+
+    Only looks: taking the lock to find out would turn an engine away that starts just now.
+    """
+    lock = endpoint.socket_path.with_name(endpoint.socket_path.name + ".lock")
+    try:
+        pid = int(lock.read_text(encoding="ascii"))
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        return 0
+    return pid
 
 
 def read_token(endpoint: Endpoint) -> str:
@@ -158,9 +179,14 @@ def _remove_stale(endpoint: Endpoint) -> None:
             f"{endpoint.socket_path}: {error.strerror or 'does not answer'}: remove it by hand if "
             "no engine runs"
         ) from error
-    raise ConfigError(
-        f"engine: one already serves profile {endpoint.profile} at {endpoint.socket_path}: "
-        "attach to it, or choose another --profile"
+    raise _served(endpoint)
+
+
+def _served(endpoint: Endpoint) -> ConfigError:
+    profile = endpoint.profile
+    return ConfigError(
+        f"engine: one already serves profile {profile} (process {claimant(endpoint) or '?'}): "
+        f"attach with pilothouse tui --profile {profile}, or choose another --profile"
     )
 
 

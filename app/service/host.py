@@ -7,33 +7,17 @@ import logging
 import os
 from collections.abc import Callable
 
-import msgspec
-
 from app.demo import Demo, DemoRequest
 from app.paths import Paths
 from app.service.endpoint import Claim, endpoint_of
 from app.service.notify import Notifier
+from app.service.protocol import Bye, StopReport
 from app.service.server import EngineServer
 from engine.core.clock import LiveClock
 from engine.domain.errors import PilothouseError
 from engine.domain.snapshots import EngineSnapshot
 
 log = logging.getLogger(__name__)
-
-
-class StopReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What an engine leaves behind that was asked to stop."""
-
-    orders_working: int
-    positions_open: int
-    events: int
-    ledger: str
-
-    def __str__(self) -> str:
-        return (
-            f"stopped: {self.orders_working} orders working, {self.positions_open} positions open, "
-            f"ledger {self.ledger} closed after {self.events} events"
-        )
 
 
 def serve(
@@ -66,9 +50,15 @@ async def _serve(
 ) -> StopReport:
     clock = LiveClock()
     notifier = Notifier(clock)
-    server = EngineServer(claim, clock, on_turn=notifier.turned)
+    stopped_by: list[str] = []
+
+    def stop_for(face: str) -> None:
+        stopped_by.append(face)
+        stop.set()
+
+    server = EngineServer(claim, clock, on_turn=notifier.turned, on_stop=stop_for)
     demo = Demo(request, paths, server)
-    last_words = "the engine was stopped"
+    farewell = Bye(words="the engine was stopped")
     try:
         await demo.open()
         await server.open(demo.runtime.state.commands)
@@ -78,23 +68,26 @@ async def _serve(
         await demo.run(stop)
         await demo.runtime.linger(stop)
         notifier.stopping()
-        return _report(demo)
+        report = _report(demo, next(iter(stopped_by), ""))
+        farewell = Bye(words=str(report), report=report)
+        return report
     except Exception as error:
         words = error if isinstance(error, PilothouseError) else type(error).__name__
-        last_words = f"the engine failed: {words}"
+        farewell = Bye(words=f"the engine failed: {words}")
         log.exception("the engine failed")
         raise
     finally:
         # The ledger first: nothing that a face does may keep it from being closed.
         demo.close()
-        await server.close(last_words)
+        await server.close(farewell)
 
 
-def _report(demo: Demo) -> StopReport:
+def _report(demo: Demo, by: str) -> StopReport:
     snapshot: EngineSnapshot = demo.runtime.snapshot()
     return StopReport(
         orders_working=len(snapshot.orders),
         positions_open=sum(1 for position in snapshot.positions if position.lots),
         events=demo.journal.last_seq,
         ledger=demo.ledger_name,
+        by=by,
     )

@@ -8,12 +8,13 @@ import time
 from pathlib import Path
 
 from app import paths
-from app.service.endpoint import connect, endpoint_of
+from app.service.endpoint import Endpoint, claimant, connect, endpoint_of
 from engine.domain.errors import EngineNotRunning, WorkFailed
 from engine.domain.text import clean
 
 START_S = 120.0
 """A long ledger takes its time to be checked and replayed."""
+OUTPUT_BYTES_MAX = 1_000_000
 _LOOK_S = 0.05
 _ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = (
@@ -22,45 +23,65 @@ _PROGRAM = (
 )
 
 
-def start_engine(profile: str, why_not: EngineNotRunning, *options: str) -> int:
-    """Start an engine for `profile`, wait until faces can attach, and return its process number.
-
-    WorkFailed with its last line when it ends instead.
-    """
-    places = paths.locate()
-    output = paths.make_private(places.logs) / f"engine-{profile}.out"
-    with output.open("wb") as log:
-        engine = subprocess.Popen(
-            [*_command(), "engine", "--profile", profile, *options],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd=places.state,
-        )
-    endpoint = endpoint_of(places, profile)
-    deadline_s = time.perf_counter() + START_S
-    while time.perf_counter() < deadline_s:
-        if engine.poll() is not None:
-            raise WorkFailed(_last_line(output) or f"engine: ended with code {engine.returncode}")
-        try:
-            connect(endpoint).close()
-        except EngineNotRunning as error:
-            why_not = error
-            time.sleep(_LOOK_S)
-        else:
-            engine.returncode = 0  # It is on its own now; nobody here waits for its end.
-            return engine.pid
-    raise why_not
-
-
-def _command() -> list[str]:
+def command_line() -> list[str]:
+    """This program once more, from any folder and in any state of the shell's variables."""
     if getattr(sys, "frozen", False):
         return [sys.executable]
     return [sys.executable, "-P", "-c", _PROGRAM, str(_ROOT)]
 
 
-def _last_line(output: Path) -> str:
-    text = output.read_text(encoding="utf-8", errors="replace")
+def start_engine(profile: str, *options: str) -> None:
+    """Start an engine for `profile` and wait until faces can attach.
+
+    It is started again after a crash. When somebody else starts one at the same moment, that one
+    is waited for. WorkFailed with its last line when it ends instead.
+    """
+    places = paths.locate()
+    output = paths.make_private(places.logs) / f"engine-{profile}.out"
+    is_long = output.exists() and output.stat().st_size > OUTPUT_BYTES_MAX
+    with output.open("wb" if is_long else "ab") as log:
+        begins_at = log.tell()
+        engine = subprocess.Popen(
+            [*command_line(), "engine", "--restart", "--profile", profile, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=paths.make_private(places.state),
+        )
+    try:
+        _wait_for(endpoint_of(places, profile), engine, output, begins_at)
+    finally:
+        if engine.poll() is None:
+            engine.returncode = 0  # It is on its own now; nobody here waits for its end.
+
+
+def wait_for_engine(profile: str) -> None:
+    """Until the engine that is starting can be attached to."""
+    _wait_for(endpoint_of(paths.locate(), profile), None, None, 0)
+
+
+def _wait_for(
+    endpoint: Endpoint, engine: subprocess.Popen[bytes] | None, output: Path | None, begins_at: int
+) -> None:
+    """`engine` is the process that was started for it, `output` where it writes."""
+    deadline_s = time.perf_counter() + START_S
+    while True:
+        try:
+            connect(endpoint).close()
+        except EngineNotRunning:
+            if time.perf_counter() > deadline_s:
+                raise
+        else:
+            return
+        has_ended = engine is None or engine.poll() is not None
+        if has_ended and not claimant(endpoint):
+            words = _last_line(output, begins_at) if output is not None else ""
+            raise WorkFailed(words or "engine: it ended before faces could come")
+        time.sleep(_LOOK_S)
+
+
+def _last_line(output: Path, begins_at: int) -> str:
+    text = output.read_bytes()[begins_at:].decode(errors="replace")
     lines = [clean(line) for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""

@@ -35,6 +35,8 @@ class Road(Protocol):
     retry_s_max: float
     answer_s: float
     """How long the other side may take from the call to its welcome."""
+    may_ask: bool
+    """Whether the terminal is free for questions: no face owns the screen yet."""
 
     async def open(self) -> Link:
         """EngineNotRunning or WorkFailed when there is no way now."""
@@ -63,6 +65,7 @@ class _SocketLink:
 class SocketRoad:
     retry_s_max = 1.0
     answer_s = 5.0
+    may_ask = True
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -81,7 +84,7 @@ _TARGET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]-]{0,200}")
 class SshRoad:
     """`ssh TARGET pilothouse bridge --profile NAME`, speaking the protocol over its stdio.
 
-    The first call may ask for a password or a host key on the terminal. Later ones come while a
+    The first calls may ask for a password or a host key on the terminal. Later ones come while a
     face owns the screen: they must do without, so ssh is told not to ask.
     """
 
@@ -91,30 +94,34 @@ class SshRoad:
     def __init__(self, target: str, profile: str, program: str = "pilothouse") -> None:
         if not _TARGET.fullmatch(target):
             raise BadInput("--ssh", target, "write it as USER@HOST")
-        self._target = target
+        self.target = target
         self._command = f"{program} bridge --profile {profile}"
-        self._has_been_open = False
+        self.may_ask = True
+        self.may_start = False
+        """Whether the next call starts an engine over there if none runs. Later calls must not:
+        an engine that was stopped on purpose stays down."""
 
     async def open(self) -> Link:
-        quiet = ["-o", "BatchMode=yes"] if self._has_been_open else []
+        quiet = [] if self.may_ask else ["-o", "BatchMode=yes"]
+        command = f"{self._command} --start" if self.may_start else self._command
+        self.may_start = False
         try:
             process = await asyncio.create_subprocess_exec(
                 "ssh",
                 "-T",
                 *quiet,
                 "--",
-                self._target,
-                self._command,
+                self.target,
+                command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 # Ctrl+C in the terminal is the face's business.
-                start_new_session=self._has_been_open,
+                start_new_session=not self.may_ask,
             )
         except OSError as error:
             raise WorkFailed(f"ssh: {error.strerror}: install the system's ssh") from error
-        self._has_been_open = True
-        return _SshLink(process, self._target)
+        return _SshLink(process, self.target)
 
 
 class _SshLink:

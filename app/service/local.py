@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from app.service.session import Standing
 from engine.core.ids import new_command_id
 from engine.core.inbox import Inbox, InboxClosed, InboxFull, Lane, Overflow, Policy
 from engine.domain.commands import AnyCommand
@@ -71,6 +72,15 @@ class LocalSession:
 
     def failure(self) -> str:
         return self._failure
+
+    def standing(self) -> Standing | None:
+        return None
+
+    def take_token(self) -> None:
+        """Nobody else has it."""
+
+    def stop_engine(self) -> None:
+        """It ends with the face."""
 
     def stop(self, timeout_s: float = 10.0) -> bool:
         """Ask the engine to close its ledger and end; False when it did not within the time."""

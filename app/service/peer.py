@@ -154,6 +154,8 @@ class Peer:
                 self._server.token_wanted(self)
             case p.Crash():
                 self._server.crash_wanted(self)
+            case p.StopEngine():
+                self._server.stop_wanted(self)
             case _:
                 raise p.ProtocolError(f"{type(frame).__name__}: not now")
 

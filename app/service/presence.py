@@ -34,7 +34,7 @@ def adds_risk(command: c.AnyCommand, snapshot: EngineSnapshot | None) -> bool:
         case c.AmendAlgo(algo_id=algo_id):
             algos = snapshot.algos if snapshot is not None else []
             return not any(is_reducing(algo.spec) for algo in algos if algo.algo_id == algo_id)
-        case c.ResumeBot() | c.GiveHelm() | c.ResetKill():
+        case c.ResumeBot() | c.GiveHelm() | c.AddBot() | c.ResetKill():
             return True
         case _:
             return False

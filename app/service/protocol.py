@@ -9,13 +9,16 @@ face (or a slow link, whatever buffers it has) sees fewer pictures and never old
 does not fit is answered with `Resync`, and a whole picture comes.
 
 `Hello`, `Refusal` and the framing never change, so that any two versions can tell each other that
-they do not fit. Everything else may, together with `SCHEMA`.
+they do not fit. Everything else may: `SCHEMA` counts the changes that a release makes, and `shape`
+tells two builds apart between which somebody forgot to count.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+import zlib
+from functools import cache
+from typing import Any, Literal
 
 import msgspec
 
@@ -60,6 +63,7 @@ NOT_ALLOWED = "not_allowed"
 MALFORMED = "malformed"
 FULL = "full"
 NOT_RUNNING = "not_running"
+NOT_STARTED = "not_started"
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, tag=str.lower):
@@ -73,6 +77,8 @@ class Hello(Frame, frozen=True, kw_only=True):
     """All but `schema` has a default, so that the hello of any version can be read."""
 
     schema: int
+    shape: str = ""
+    """See `shape`."""
     token: str = ""
     """What the token file beside the socket holds; the bridge fills it in for a remote face."""
     name: str = "face"
@@ -104,6 +110,10 @@ class Crash(Frame, frozen=True, kw_only=True):
     """The crash button of a generated market."""
 
 
+class StopEngine(Frame, frozen=True, kw_only=True):
+    """Close the ledger and end; bots stop, orders and positions stay as they are."""
+
+
 class Ping(Frame, frozen=True, kw_only=True):
     """`number` comes back in the `Pong`."""
 
@@ -115,6 +125,7 @@ class Ping(Frame, frozen=True, kw_only=True):
 
 class Welcome(Frame, frozen=True, kw_only=True):
     schema: int
+    shape: str = ""
     profile: str
     pid: int
     face: str
@@ -160,13 +171,37 @@ class Pong(Frame, frozen=True, kw_only=True):
     """The engine's clock, so that a remote face can tell ages."""
 
 
+class StopReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine leaves behind that was asked to stop."""
+
+    orders_working: int
+    positions_open: int
+    events: int
+    ledger: str
+    by: str = ""
+    """The face that wanted it; "" for a signal."""
+
+    def __str__(self) -> str:
+        return (
+            f"stopped{f' by {self.by}' if self.by else ''}: "
+            f"{_counted(self.orders_working, 'order')} working, "
+            f"{_counted(self.positions_open, 'position')} open, "
+            f"ledger {self.ledger} closed after {_counted(self.events, 'event')}"
+        )
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
 class Bye(Frame, frozen=True, kw_only=True):
     """Leaving on purpose; from either side."""
 
     words: str = ""
+    report: StopReport | None = None
 
 
-FromFace = Hello | Seen | Resync | Wish | TakeToken | Crash | Ping | Bye
+FromFace = Hello | Seen | Resync | Wish | TakeToken | Crash | StopEngine | Ping | Bye
 FromEngine = Welcome | Refusal | Picture | Delta | Receipt | Presence | Pong | Bye
 
 _encoder = msgspec.msgpack.Encoder()
@@ -222,7 +257,29 @@ def parse_from_engine(body: bytes) -> FromEngine:
         raise ProtocolError(f"frame: {error}") from error
 
 
-def schema_words(engine: int, face: int) -> str:
-    """What to do when engine and face speak different schemas."""
-    remedy = "update this face" if engine > face else "restart the engine with the newer version"
-    return f"engine speaks schema {engine}, this face {face}: {remedy}"
+def version_words(engine: tuple[int, str], face: tuple[int, str]) -> str:
+    """Why two (schema, shape) cannot talk, and what to do about it; "" when they can."""
+    if engine[0] != face[0]:
+        newer = engine[0] > face[0]
+        remedy = "update this face" if newer else "restart the engine with the newer version"
+        return f"engine speaks schema {engine[0]}, this face {face[0]}: {remedy}"
+    if engine[1] != face[1]:
+        return "engine and face are of different builds: restart the engine with this one"
+    return ""
+
+
+@cache
+def shape() -> str:
+    """A digest of every field of every frame, and of all that is inside them."""
+    described = _without_words(msgspec.json.schema(FromFace | FromEngine))
+    return f"{zlib.crc32(msgspec.json.encode(described, order='sorted')):08x}"
+
+
+def _without_words(schema: Any) -> Any:
+    """A docstring may change without a change of shape."""
+    if isinstance(schema, dict):
+        kept = {key: _without_words(part) for key, part in schema.items()}
+        if isinstance(kept.get("description"), str):
+            del kept["description"]
+        return kept
+    return [_without_words(part) for part in schema] if isinstance(schema, list) else schema

@@ -50,11 +50,19 @@ class EngineServer:
     """Implements `engine.runtime.paper.Bridge` for faces on a socket."""
 
     def __init__(
-        self, claim: Claim, clock: Clock, *, on_turn: Callable[[], None] = _nothing
+        self,
+        claim: Claim,
+        clock: Clock,
+        *,
+        on_turn: Callable[[], None] = _nothing,
+        on_stop: Callable[[str], None] | None = None,
     ) -> None:
+        """`on_turn` hears of every turn of the runtime's loop, `on_stop` who wants the engine
+        to end."""
         self.clock = clock
         self._claim = claim
         self._on_turn = on_turn
+        self._on_stop = on_stop
         self._inbox: Inbox[AnyCommand] = Inbox(_POLICIES)
         self._done: Mapping[str, CommandDone] = {}
         self._under_way: dict[str, list[Peer]] = {}
@@ -76,13 +84,13 @@ class EngineServer:
         self._done = done
         self._server = await asyncio.start_unix_server(self._meet, sock=self._claim.listen())
 
-    async def close(self, words: str) -> None:
+    async def close(self, farewell: p.Bye) -> None:
         """Say why, and let everybody go."""
         self._inbox.close()
         if self._server is not None:
             self._server.close()
         for peer in list(self._peers.values()):
-            peer.send(p.Bye(words=words))
+            peer.send(farewell)
             peer.cut()
         if self._lives:
             _, stuck = await asyncio.wait(self._lives, timeout=FAREWELL_S)
@@ -143,8 +151,9 @@ class EngineServer:
             raise p.Refused(p.NOT_ALLOWED, f"user {uid} is not the owner of this engine")
 
     def check_hello(self, hello: p.Hello) -> None:
-        if hello.schema != p.SCHEMA:
-            raise p.Refused(p.SCHEMA_DIFFERS, p.schema_words(p.SCHEMA, hello.schema))
+        words = p.version_words((p.SCHEMA, p.shape()), (hello.schema, hello.shape))
+        if words:
+            raise p.Refused(p.SCHEMA_DIFFERS, words)
         if not is_token(hello.token, self._claim.token):
             raise p.Refused(p.NOT_ALLOWED, "token: is not the one of this engine")
         if len(self._attached_numbers) >= PEERS_MAX:
@@ -152,7 +161,13 @@ class EngineServer:
 
     def welcome(self, identity: Identity) -> p.Welcome:
         profile = self._claim.endpoint.profile
-        return p.Welcome(schema=p.SCHEMA, profile=profile, pid=os.getpid(), face=str(identity))
+        return p.Welcome(
+            schema=p.SCHEMA,
+            shape=p.shape(),
+            profile=profile,
+            pid=os.getpid(),
+            face=str(identity),
+        )
 
     def attached(self, peer: Peer, wants: str) -> None:
         self._roster.join(peer.number, str(peer.identity), wants)
@@ -218,6 +233,12 @@ class EngineServer:
     def crash_wanted(self, peer: Peer) -> None:
         if self._roster.holder in ("", str(peer.identity)):
             self._crash_asked = True
+
+    def stop_wanted(self, peer: Peer) -> None:
+        """Stopping takes no risk: everybody who is let in may."""
+        log.info("%s stops the engine", peer.identity)
+        if self._on_stop is not None:
+            self._on_stop(str(peer.identity))
 
     # -- pictures --------------------------------------------------------------------------------
 

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from engine.domain.commands import AnyCommand
 from engine.domain.snapshots import EngineSnapshot
 
 
+class Standing(NamedTuple):
+    """Where a face stands among those that look at the same engine."""
+
+    me: str
+    """This face as the others see it: `tui@pi 4711`."""
+    faces: tuple[str, ...]
+    """All of them, in the order they came."""
+    holder: str
+    """Who may add risk; "" while nobody has asked for it."""
+    notices: int = 0
+    notice: str = ""
+    """News for everybody, the `notices`-th of this engine."""
+
+    @property
+    def is_view_only(self) -> bool:
+        return self.holder not in ("", self.me)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        return tuple(face for face in self.faces if face != self.me)
+
+
 class Session(Protocol):
     """Faces poll `snapshot` at their own pace and send wishes through `submit`.
 
-    Both calls return at once and may be made from the face's thread at any rate.
+    All calls return at once and may be made from the face's thread at any rate.
     """
 
     def snapshot(self) -> EngineSnapshot | None:
@@ -31,3 +53,12 @@ class Session(Protocol):
 
     def failure(self) -> str:
         """Why the engine has stopped unexpectedly; "" while it lives."""
+
+    def standing(self) -> Standing | None:
+        """None where the engine belongs to this face alone and ends with it."""
+
+    def take_token(self) -> None:
+        """Become the face whose commands may add risk; everybody is told."""
+
+    def stop_engine(self) -> None:
+        """Ask an engine that would outlive this face to close its ledger and end."""

@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 
-from engine.domain.commands import AnyCommand
+from engine.domain.commands import AddBot, AnyCommand
 from engine.domain.order import OrderSpec
 from engine.domain.snapshots import EngineSnapshot
 
 NUMBER_MAX = 2**53
 TEXT_MAX = 100
+PARAMS_MAX = 4000
 MANUAL = "manual"
 
 
@@ -30,14 +31,17 @@ def unusable(command: AnyCommand, snapshot: EngineSnapshot | None) -> str:
     for name, value in fields.items():
         if words := _unusable_value(name, value):
             return words
-    return "" if snapshot is None else _unknown(fields, snapshot)
+    if snapshot is None or isinstance(command, AddBot):
+        return ""
+    return _unknown(fields, snapshot)
 
 
 def _unusable_value(name: str, value: Any) -> str:
     if isinstance(value, int) and not 0 <= value <= NUMBER_MAX:
         return f"{name}: must be 0 to {NUMBER_MAX}"
-    if isinstance(value, str) and (len(value) > TEXT_MAX or not value.isprintable()):
-        return f"{name}: must be up to {TEXT_MAX} plain characters"
+    most = PARAMS_MAX if name == "params_json" else TEXT_MAX
+    if isinstance(value, str) and (len(value) > most or not value.isprintable()):
+        return f"{name}: must be up to {most} plain characters"
     return ""
 
 

@@ -71,6 +71,11 @@ def arm(view: ViewState) -> str:
     return f"ARM the order keys: one press then sends {size}"
 
 
+def take_token(view: ViewState) -> str:
+    holder = view.standing.holder if view.standing is not None else ""
+    return f"take the trade token over from {holder}" if holder else "take the trade token"
+
+
 def quit(view: ViewState) -> str:
     return _parts("leave", view.leaving)
 

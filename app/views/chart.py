@@ -7,6 +7,8 @@ difference.
 
 from __future__ import annotations
 
+import datetime as dt
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import msgspec
@@ -14,6 +16,7 @@ import msgspec
 from app.views import format as fmt
 from app.views.cells import Cell, Line, merge
 from app.views.glyphs import ASCII, Glyphs
+from app.views.studies import SETS, Study
 from engine.domain.instrument import Instrument
 from engine.domain.snapshots import BarRow
 
@@ -65,6 +68,8 @@ class ChartView:
         """Bars between the right edge and the newest one; 0 follows the market."""
         self.zoom = 1
         """Index into `ZOOMS`."""
+        self.studies = 1
+        """Index into `studies.SETS`."""
         self._scale: Scale | None = None
 
     def scroll(self, bars: int, available: int) -> None:
@@ -76,9 +81,13 @@ class ChartView:
     def live(self) -> None:
         self.back = 0
 
-    def visible(self, bars: Sequence[BarRow], columns: int) -> Sequence[BarRow]:
-        end = len(bars) - self.back
-        return bars[max(0, end - columns // ZOOMS[self.zoom]) : max(0, end)]
+    def next_studies(self) -> None:
+        self.studies = (self.studies + 1) % len(SETS)
+
+    def window(self, count: int, columns: int) -> slice:
+        """Which of `count` bars are in sight."""
+        end = max(0, count - self.back)
+        return slice(max(0, end - columns // ZOOMS[self.zoom]), end)
 
     def scale(self, bars: Sequence[BarRow], rows: int) -> Scale:
         low = min(bar.low for bar in bars)
@@ -90,38 +99,71 @@ class ChartView:
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """A price worth a label on the axis: own order, average entry."""
+    """A price worth a line and a label on the axis: own order, average entry."""
 
     ticks: int
     tone: str
     glyph: str
+    is_line: bool = False
+    """Drawn across the chart as well."""
+
+
+class Dot(msgspec.Struct, frozen=True):
+    """A fill: when, at which price, which side."""
+
+    ts_ns: int
+    ticks: int
+    side: int
+
+
+class Drawing(msgspec.Struct, frozen=True, kw_only=True):
+    """What is drawn besides the candles."""
+
+    last_ticks: int
+    marks: Sequence[Mark] = ()
+    dots: Sequence[Dot] = ()
+    studies: Sequence[Study] = ()
+    """Each with a value for every bar, visible or not."""
+    bar_s: int = 0
+    """Length of a bar; 0 where it does not matter."""
 
 
 def chart_lines(
     view: ChartView,
     bars: Sequence[BarRow],
     instrument: Instrument,
-    last_ticks: int,
-    marks: Sequence[Mark],
+    drawing: Drawing,
     width: int,
     height: int,
     glyphs: Glyphs,
 ) -> list[Line]:
     """The whole pane: candles, price axis at the right, volume and times below."""
-    axis_width = len(fmt.price(max(last_ticks, 1), instrument)) + 2
+    axis_width = len(fmt.price(max(drawing.last_ticks, 1), instrument)) + 2
     columns, rows = width - axis_width, height - 3
-    shown = view.visible(bars, columns)
+    window = view.window(len(bars), columns)
+    shown = bars[window]
     if not shown or columns < 4 or rows < 3:
         return []
     scale = view.scale(shown, rows)
-    grid = _candle_grid(shown, scale, columns, ZOOMS[view.zoom], glyphs)
-    last_row = scale.row_of(last_ticks)
+    step = ZOOMS[view.zoom]
+    grid = _candle_grid(shown, scale, columns, step, glyphs)
+    for study in drawing.studies:
+        draw_values(
+            grid, study.values[window], scale, step, getattr(glyphs, study.glyph), study.tone
+        )
+    for mark in drawing.marks:
+        row = scale.row_of(mark.ticks) if mark.is_line else None
+        if row is not None:
+            _draw_line(grid[row], glyphs.rule, mark.tone)
+    last_row = scale.row_of(drawing.last_ticks)
     if last_row is not None:
-        _draw_last_line(grid[last_row], glyphs)
-    labels = _axis(scale, instrument, last_ticks, marks, axis_width, glyphs)
+        _draw_line(grid[last_row], glyphs.dot, "faint")
+    draw_dots(grid, drawing, shown, scale, step, glyphs)
+    _say_unknown(grid, window, shown, step)
+    labels = _axis(scale, instrument, drawing.last_ticks, drawing.marks, axis_width, glyphs)
     lines = [merge(grid[row]) + labels[row] for row in range(rows)]
-    lines += _volume_lines(shown, columns, axis_width, ZOOMS[view.zoom], instrument, glyphs)
-    lines.append(_time_line(shown, columns, axis_width, ZOOMS[view.zoom]))
+    lines += _volume_lines(shown, columns, axis_width, step, instrument, glyphs)
+    lines.append(_time_line(shown, columns, axis_width, step, drawing.bar_s))
     return lines
 
 
@@ -165,11 +207,75 @@ def _shape(upper: int, lower: int, rises: bool, glyphs: Glyphs) -> str:
     return _SOLID[upper, lower] if rises else glyphs.shade
 
 
-def _draw_last_line(row: list[Cell], glyphs: Glyphs) -> None:
-    """A dotted line at the last price, behind the candles."""
+def _draw_line(row: list[Cell], glyph: str, tone: str) -> None:
+    """Every second cell of a row, behind what is there."""
     for column, cell in enumerate(row):
         if cell.text == " " and column % 2 == 0:
-            row[column] = Cell(glyphs.dot, "faint")
+            row[column] = Cell(glyph, tone)
+
+
+def draw_values(
+    grid: list[list[Cell]],
+    values: Sequence[float | None],
+    scale: Scale,
+    step: int,
+    glyph: str,
+    tone: str,
+) -> None:
+    """An indicator, behind the candles; the columns between two bars are joined up."""
+    columns = len(grid[0])
+    later: float | None = None
+    for place, value in enumerate(reversed(values)):
+        column = columns - 1 - place * step
+        for between in range(step if later is not None and place else 1):
+            at = column + between
+            if value is None or not 0 <= at < columns:
+                break
+            share = between / step
+            ticks = value + (later - value) * share if later is not None else value
+            row = scale.row_of(round(ticks))
+            if row is not None and grid[row][at].text == " ":
+                grid[row][at] = Cell(glyph, tone)
+        later = value
+
+
+def draw_dots(
+    grid: list[list[Cell]],
+    drawing: Drawing,
+    bars: Sequence[BarRow],
+    scale: Scale,
+    step: int,
+    glyphs: Glyphs,
+) -> None:
+    """Fills, over the candle they fell into: an arrow up for a buy, down for a sell."""
+    starts = [bar.start_ns for bar in bars]
+    columns = len(grid[0])
+    end_ns = starts[-1] + drawing.bar_s * 1_000_000_000 if drawing.bar_s else None
+    for dot in drawing.dots:
+        at = bisect_right(starts, dot.ts_ns) - 1
+        row = scale.row_of(dot.ticks)
+        if at < 0 or row is None or (end_ns is not None and dot.ts_ns >= end_ns):
+            continue
+        column = columns - 1 - (len(bars) - 1 - at) * step
+        if column >= 0:
+            tone = "fill_buy" if dot.side > 0 else "fill_sell"
+            grid[row][column] = Cell(glyphs.up if dot.side > 0 else glyphs.down, tone)
+
+
+def _say_unknown(grid: list[list[Cell]], window: slice, bars: Sequence[BarRow], step: int) -> None:
+    """Where the chart is empty because nothing earlier is known, it says so."""
+    free = len(grid[0]) - len(bars) * step
+    words = f"nothing known before {stamp(bars[0].start_ns)}"
+    if window.start > 0 or free < 12:
+        return
+    row = grid[len(grid) // 2]
+    for at, char in enumerate(words[: free - 2]):
+        row[at + 1] = Cell(char, "faint")
+
+
+def stamp(ts_ns: int) -> str:
+    """Date and minute, UTC: `08-08 12:03`."""
+    return f"{dt.datetime.fromtimestamp(ts_ns // 1_000_000_000, dt.UTC):%m-%d %H:%M}"
 
 
 def _axis(
@@ -228,13 +334,16 @@ def _volume_lines(
     return [merge(upper) + head, merge(lower) + foot]
 
 
-def _time_line(bars: Sequence[BarRow], columns: int, axis_width: int, step: int) -> Line:
-    """Times under every sixteenth column or so, counted from the newest bar."""
+def _time_line(
+    bars: Sequence[BarRow], columns: int, axis_width: int, step: int, bar_s: int
+) -> Line:
+    """Times under every sixteenth column or so, counted from the newest bar; dates under bars of
+    an hour and more."""
     text = [" "] * (columns + axis_width)
     every = max(1, 16 // step)
     for place, bar in enumerate(reversed(bars)):
         column = columns - 1 - place * step
-        label = fmt.clock(bar.start_ns)
+        label = stamp(bar.start_ns) if bar_s >= 3600 else fmt.clock(bar.start_ns)
         start = column - len(label) + 1
         if place % every == 0 and start >= 0:
             text[start : column + 1] = label

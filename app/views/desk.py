@@ -11,20 +11,27 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from app.views import moves, rules
+from app.service.session import Standing
+from app.views import cursors, moves, rules
 from app.views import ticket as tickets
 from app.views.actions import ACTIONS, Action, Risk, contexts_of, resolve
 from app.views.cells import Cell
 from app.views.chart import ChartView
-from app.views.commands import BUILDERS, Sender, build, grabbed_by, place
-from app.views.effects import Crash, Effect, Leave, Less, Open, Show, Submit, Wake
+from app.views.commands import BUILDERS, Sender, build, place
+from app.views.effects import Effect, Fetch, Submit, Wake
 from app.views.gestures import HELD_NS, Gestures, Ruling, Verdict
 from app.views.keymap import Keymap, key_label
 from app.views.ladder import Ladder, orders_in_row
+from app.views.local import LOCAL
+from app.views.logview import LogView
+from app.views.rows import log_rows
+from app.views.shelf import Answer, Answers
+from app.views.tour import Tour
 from app.views.viewstate import ViewState, feed_age_ms, find_market, is_stale
 from engine.domain import commands as c
 from engine.domain.order import OrderSpec
-from engine.domain.snapshots import EngineSnapshot, LogRow
+from engine.domain.snapshots import EngineSnapshot, LogRow, OrderSnapshot
+from engine.trading.state import MANUAL
 
 NOTICE_NS = 3_000_000_000
 ALERT_NS = 8_000_000_000
@@ -61,31 +68,63 @@ class Desk:
         self.gestures = Gestures(keymap.label(ACTIONS["arm"]))
         self.snapshot: EngineSnapshot | None = None
         self.failure = ""
+        self.standing: Standing | None = None
         self.instrument_id = ""
-        self.bot_id = ""
-        self.order_id = ""
         self.grabbed_id = ""
         self.qty_lots: dict[str, int] = {}
         self.timeframe = ""
         self.chart = ChartView()
         self.scroll: dict[str, int] = {}
         """First row shown, by pane, for lists without a selection."""
+        self.cursors: dict[str, str] = {}
+        """Selected row by pane, for lists with a selection (`app.views.cursors`)."""
+        self.whose = cursors.EVERYBODY
+        """What the orders pane is filtered to."""
+        self.tape_from: dict[str, int] = {}
+        """By instrument: prints of fewer lots are not shown."""
+        self.log = LogView()
+        self.shelved = Answers()
+        self.story_id = ""
+        self.tour: Tour | None = None
+        self.files = ""
+        """Where settings and keys are changed, as a sentence."""
         self.own_log: deque[LogRow] = deque(maxlen=50)
         self.last_key_ns: int | None = None
         self._sender = Sender(new_id)
         self._ladders: dict[str, Ladder] = {}
         self._pictures: deque[_Picture] = deque(maxlen=_PICTURES_KEPT)
         self._feed_age_ms = 0
-        self._seen_ns = 0
+        self.seen_ns = 0
+        """When the desk last looked."""
         self._sent: dict[str, str] = {}
         """Commands without a receipt yet: id -> words."""
         self._notice: Notice | None = None
+
+    # -- selections ----------------------------------------------------------------------------
+
+    @property
+    def bot_id(self) -> str:
+        """The selected bot; "" while there is none."""
+        return self.cursors.get("bots", "")
+
+    @bot_id.setter
+    def bot_id(self, bot_id: str) -> None:
+        self.cursors["bots"] = bot_id
+
+    @property
+    def order_id(self) -> str:
+        """The selected row of the orders pane; "" while it is empty."""
+        return cursors.selected(self, "orders")
+
+    @order_id.setter
+    def order_id(self, order_id: str) -> None:
+        self.cursors["orders"] = order_id
 
     # -- pictures ------------------------------------------------------------------------------
 
     def see(self, snapshot: EngineSnapshot | None, failure: str, now_ns: int, wall_ns: int) -> bool:
         """Take in what is painted from now on; True when it is a new picture."""
-        self._seen_ns = now_ns
+        self.seen_ns = now_ns
         self.failure = failure
         if snapshot is None:
             return False
@@ -97,13 +136,33 @@ class Desk:
         self.snapshot = snapshot
         moves.settle(self, snapshot)
         self._read_receipts(snapshot, now_ns)
+        self._guide(snapshot, now_ns)
         market = find_market(snapshot, self.instrument_id)
         if market is not None:
             self.ladder.follow(market.last_ticks, now_ns, self.last_key_ns)
         return True
 
+    def _guide(self, snapshot: EngineSnapshot, now_ns: int) -> None:
+        """Let the tour see what has been done."""
+        if self.tour is not None and self.tour.watch(snapshot):
+            self.say("done", "note", now_ns)
+            if self.tour.is_over:
+                self.tour = None
+                self.say("the tour is over; help and manual know the rest", "warn", now_ns)
+
+    def attend(self, standing: Standing | None, now_ns: int) -> None:
+        """Who looks on, and who may add risk. Losing the token disarms, and is said."""
+        before, self.standing = self.standing, standing
+        if standing is None or before is None:
+            return
+        if standing.is_view_only and not before.is_view_only:
+            self.gestures.disarm()
+        if standing.notices > before.notices:
+            tone = "alert" if standing.is_view_only else "warn"
+            self.say(standing.notice, tone, now_ns)
+
     def feed_age_ms(self, now_ns: int) -> int:
-        return self._feed_age_ms + max(0, now_ns - self._seen_ns) // 1_000_000
+        return self._feed_age_ms + max(0, now_ns - self.seen_ns) // 1_000_000
 
     def is_stale(self, now_ns: int) -> bool:
         return self.snapshot is not None and is_stale(self.snapshot, self.feed_age_ms(now_ns))
@@ -117,11 +176,23 @@ class Desk:
         """Average entry of the acting book in the shown instrument; 0 when it is flat."""
         if self.snapshot is None:
             return 0
-        acting = self.view("", self._seen_ns).acting_bot_id
+        acting = self.view("", self.seen_ns).acting_bot_id
         for position in self.snapshot.positions:
             if position.bot_id == acting and position.instrument_id == self.instrument_id:
                 return int(position.entry_ticks) if position.entry_ticks is not None else 0
         return 0
+
+    def order_filter(self) -> Callable[[OrderSnapshot], bool]:
+        """Which orders the orders pane shows."""
+        if self.whose == cursors.OWN:
+            return lambda shown: shown.order.placed_by == "human" or shown.order.bot_id == MANUAL
+        if self.whose == cursors.SYMBOL:
+            return lambda shown: shown.order.spec.instrument_id == self.instrument_id
+        return lambda shown: True
+
+    def log_rows(self) -> list[LogRow]:
+        """The engine's log and this face's own lines, newest first, not filtered."""
+        return log_rows(self.snapshot, self.own_log) if self.snapshot is not None else []
 
     def scrolled(self, pane: str, count: int, height: int) -> int:
         """First row of a list of `count` rows in `height`; scrolling stops at its end."""
@@ -141,6 +212,8 @@ class Desk:
             instrument_id=self.instrument_id,
             bot_id=self.bot_id,
             order_id=self.order_id,
+            fill_seq=int(cursors.selected(self, "fills") or 0),
+            run_id=cursors.selected(self, "runs"),
             pane=pane,
             cursor_ticks=ladder.cursor_ticks,
             cursor_orders=orders_in_row(ladder, orders, self.instrument_id, row),
@@ -152,6 +225,7 @@ class Desk:
             feed_age_ms=self.feed_age_ms(now_ns),
             picture_age_ms=max(0, now_ns - picture.until_ns) // 1_000_000 if picture else 0,
             failure=self.failure,
+            standing=self.standing,
             leaving=self.leaving,
         )
 
@@ -217,7 +291,7 @@ class Desk:
         return []
 
     def _fire(self, key: str, action: Action, view: ViewState, now_ns: int) -> list[Effect]:
-        local = _LOCAL.get(action.id)
+        local = LOCAL.get(action.id)
         if local is not None:
             return local(self, view, now_ns)
         commands = build(action.id, view, self._sender)
@@ -237,11 +311,26 @@ class Desk:
 
     def _words_of(self, command: c.AnyCommand, name: str) -> str:
         if isinstance(command, c.PlaceOrder):
-            instrument = self.view("", self._seen_ns).instrument
+            instrument = self.view("", self.seen_ns).instrument
             if instrument is not None:
                 return tickets.describe(command.spec, instrument)
         bot_id: str = getattr(command, "bot_id", "")
         return f"{name}: {bot_id}" if bot_id else name
+
+    # -- beside the screen ---------------------------------------------------------------------
+
+    def ask(self, topic: str, ident: str = "") -> list[Effect]:
+        """Have `topic` read; what is known of it stays in sight until the answer comes."""
+        return [Fetch(topic, ident)]
+
+    def fetched(self, topic: str, ident: str, answer: Answer) -> list[Effect]:
+        """Take in an answer. A list of backtests asks for the one its cursor is on."""
+        self.shelved.put(topic, ident, answer)
+        chosen = cursors.selected(self, "runs") if topic == "runs" else ""
+        return self.ask("run", chosen) if chosen else []
+
+    def toggle_tour(self) -> None:
+        self.tour = Tour() if self.tour is None else None
 
     # -- dialogs -------------------------------------------------------------------------------
 
@@ -288,9 +377,11 @@ class Desk:
         return current if current is not None and now_ns < current.until_ns else None
 
     def mood(self, now_ns: int) -> object:
-        """What a face must show at once when it changes: armed, stale, a tap, something said."""
+        """What a face must show at once when it changes: armed, stale, a tap, something said, who
+        may trade."""
         taps = self.gestures
-        return taps.is_armed, taps.announcement, self.notice(now_ns), self.is_stale(now_ns)
+        stale = self.is_stale(now_ns)
+        return taps.is_armed, taps.announcement, self.notice(now_ns), stale, self.standing
 
     def banner(self, now_ns: int) -> Cell | None:
         """What replaces the footer's keys: an awaited second tap before any notice."""
@@ -319,70 +410,5 @@ class Desk:
         )
 
 
-# -- actions that stay in the face ---------------------------------------------------------------
-
-Local = Callable[[Desk, ViewState, int], list[Effect]]
-
-
-def _arm(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:
-    desk.gestures.toggle_arm(view, now_ns)
-    words = (
-        "ARMED: order keys send at once" if desk.gestures.is_armed else "SAFE: order keys are off"
-    )
-    desk.say(words, "warn", now_ns)
-    return []
-
-
-def _less(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:
-    """Escape: drop the smallest thing there is."""
-    if desk.grabbed_id:
-        desk.grabbed_id = ""
-        desk.say("move dropped: the order stays where it is", "note", now_ns)
-    elif desk.gestures.is_armed:
-        desk.gestures.disarm()
-        desk.say("SAFE: order keys are off", "note", now_ns)
-    else:
-        return [Less()]
-    return []
-
-
-def _grab(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:
-    desk.grabbed_id = grabbed_by(view)
-    send = key_label((desk.keymap.keys_of("order_move") or ["enter"])[0])
-    desk.say(f"grabbed: arrows choose the price, {send} sends one move, Esc drops", "warn", now_ns)
-    return []
-
-
-def _open(dialog: str) -> Local:
-    return lambda desk, view, now_ns: [Open(dialog)]
-
-
-def _show(view_name: str) -> Local:
-    return lambda desk, view, now_ns: [Show(view_name)]
-
-
-def _local(move: Callable[[Desk, ViewState], list[Effect]]) -> Local:
-    return lambda desk, view, now_ns: move(desk, view)
-
-
-_LOCAL: dict[str, Local] = {
-    "arm": _arm,
-    "disarm": _less,
-    "order_grab": _grab,
-    "palette": _open("palette"),
-    "help": _open("help"),
-    "ticket": _open("ticket"),
-    "bot_detail": _open("detail"),
-    "reset_kill": _open("reset"),
-    "view_trade": _show("trade"),
-    "view_bots": _show("bots"),
-    "view_book": _show("book"),
-    "view_orders": _show("orders"),
-    "view_log": _show("log"),
-    "crash": lambda desk, view, now_ns: [Crash()],
-    "quit": lambda desk, view, now_ns: [Leave()],
-    **{action_id: _local(move) for action_id, move in moves.MOVES.items()},
-}
-
-HANDLED = frozenset(_LOCAL) | frozenset(BUILDERS)
+HANDLED = frozenset(LOCAL) | frozenset(BUILDERS)
 """Every action that does something."""

@@ -14,13 +14,13 @@ class Submit(NamedTuple):
 
 
 class Open(NamedTuple):
-    """Open a dialog: `palette`, `help`, `ticket`, `detail` or `reset`."""
+    """Open a dialog, by its name in `ui_tui.screens`."""
 
     dialog: str
 
 
 class Show(NamedTuple):
-    """Show a view: `trade`, `bots`, `book`, `orders` or `log`."""
+    """Show a view, by its name in `ui_tui.screens.views`."""
 
     view: str
 
@@ -51,12 +51,41 @@ class Less(NamedTuple):
     """Escape with nothing left to drop: restore what is maximised."""
 
 
+class Fetch(NamedTuple):
+    """Ask the shelf for `topic` of `ident` beside the screen; `Desk.fetched` takes the answer."""
+
+    topic: str
+    ident: str
+
+
 class Crash(NamedTuple):
     """Press the market's crash button."""
+
+
+class TakeToken(NamedTuple):
+    """Become the face that may add risk."""
+
+
+class StopEngine(NamedTuple):
+    """Stop the engine, and end the face."""
 
 
 class Leave(NamedTuple):
     """End the face."""
 
 
-Effect = Submit | Open | Show | Focus | Turn | Wake | Maximise | Less | Crash | Leave
+Effect = (
+    Submit
+    | Open
+    | Show
+    | Focus
+    | Turn
+    | Wake
+    | Maximise
+    | Less
+    | Fetch
+    | Crash
+    | TakeToken
+    | StopEngine
+    | Leave
+)

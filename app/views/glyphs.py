@@ -36,6 +36,9 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     pause: str
     hand: str
     stop: str
+    ema: str
+    vwap: str
+    band: str
     times: str
     dash: str
 
@@ -60,6 +63,9 @@ UNICODE = Glyphs(
     pause="‖",
     hand="◆",
     stop="■",
+    ema="•",
+    vwap="+",
+    band="∙",
     times="×",
     dash="–",
 )
@@ -84,6 +90,9 @@ ASCII = Glyphs(
     pause="=",
     hand="@",
     stop="x",
+    ema="o",
+    vwap="+",
+    band=",",
     times="x",
     dash="-",
 )

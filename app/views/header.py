@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from app.service.session import Standing
 from app.views import format as fmt
 from app.views.cells import Cell, Line, fit, line_width, spread
 from app.views.glyphs import Glyphs
@@ -118,8 +119,12 @@ def _right(
 def _second(view: ViewState, snapshot: EngineSnapshot, width: int, glyphs: Glyphs) -> Line:
     if view.failure:
         return (Cell(fit(f" ENGINE STOPPED: {view.failure}", width), "alert"),)
-    alarms = _alarms(snapshot)
-    money = _fit_parts(_money_parts(snapshot, glyphs), width - 2 - line_width(alarms), "text")
+    alarms = (*_alarms(snapshot), *_company(view.standing))
+    parts = _money_parts(snapshot, glyphs)
+    if view.standing is not None and view.standing.others:
+        also = ", ".join(face.rpartition(" ")[0] or face for face in view.standing.others)
+        parts.append(_Part(7, (Cell("also here ", "dim"), Cell(also, "text"))))
+    money = _fit_parts(parts, width - 2 - line_width(alarms), "text")
     return spread((Cell(" "), *money), alarms, width)
 
 
@@ -136,6 +141,13 @@ def _alarms(snapshot: EngineSnapshot) -> Line:
     if snapshot.has_ended:
         cells.append(Cell(" the recording has ended ", "warn_box"))
     return tuple(cells)
+
+
+def _company(standing: Standing | None) -> Line:
+    """Who may trade, where that is somebody else."""
+    if standing is None or not standing.is_view_only:
+        return ()
+    return (Cell(f" VIEW ONLY: {standing.holder} trades ", "warn_box"),)
 
 
 def _money_parts(snapshot: EngineSnapshot, glyphs: Glyphs) -> list[_Part]:

@@ -71,8 +71,12 @@ class Keymap:
     def __init__(self, bound: Iterable[Bound]) -> None:
         self._actions: dict[tuple[str, str], str] = {}
         self._keys: dict[str, list[str]] = {}
+        self.sources: list[str] = []
+        """The files that its lines come from."""
         owners: dict[tuple[str, str], Bound] = {}
         for line in bound:
+            if line.source not in self.sources:
+                self.sources.append(line.source)
             for key in line.keys:
                 other = owners.setdefault((line.context, key), line)
                 if other is not line:
@@ -97,6 +101,14 @@ class Keymap:
     def keys_of(self, action_id: str) -> list[str]:
         """Its keys, the preferred one first; empty when it has none."""
         return self._keys.get(action_id, [])
+
+    def keys_in(self, context: str, action_id: str) -> list[str]:
+        """Its keys in one section."""
+        return [
+            key
+            for (where, key), one in self._actions.items()
+            if (where, one) == (context, action_id)
+        ]
 
     def label(self, action: Action) -> str:
         """The preferred key as people read it, twice if it takes two taps: `F12 F12`."""

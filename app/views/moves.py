@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from app.views import bars, cursors
 from app.views.effects import Effect, Focus, Maximise, Turn
 from app.views.ladder import next_own
-from app.views.rows import order_rows
 from app.views.viewstate import ViewState, find_bot, find_instrument, find_market, find_order
 from engine.domain.instrument import Instrument
-from engine.domain.snapshots import BotSnapshot, EngineSnapshot
+from engine.domain.snapshots import EngineSnapshot
 
 if TYPE_CHECKING:
     from app.views.desk import Desk
 
 SIZE_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 """Size presets as multiples of the smallest order."""
+ENDLESS = 1_000_000
+"""More rows than any list has."""
 _FIRST_SIZE_SHARE = 200
 """The first preset is worth at most 1/200 of the equity."""
 
@@ -29,9 +31,6 @@ def settle(desk: Desk, snapshot: EngineSnapshot) -> None:
         desk.instrument_id = snapshot.instruments[0].instrument_id
     if find_bot(snapshot, desk.bot_id) is None and snapshot.bots:
         desk.bot_id = snapshot.bots[0].bot_id
-    if find_order(snapshot, desk.order_id) is None:
-        rows = order_rows(snapshot, "")
-        desk.order_id = rows[0].order_id if rows else ""
     if desk.grabbed_id and find_order(snapshot, desk.grabbed_id) is None:
         desk.grabbed_id = ""
     instrument = find_instrument(snapshot, desk.instrument_id)
@@ -54,7 +53,7 @@ def _first_size(snapshot: EngineSnapshot, instrument: Instrument) -> int:
 
 def timeframes(desk: Desk) -> list[str]:
     market = find_market(desk.snapshot, desk.instrument_id)
-    return list(market.bars) if market is not None else []
+    return bars.words(market) if market is not None else []
 
 
 def timeframe(desk: Desk) -> str:
@@ -118,12 +117,12 @@ def _size(step: int) -> Move:
 
 def _bars_available(desk: Desk, view: ViewState) -> int:
     market = view.market
-    return len(market.bars.get(timeframe(desk), ())) if market is not None else 0
+    return len(bars.bars_of(market, timeframe(desk))) if market is not None else 0
 
 
-def _chart_scroll(bars: int) -> Move:
+def _chart_scroll(count: int) -> Move:
     def move(desk: Desk, view: ViewState) -> list[Effect]:
-        desk.chart.scroll(bars, _bars_available(desk, view))
+        desk.chart.scroll(count, _bars_available(desk, view))
         return []
 
     return move
@@ -139,6 +138,11 @@ def _chart_zoom(step: int) -> Move:
 
 def _chart_live(desk: Desk, view: ViewState) -> list[Effect]:
     desk.chart.live()
+    return []
+
+
+def _studies(desk: Desk, view: ViewState) -> list[Effect]:
+    desk.chart.next_studies()
     return []
 
 
@@ -158,29 +162,47 @@ def _timeframe(step: int) -> Move:
 
 
 def _rows(step: int) -> Move:
+    """Move the cursor of a list, or scroll one that has none."""
+
     def move(desk: Desk, view: ViewState) -> list[Effect]:
-        if view.pane == "bots":
-            desk.bot_id = _step_to([bot.bot_id for bot in _bots(desk)], desk.bot_id, step)
-        elif view.pane == "orders" and desk.snapshot is not None:
-            ids = [row.order_id for row in order_rows(desk.snapshot, "")]
-            desk.order_id = _step_to(ids, desk.order_id, step)
-        else:
-            desk.scroll[view.pane] = max(0, desk.scroll.get(view.pane, 0) + step)
+        pane = view.pane
+        if cursors.has_cursor(pane):
+            cursors.step(desk, pane, step)
+            return _moved(desk, pane)
+        if pane == "log" and step > 0:
+            desk.log.hold(desk.log_rows())
+        desk.scroll[pane] = max(0, desk.scroll.get(pane, 0) + step)
         return []
 
     return move
 
 
-def _bots(desk: Desk) -> list[BotSnapshot]:
-    return desk.snapshot.bots if desk.snapshot is not None else []
+def _moved(desk: Desk, pane: str) -> list[Effect]:
+    """What follows from another row being selected."""
+    if pane == "runs":
+        return desk.ask("run", cursors.selected(desk, "runs"))
+    return []
 
 
-def _step_to(ids: list[str], current: str, step: int) -> str:
-    """The id `step` places after `current`, stopping at the ends."""
-    if not ids:
-        return ""
-    at = ids.index(current) if current in ids else 0
-    return ids[max(0, min(len(ids) - 1, at + step))]
+def _whose(desk: Desk, view: ViewState) -> list[Effect]:
+    at = cursors.WHOSE.index(desk.whose)
+    desk.whose = cursors.WHOSE[(at + 1) % len(cursors.WHOSE)]
+    return []
+
+
+def _tape(step: int) -> Move:
+    """The least size of the prints shown, in steps of the size presets."""
+
+    def move(desk: Desk, view: ViewState) -> list[Effect]:
+        instrument = view.instrument
+        if instrument is not None:
+            sizes = [0, *(one * instrument.min_lots for one in SIZE_STEPS)]
+            now = desk.tape_from.get(view.instrument_id, 0)
+            at = sizes.index(now) if now in sizes else 0
+            desk.tape_from[view.instrument_id] = sizes[max(0, min(len(sizes) - 1, at + step))]
+        return []
+
+    return move
 
 
 def _symbol(desk: Desk, view: ViewState) -> list[Effect]:
@@ -217,6 +239,12 @@ MOVES: dict[str, Move] = {
     "row_down": _rows(1),
     "row_up10": _rows(-10),
     "row_down10": _rows(10),
+    "row_first": _rows(-ENDLESS),
+    "row_last": _rows(ENDLESS),
+    "orders_filter": _whose,
+    "tape_larger": _tape(1),
+    "tape_smaller": _tape(-1),
+    "chart_studies": _studies,
     "next_pane": lambda desk, view: [Turn(1)],
     "prev_pane": lambda desk, view: [Turn(-1)],
     "maximise": lambda desk, view: [Maximise()],

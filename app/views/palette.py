@@ -125,6 +125,33 @@ def footer_line(pane: str, view: ViewState, keymap: Keymap, width: int) -> Line:
     return tuple(cell for one in dict.fromkeys(_ORDER) for cell in pieces.get(one, ()))
 
 
+VIEWS = (
+    ("view_trade", "trade"),
+    ("view_bots", "bots"),
+    ("view_book", "book"),
+    ("view_orders", "orders"),
+    ("view_log", "log"),
+    ("view_money", "money"),
+    ("view_risk", "risk"),
+    ("view_incidents", "incidents"),
+    ("view_runs", "runs"),
+    ("view_settings", "settings"),
+)
+"""Views in the order of their keys: the action that shows one, and its name."""
+
+
+def views_line(shown: str, keymap: Keymap, width: int) -> Line:
+    """Every view with its key; the one that is shown stands out."""
+    cells: list[Cell] = []
+    for action_id, name in VIEWS:
+        is_shown = name == shown
+        key, word = keymap.label(ACTIONS[action_id]), ACTIONS[action_id].short
+        cells.append(Cell(f" {key}", "key/select" if is_shown else "key"))
+        cells.append(Cell(f" {word} ", "strong/select" if is_shown else "footer"))
+    used = sum(len(cell.text) for cell in cells)
+    return (*cells, Cell(" " * max(0, width - used), "text")) if used <= width else ()
+
+
 def _footer_piece(action: Action, view: ViewState, keymap: Keymap) -> Line:
     stands = resolve(action, view)
     off = bool(_why(action, view))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 import msgspec
@@ -14,7 +14,13 @@ from engine.domain.events import Helm
 from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY
 from engine.domain.order import OrderSpec, OrderStatus, Pending
-from engine.domain.snapshots import EngineSnapshot, LimitSnapshot, LogRow, MarketSnapshot
+from engine.domain.snapshots import (
+    EngineSnapshot,
+    LimitSnapshot,
+    LogRow,
+    MarketSnapshot,
+    OrderSnapshot,
+)
 from engine.trading.state import MANUAL
 
 NS_PER_MS = 1_000_000
@@ -79,10 +85,16 @@ class OrderRow(msgspec.Struct, frozen=True):
     is_selected: bool
 
 
-def order_rows(snapshot: EngineSnapshot, selected: str) -> list[OrderRow]:
+def order_rows(
+    snapshot: EngineSnapshot,
+    selected: str,
+    is_shown: Callable[[OrderSnapshot], bool] | None = None,
+) -> list[OrderRow]:
     """Live orders, the highest price first, so that the list reads like the ladder."""
     rows = []
     for shown in snapshot.orders:
+        if is_shown is not None and not is_shown(shown):
+            continue
         order = shown.order
         instrument = find_instrument(snapshot, order.spec.instrument_id)
         age_ms = max(0, snapshot.ts_ns - order.created_ns) // NS_PER_MS
@@ -127,9 +139,10 @@ class FillRow(msgspec.Struct, frozen=True):
     fee: Decimal
     settle: str
     is_maker: bool
+    is_selected: bool = False
 
 
-def fill_rows(snapshot: EngineSnapshot) -> list[FillRow]:
+def fill_rows(snapshot: EngineSnapshot, selected: str = "") -> list[FillRow]:
     """The latest fills, newest first."""
     rows = []
     for fill in reversed(snapshot.fills):
@@ -146,6 +159,7 @@ def fill_rows(snapshot: EngineSnapshot) -> list[FillRow]:
                 fee=fill.fee,
                 settle=instrument.settle if instrument is not None else snapshot.settle,
                 is_maker=fill.is_maker,
+                is_selected=str(fill.seq) == selected,
             )
         )
     return rows
@@ -202,13 +216,18 @@ class TapeLine(msgspec.Struct, frozen=True):
         return f"{glyphs.times}{self.count}" if self.count > 1 else ""
 
 
-def tape_rows(market: MarketSnapshot, instrument: Instrument, most: int) -> list[TapeLine]:
-    """The latest prints, newest first; prints of twice the average size are large."""
+def tape_rows(
+    market: MarketSnapshot, instrument: Instrument, most: int, least_lots: int = 0
+) -> list[TapeLine]:
+    """The latest prints of at least `least_lots`, newest first; those of twice the average size
+    are large."""
     if not market.tape:
         return []
     average = sum(row.lots for row in market.tape) // len(market.tape)
     merged: list[list[int]] = []
     for row in reversed(market.tape):
+        if row.lots < least_lots:
+            continue
         second = row.ts_ns // 1_000_000_000
         if merged and merged[-1][1:3] == [row.side, row.ticks] and merged[-1][5] == second:
             merged[-1][3] += row.lots

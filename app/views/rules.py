@@ -31,6 +31,23 @@ def is_alive(view: ViewState) -> str:
     return f"the engine has stopped: {view.failure}" if view.failure else ""
 
 
+def has_token(view: ViewState) -> str:
+    """Faces that only watch send nothing that adds risk; the engine would refuse it too."""
+    standing = view.standing
+    if standing is None or not standing.is_view_only:
+        return ""
+    return f"VIEW ONLY: {standing.holder} holds the trade token: take it over first"
+
+
+def can_take_token(view: ViewState) -> str:
+    standing = view.standing
+    if standing is None:
+        return "this screen is the only one: the token is yours"
+    if standing.holder == standing.me:
+        return "the trade token is yours already"
+    return is_alive(view)
+
+
 def has_instrument(view: ViewState) -> str:
     if view.instrument is None:
         return is_alive(view) or "no instrument yet: waiting for the engine"
@@ -42,6 +59,8 @@ def can_enter(view: ViewState) -> str:
     snapshot, market = view.snapshot, view.market
     if view.failure or snapshot is None or market is None:
         return has_instrument(view) or "no market yet: waiting for the engine"
+    if words := has_token(view):
+        return words
     if snapshot.has_ended:
         return "the recording has ended: nothing can fill any more"
     if snapshot.kill is not KillLevel.NONE:
@@ -177,7 +196,7 @@ def can_resume(view: ViewState) -> str:
     bot = view.bot
     if bot is not None and bot.helm not in (Helm.PAUSED, Helm.STOPPED):
         return f"{bot.bot_id} is {bot.helm}: nothing to resume"
-    return has_bot(view)
+    return has_bot(view) or has_token(view)
 
 
 def can_take(view: ViewState) -> str:
@@ -191,7 +210,7 @@ def can_give(view: ViewState) -> str:
     bot = view.bot
     if bot is not None and bot.helm is not Helm.MANUAL:
         return f"{bot.bot_id} steers itself ({bot.helm}): nothing to give back"
-    return has_bot(view)
+    return has_bot(view) or has_token(view)
 
 
 def can_stop_bot(view: ViewState) -> str:
@@ -208,10 +227,36 @@ def can_reset(view: ViewState) -> str:
     snapshot = view.snapshot
     if snapshot is None or (snapshot.kill is KillLevel.NONE and not snapshot.halted):
         return "the kill switch is off and no limit is reached: nothing to reset"
-    return is_alive(view)
+    return is_alive(view) or has_token(view)
 
 
 def can_crash(view: ViewState) -> str:
     if view.snapshot is None or not is_generated(view.snapshot):
         return "only a generated market has a crash button"
+    return is_alive(view) or has_token(view)
+
+
+def can_tour(view: ViewState) -> str:
+    if view.snapshot is None or not is_generated(view.snapshot):
+        return "the tour needs a generated market: start one with `pilothouse demo`"
     return is_alive(view)
+
+
+# -- looking things up -----------------------------------------------------------------------
+
+
+def has_story_here(view: ViewState) -> str:
+    return "" if story_id(view) else "no order or fill selected"
+
+
+def story_id(view: ViewState) -> str:
+    """Whose story `why` tells: the selected fill's order, or the order that is meant here."""
+    if view.pane == "fills":
+        fills = view.snapshot.fills if view.snapshot is not None else []
+        return next((f.client_order_id for f in fills if f.seq == view.fill_seq), "")
+    here = orders_here(view)
+    return here[0].order.client_order_id if here else ""
+
+
+def has_run(view: ViewState) -> str:
+    return "" if view.run_id else "no backtest selected: `pilothouse backtest run` makes one"

@@ -93,7 +93,12 @@ def bot_story(
 ) -> list[Sentence]:
     """Who steered the bot and what stopped it; its single orders have stories of their own."""
     sentences = []
-    for event in events:
+    added = [isinstance(one, e.BotAdded) and one.bot_id == bot_id for one in events]
+    is_known = not any(added)  # Then it was added before the first of these events.
+    for event, is_start in zip(events, added, strict=True):
+        is_known = is_known or is_start
+        if not is_known:
+            continue  # What befell everybody before it was there is not its story.
         text = _bot_sentence(event, bot_id, instruments)
         if text:
             sentences.append(Sentence(event.ts_ns, text))
@@ -104,6 +109,8 @@ def _bot_sentence(event: e.AnyEvent, bot_id: str, instruments: Instruments) -> s
     match event:
         case e.BotAdded() if event.bot_id == bot_id:
             return f"added: {event.strategy} on {event.instrument_id} with {event.params_json}"
+        case e.BotRemoved() if event.bot_id == bot_id:
+            return f"removed by {event.by}"
         case e.HelmChanged() if event.bot_id == bot_id:
             return f"{_HELM_WORDS[event.helm]} by {event.by}{_because(event.reason)}"
         case e.BotFailed() if event.bot_id == bot_id:

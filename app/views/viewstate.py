@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.service.session import Standing
 from engine.domain.events import Helm
 from engine.domain.instrument import Instrument
 from engine.domain.order import Side
@@ -28,6 +29,10 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     """Selected bot."""
     order_id: str = ""
     """Selected row of the orders pane; "" elsewhere."""
+    fill_seq: int = 0
+    """Selected row of the fills pane; 0 while there is none."""
+    run_id: str = ""
+    """Selected row of the list of backtests."""
     pane: str = ""
     """Context of the focused pane: `ladder`, `bots`, `orders` ..."""
     cursor_ticks: int = 0
@@ -48,6 +53,8 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     """From the painting of `snapshot` to now."""
     failure: str = ""
     """Why the engine has died; "" while it lives."""
+    standing: Standing | None = None
+    """Who else looks at this engine; None where it belongs to this face."""
     leaving: str = ""
     """What leaving the face does to the engine and its bots, as a sentence."""
 

@@ -6,7 +6,7 @@ Recordings appear whole or not at all. `load_rows` is what replays read.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -55,7 +55,7 @@ def load_recording(source: Source) -> rec.Recording:
     """Everything known about a recording, as it was received."""
     paths = [Path(source)] if isinstance(source, str | Path) else [Path(part) for part in source]
     if len(paths) == 1 and paths[0].is_dir():
-        return _read_recording(_recording_directory(paths[0]))
+        return _read_recording(recording_directory(paths[0]))
     return read_capture(paths)
 
 
@@ -92,7 +92,7 @@ def list_recordings(catalogue: Path) -> list[Imported]:
     """Every recording in `catalogue`, by instrument id; empty when there is no such directory."""
     metas = sorted(catalogue.glob(f"*/{META}"))
     return [
-        Imported(path.parent, _read_meta(path.parent))
+        Imported(path.parent, read_meta(path.parent))
         for path in metas
         if not path.parent.name.startswith(".")
     ]
@@ -101,7 +101,7 @@ def list_recordings(catalogue: Path) -> list[Imported]:
 # -- reading ---------------------------------------------------------------------------------
 
 
-def _recording_directory(path: Path) -> Path:
+def recording_directory(path: Path) -> Path:
     if (path / META).is_file():
         return path
     found = [entry.path.name for entry in list_recordings(path)]
@@ -112,7 +112,7 @@ def _recording_directory(path: Path) -> Path:
     raise BadInput("data", str(path), "holds no recording; make one with: pilothouse data import")
 
 
-def _read_meta(directory: Path) -> rec.Meta:
+def read_meta(directory: Path) -> rec.Meta:
     path = directory / META
     try:
         meta = msgspec.json.decode(path.read_bytes(), type=rec.Meta)
@@ -124,12 +124,22 @@ def _read_meta(directory: Path) -> rec.Meta:
 
 
 def _read_recording(directory: Path) -> rec.Recording:
-    meta = _read_meta(directory)
+    meta = read_meta(directory)
     columns = {name: _read_stream(directory, name, meta) for name in rec.STREAMS}
     return rec.Recording(meta, columns)
 
 
 def _read_stream(directory: Path, name: str, meta: rec.Meta) -> rec.Columns:
+    whole = max(1, meta.streams[name].rows)
+    columns = list(rec.STREAMS[name])
+    return rec.join_columns(name, list(read_batches(directory, name, meta, columns, whole)))
+
+
+def read_batches(
+    directory: Path, name: str, meta: rec.Meta, columns: Sequence[str], batch_rows: int
+) -> Iterator[rec.Columns]:
+    """The stream `name`, at most `batch_rows` rows at a time. BadInput when the file is damaged or
+    is not the one that `meta` tells of."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -137,20 +147,19 @@ def _read_stream(directory: Path, name: str, meta: rec.Meta) -> rec.Columns:
     try:
         # Not `read_table`, nor `to_numpy` below: both would load pandas.
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read()
+            rows, expected = file.metadata.num_rows, meta.streams[name].rows
+            if rows != expected or not file.schema_arrow.equals(_schema(name)):
+                words = f"holds {rows} rows, meta.json says {expected}; import the recording again"
+                raise BadInput("data", str(path), words)
+            for batch in file.iter_batches(batch_rows, columns=list(columns)):
+                yield {one: _values(batch.column(one), rec.STREAMS[name][one]) for one in columns}
     except (OSError, pa.ArrowException) as error:
         raise BadInput("data", str(path), f"{error}; import the recording again") from None
-    expected = meta.streams[name].rows
-    if table.num_rows != expected or not table.schema.equals(_schema(name)):
-        raise BadInput(
-            "data",
-            str(path),
-            f"holds {table.num_rows} rows, meta.json says {expected}; import the recording again",
-        )
-    return {
-        column: np.frombuffer(table[column].combine_chunks().buffers()[1], dtype, expected)
-        for column, dtype in rec.STREAMS[name].items()
-    }
+
+
+def _values(array: pyarrow.Array, dtype: type[np.integer[Any]]) -> rec.Column:
+    start = array.offset * np.dtype(dtype).itemsize
+    return np.frombuffer(array.buffers()[1], dtype, len(array), start)
 
 
 # -- writing ---------------------------------------------------------------------------------
@@ -165,6 +174,13 @@ def _schema(stream: str) -> pyarrow.Schema:
             for name, dtype in rec.STREAMS[stream].items()
         ]
     )
+
+
+def write_stream(directory: Path, stream: str, pieces: Iterable[rec.Columns]) -> None:
+    """One stream as its Parquet file, from equally typed pieces."""
+    with _writer(directory, stream) as writer:
+        for columns in pieces:
+            writer.write_table(_table(stream, columns))
 
 
 @contextlib.contextmanager
@@ -202,7 +218,7 @@ def _refuse_to_replace(target: Path, digests: Sequence[str]) -> None:
     if not target.exists():
         return
     try:
-        held = {source.sha256 for source in _read_meta(target).sources}
+        held = {source.sha256 for source in read_meta(target).sources}
     except BadInput:
         held = {"unreadable"}
     if not held <= set(digests):

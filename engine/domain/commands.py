@@ -116,6 +116,21 @@ class StopBot(Command, frozen=True, kw_only=True):
     bot_id: str
 
 
+class AddBot(Command, frozen=True, kw_only=True):
+    """Run another bot. `params_json` is an object of texts; what it leaves out has its default."""
+
+    bot_id: str
+    strategy: str
+    instrument_id: str
+    params_json: str = "{}"
+
+
+class RemoveBot(Command, frozen=True, kw_only=True):
+    """Let go of a bot that is flat and has no orders working."""
+
+    bot_id: str
+
+
 class Kill(Command, frozen=True, kw_only=True):
     """Pause every bot, cancel all orders, refuse new ones until `ResetKill`."""
 
@@ -140,6 +155,8 @@ AnyCommand = (
     | TakeHelm
     | GiveHelm
     | StopBot
+    | AddBot
+    | RemoveBot
     | Kill
     | ResetKill
 )

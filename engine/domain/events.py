@@ -53,6 +53,13 @@ class BotAdded(Event, frozen=True, kw_only=True):
     params_json: str
 
 
+class BotRemoved(Event, frozen=True, kw_only=True):
+    """It had nothing open. Its book stays; its id is not given to another bot."""
+
+    bot_id: str
+    by: str
+
+
 # -- orders --------------------------------------------------------------------------------
 
 
@@ -90,6 +97,10 @@ class OrderEvent(Event, frozen=True, kw_only=True):
 class OrderAccepted(OrderEvent, frozen=True, kw_only=True):
     venue_order_id: str
     queue_ahead_lots: int = -1
+    queue_rank_tenths: int = -1
+    """Quantity ahead in tenths of the market's average trade; -1 while unknown."""
+    latency_ns: int = -1
+    """How long the order was under way to the venue."""
 
 
 class OrderRejected(OrderEvent, frozen=True, kw_only=True):
@@ -323,6 +334,7 @@ AnyOrderEvent = (
 AnyEvent = (
     SessionStarted
     | BotAdded
+    | BotRemoved
     | OrderIntended
     | OrderDenied
     | AnyOrderEvent

@@ -159,3 +159,17 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     venue_ns: int
     queue_ahead_lots: int = -1
     """Quantity ahead when the order joined its level; -1 for takers and where unknown."""
+    queue_left_lots: int = -1
+    """How much of that was still ahead when it filled: 0 when the line had come to it, more when
+    the price went through its level."""
+    level_volume_lots: int = -1
+    """Traded by the market at its price or beyond while it rested."""
+    latency_ns: int = -1
+    """How long the order was under way to the venue; -1 where it is not known."""
+    fee_worth: Decimal | None = None
+    """The fee in the settle asset, where it was paid in another."""
+
+    @property
+    def settle_fee(self) -> Decimal:
+        """The fee in the settle asset, as accounts count it."""
+        return self.fee if self.fee_worth is None else self.fee_worth

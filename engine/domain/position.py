@@ -29,7 +29,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Sum of all cash flows of fills, fees not included."""
     realised_units: int = 0
     fees: Decimal = ZERO
-    """Paid so far in the settle asset; rebates are negative."""
+    """Paid so far, in the settle asset; rebates are negative. What was paid in another counts as
+    it was worth when it was paid."""
     funding: Decimal = ZERO
     """Paid so far; received is negative."""
     fills: int = 0
@@ -73,7 +74,7 @@ def apply_fill(
         cost_units=position.cost_units - released_cost - (cash - closing_cash),
         cash_units=position.cash_units + cash,
         realised_units=position.realised_units + closing_cash - released_cost,
-        fees=MONEY.add(position.fees, fill.fee),
+        fees=MONEY.add(position.fees, fill.settle_fee),
         fills=position.fills + 1,
         opened_ns=opened_ns,
         summed_in_floats=position.summed_in_floats + side.sign * float(instrument.qty(fill.lots)),

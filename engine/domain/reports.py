@@ -20,6 +20,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class AcceptReport(Report, frozen=True, kw_only=True):
     venue_order_id: str
     queue_ahead_lots: int = -1
+    queue_rank_tenths: int = -1
+    """The same in tenths of the market's average trade; -1 while unknown."""
+    latency_ns: int = -1
+    """How long the order was under way to the venue."""
 
 
 class RejectReport(Report, frozen=True, kw_only=True):

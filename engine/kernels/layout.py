@@ -176,16 +176,19 @@ TIF_GTC, TIF_IOC, TIF_FOK, TIF_POST_ONLY = range(4)
 STATE_FREE, STATE_SENT, STATE_RESTING, STATE_PARKED, STATE_DONE = range(5)
 """PARKED: a stop that waits for its trigger."""
 
-Q_ARRIVAL_NS, Q_KIND, Q_SLOT = range(3)
-REQUEST_COLUMNS = 3
+Q_ARRIVAL_NS, Q_KIND, Q_SLOT, Q_REASON = range(4)
+REQUEST_COLUMNS = 4
 REQUEST_NEW, REQUEST_CANCEL = 1, 2
+"""With a Q_REASON other than REASON_NONE the venue refuses the request for it on arrival."""
 
 A_RECEIVED_NS, A_EXCH_NS, A_KIND, A_SLOT, A_TICKS, A_LOTS, A_MAKER, A_AHEAD, A_REASON, A_FINAL = (
     range(10)
 )
-ANSWER_COLUMNS = 10
+A_FRONT = 10  # lots still ahead of it in its level; of orders that have rested
+A_TRADED = 11  # lots traded at its price or beyond since it rests
+ANSWER_COLUMNS = 12
 ANSWER_ACCEPT, ANSWER_FILL, ANSWER_CANCEL, ANSWER_CANCEL_REJECT = 1, 2, 3, 4
-ANSWER_EXPIRE, ANSWER_TRIGGER = 5, 6
+ANSWER_EXPIRE, ANSWER_TRIGGER, ANSWER_REJECT = 5, 6, 7
 
 REASON_NONE = 0
 REASON_POST_ONLY = 1  # would have taken
@@ -193,6 +196,12 @@ REASON_IOC = 2  # remainder of an IOC or market order
 REASON_FOK = 3  # not enough within the limit
 REASON_REDUCE_ONLY = 4  # nothing to reduce
 REASON_NOT_WORKING = 5  # cancel of an order that is not there any more
+REASON_OVERLOAD = 6  # refused by chance
+REASON_OUTAGE = 7  # arrived while the venue was down
+REASON_MIN_LOTS = 8  # filters, see `engine.sim.refusals`
+REASON_MIN_VALUE = 9
+REASON_BAND_HIGH = 10
+REASON_BAND_LOW = 11
 
 ORDER_SLOTS = 8192
 REQUESTS_LENGTH = 4096
@@ -210,7 +219,7 @@ X_MORE = 4  # 1 while the source may have further rows
 X_REQ_HEAD, X_REQ_TAIL = 5, 6  # counters; ring index is counter % length
 X_ANS_HEAD, X_ANS_TAIL = 7, 8  # head: answers received locally
 X_LAST_ANSWER_NS = 9
-X_RESPONSE_NS = 10  # response latency
+X_RESPONSE_NS = 10  # response latency; where it varies, no answer is faster
 X_QUEUE_MODEL = 11  # QUEUE_ codes
 X_WHOLE_FILLS = 12  # 1: a resting order fills in one piece
 X_BUYS, X_SELLS, X_STOPS = 13, 14, 15  # live orders per list
@@ -220,10 +229,26 @@ X_TOP_VERSION = 20  # M_TOP_VERSION when control was last handed back
 X_OVERFLOW = 21  # 1: a ring was full; the run cannot be trusted
 X_PENDING = 22  # reasons of the present instant, kept over a WAKE_MORE
 X_EXCH_NS = 23  # the exchange's clock: its last row or request
-CONTROL_LENGTH = 32
+X_LATENCY = 24  # LATENCY_ codes: where the response latency comes from
+X_FILTERS = 25  # 1: orders are checked on arrival
+X_MIN_LOTS = 26
+X_MIN_VALUE_X2 = 27  # twice the least lots x ticks
+X_BAND = 28  # millionths of the mid that a limit price may be beyond it; 0: no band
+CONTROL_LENGTH = 64
 
-QUEUE_RISK_AVERSE = 1
-QUEUE_POWER_PROB = 2
+QUEUE_RISK_AVERSE, QUEUE_POWER_PROB, QUEUE_LOG_PROB_1, QUEUE_LOG_PROB_2, QUEUE_TRADES_ONLY = (
+    1,
+    2,
+    3,
+    4,
+    5,
+)
+
+LATENCY_CONSTANT, LATENCY_DRAWN, LATENCY_RECORDED = range(3)
+
+# Indices of `ExchangeState.shape`, see `engine.kernels.latency`
+L_LOW_NS, L_HIGH_NS, L_SPIKE_CHANCE, L_SPIKE_LOW_NS, L_SPIKE_HIGH_NS, L_SEED = range(6)
+LATENCY_COLUMNS = 6
 
 WAKE_MORE = 64  # the source must be asked for more rows; never seen outside `engine.sim`
 
@@ -234,15 +259,18 @@ class ExchangeState(NamedTuple):
     book       int64[2, window], scalars int64[MARKET_SCALARS]   as in MarketState
     control    int64[CONTROL_LENGTH]                 see the X_ codes
     orders     int64[ORDER_SLOTS, ORDER_COLUMNS]     see the O_ codes
-    fronts     float64[ORDER_SLOTS, 2]               lots ahead in the queue, lots traded at the
-                                                     level since its last depth row
+    fronts     float64[ORDER_SLOTS, 3]               lots ahead in the queue, lots traded at the
+                                                     level since its last depth row, lots traded
+                                                     at its price or beyond since it rests
     live       int64[3, LIVE_MAX]                    slots of resting buys, resting sells and
                                                      parked stops, oldest first
     marks      int32[2, MARKS]                       resting orders by side and tick % MARKS
-    requests   int64[REQUESTS_LENGTH, 3]  ring       see the Q_ codes
-    answers    int64[ANSWERS_LENGTH, 10]  ring       see the A_ codes
+    requests   int64[REQUESTS_LENGTH, 4]  ring       see the Q_ codes
+    answers    int64[ANSWERS_LENGTH, 12]  ring       see the A_ codes
     positions  int64[OWNERS]                         lots by owner
     queue      float64[1]                            parameter of the queue model
+    shape      int64[6]                              response latency drawn, see the L_ codes
+    delays     int64[2, n]                           response latency recorded: times, delays
     """
 
     book: Int64s
@@ -256,6 +284,8 @@ class ExchangeState(NamedTuple):
     answers: Int64s
     positions: Int64s
     queue: Float64s
+    shape: Int64s
+    delays: Int64s
 
 
 def new_exchange(mid_ticks: int, window_ticks: int = BOOK_WINDOW_TICKS) -> ExchangeState:
@@ -268,11 +298,13 @@ def new_exchange(mid_ticks: int, window_ticks: int = BOOK_WINDOW_TICKS) -> Excha
         scalars=market.scalars,
         control=control,
         orders=np.zeros((ORDER_SLOTS, ORDER_COLUMNS), np.int64),
-        fronts=np.zeros((ORDER_SLOTS, 2), np.float64),
+        fronts=np.zeros((ORDER_SLOTS, 3), np.float64),
         live=np.zeros((3, LIVE_MAX), np.int64),
         marks=np.zeros((2, MARKS), np.int32),
         requests=np.zeros((REQUESTS_LENGTH, REQUEST_COLUMNS), np.int64),
         answers=np.zeros((ANSWERS_LENGTH, ANSWER_COLUMNS), np.int64),
         positions=np.zeros(OWNERS, np.int64),
         queue=np.zeros(1, np.float64),
+        shape=np.zeros(LATENCY_COLUMNS, np.int64),
+        delays=np.zeros((2, 1), np.int64),
     )

@@ -6,20 +6,22 @@ book; what we take from it is gone until the level's next depth row.
 
 from __future__ import annotations
 
+from engine.kernels import chance, latency, queue
 from engine.kernels import layout as k
-from engine.kernels import queue
 from engine.kernels.book import (
     clear_asks,
     clear_bids,
     next_ask,
     next_bid,
-    run_levels,
     set_ask,
     set_bid,
 )
 from engine.kernels.compile import kernel
 from engine.kernels.layout import ExchangeState, Int64s, Rows
+from engine.kernels.plain import run_exchange
 
+RESPONSE = chance.RESPONSE
+X_LATENCY, LATENCY_CONSTANT, LATENCY_RECORDED = k.X_LATENCY, k.LATENCY_CONSTANT, k.LATENCY_RECORDED
 BUY, SELL, BID, ASK = k.BUY, k.SELL, k.BID, k.ASK
 NO_ASK, NO_BID = k.NO_ASK, k.NO_BID
 M_BASE, M_BEST_BID, M_BEST_ASK = k.M_BASE, k.M_BEST_BID, k.M_BEST_ASK
@@ -40,7 +42,16 @@ X_SELL_LOW, X_SELL_HIGH = k.X_SELL_LOW, k.X_SELL_HIGH
 ANSWERS_LENGTH, LIVE_MAX, MARKS = k.ANSWERS_LENGTH, k.LIVE_MAX, k.MARKS
 ANSWER_ACCEPT, ANSWER_FILL, ANSWER_CANCEL = k.ANSWER_ACCEPT, k.ANSWER_FILL, k.ANSWER_CANCEL
 ANSWER_CANCEL_REJECT, ANSWER_EXPIRE = k.ANSWER_CANCEL_REJECT, k.ANSWER_EXPIRE
-ANSWER_TRIGGER = k.ANSWER_TRIGGER
+ANSWER_TRIGGER, ANSWER_REJECT, REQUEST_NEW = k.ANSWER_TRIGGER, k.ANSWER_REJECT, k.REQUEST_NEW
+X_FILTERS, X_MIN_LOTS, X_MIN_VALUE_X2, X_BAND = (
+    k.X_FILTERS,
+    k.X_MIN_LOTS,
+    k.X_MIN_VALUE_X2,
+    k.X_BAND,
+)
+REASON_MIN_LOTS, REASON_MIN_VALUE = k.REASON_MIN_LOTS, k.REASON_MIN_VALUE
+REASON_BAND_HIGH, REASON_BAND_LOW = k.REASON_BAND_HIGH, k.REASON_BAND_LOW
+BAND_UNIT = 1_000_000
 A_RECEIVED_NS, A_EXCH_NS, A_KIND, A_SLOT = k.A_RECEIVED_NS, k.A_EXCH_NS, k.A_KIND, k.A_SLOT
 A_TICKS, A_LOTS, A_MAKER, A_AHEAD, A_REASON = (
     k.A_TICKS,
@@ -49,7 +60,7 @@ A_TICKS, A_LOTS, A_MAKER, A_AHEAD, A_REASON = (
     k.A_AHEAD,
     k.A_REASON,
 )
-A_FINAL = k.A_FINAL
+A_FINAL, A_FRONT, A_TRADED = k.A_FINAL, k.A_FRONT, k.A_TRADED
 REASON_NONE, REASON_POST_ONLY, REASON_IOC = k.REASON_NONE, k.REASON_POST_ONLY, k.REASON_IOC
 REASON_FOK, REASON_REDUCE_ONLY = k.REASON_FOK, k.REASON_REDUCE_ONLY
 REASON_NOT_WORKING = k.REASON_NOT_WORKING
@@ -58,6 +69,14 @@ LIVE_BUYS, LIVE_SELLS, LIVE_STOPS = 0, 1, 2
 
 
 # -- answers -----------------------------------------------------------------------------------
+
+
+@kernel
+def response_ns(ex: ExchangeState, now_ns: int) -> int:
+    """How long the next answer will be under way, where that is not always the same."""
+    if ex.control[X_LATENCY] == LATENCY_RECORDED:
+        return latency.recorded_ns(ex.delays[0], ex.delays[1], now_ns)
+    return latency.drawn_ns(ex.shape, RESPONSE, ex.control[X_ANS_TAIL], now_ns)
 
 
 @kernel
@@ -76,7 +95,10 @@ def answer(
     if control[X_ANS_TAIL] - control[X_ANS_HEAD] >= ANSWERS_LENGTH:
         control[X_OVERFLOW] = 1
         return
-    received_ns = max(control[X_LAST_ANSWER_NS], now_ns + control[X_RESPONSE_NS])
+    delay_ns = control[X_RESPONSE_NS]
+    if control[X_LATENCY] != LATENCY_CONSTANT:
+        delay_ns = response_ns(ex, now_ns)
+    received_ns = max(control[X_LAST_ANSWER_NS], now_ns + delay_ns)
     control[X_LAST_ANSWER_NS] = received_ns
     row = ex.answers[control[X_ANS_TAIL] % ANSWERS_LENGTH]
     row[A_RECEIVED_NS] = received_ns
@@ -89,6 +111,8 @@ def answer(
     row[A_AHEAD] = ex.orders[slot, O_AHEAD]
     row[A_REASON] = reason
     row[A_FINAL] = ex.orders[slot, O_STATE] == STATE_DONE
+    row[A_FRONT] = int(ex.fronts[slot, 0] + 0.5)
+    row[A_TRADED] = int(ex.fronts[slot, 2])
     control[X_ANS_TAIL] += 1
 
 
@@ -283,8 +307,49 @@ def work(ex: ExchangeState, now_ns: int, slot: int, is_new: bool) -> None:
 
 
 @kernel
+def refuse(ex: ExchangeState, now_ns: int, kind: int, slot: int, reason: int) -> None:
+    """A request that the venue does not look at: the order never is, a cancel changes nothing."""
+    if kind == REQUEST_NEW:
+        ex.orders[slot, O_STATE] = STATE_DONE
+        answer(ex, now_ns, ANSWER_REJECT, slot, 0, 0, 0, reason)
+    else:
+        answer(ex, now_ns, ANSWER_CANCEL_REJECT, slot, 0, 0, 0, reason)
+
+
+@kernel
+def filter_reason(ex: ExchangeState, slot: int) -> tuple[int, int]:
+    """(why the order breaks a rule of the instrument, the price that would be allowed), or
+    (REASON_NONE, 0); the rules are those of `engine.sim.refusals`."""
+    order, control = ex.orders[slot], ex.control
+    best_bid, best_ask = ex.scalars[M_BEST_BID], ex.scalars[M_BEST_ASK]
+    mid_x2 = best_bid + best_ask if best_bid != NO_BID and best_ask != NO_ASK else 0
+    ticks, band = order[O_TICKS], control[X_BAND]
+    if order[O_LEAVES] < control[X_MIN_LOTS]:
+        return REASON_MIN_LOTS, 0
+    if ticks != 0 and band > 0 and mid_x2 > 0:
+        high = mid_x2 * (BAND_UNIT + band) // (2 * BAND_UNIT)
+        low = -(-mid_x2 * (BAND_UNIT - band) // (2 * BAND_UNIT))
+        if order[O_SIDE] == BUY and ticks > high:
+            return REASON_BAND_HIGH, high
+        if order[O_SIDE] == SELL and ticks < low:
+            return REASON_BAND_LOW, low
+    price_x2 = 2 * ticks if ticks != 0 else 2 * order[O_TRIGGER]
+    if price_x2 == 0:
+        price_x2 = mid_x2
+    if not order[O_REDUCE] and order[O_LEAVES] * price_x2 < control[X_MIN_VALUE_X2]:
+        return REASON_MIN_VALUE, 0
+    return REASON_NONE, 0
+
+
+@kernel
 def arrive_new(ex: ExchangeState, now_ns: int, slot: int) -> None:
     order = ex.orders[slot]
+    if ex.control[X_FILTERS]:
+        reason, allowed_ticks = filter_reason(ex, slot)
+        if reason != REASON_NONE:
+            order[O_STATE] = STATE_DONE
+            answer(ex, now_ns, ANSWER_REJECT, slot, allowed_ticks, 0, 0, reason)
+            return
     if order[O_KIND] in (KIND_STOP, KIND_STOP_LIMIT):
         order[O_STATE] = STATE_PARKED
         order[O_AHEAD] = -1
@@ -334,6 +399,8 @@ def trade_against(ex: ExchangeState, now_ns: int, which: int, ticks: int, lots: 
         slot = ex.live[which, index]
         order = ex.orders[slot]
         better = (order[O_TICKS] - ticks) * sign
+        if better >= 0:
+            ex.fronts[slot, 2] += lots
         if better > 0:
             # Through our price: everything at our level has gone before, we are filled whole.
             fill_resting(ex, now_ns, slot, order[O_LEAVES])
@@ -463,7 +530,7 @@ def exchange_run(
     while index < count and control[X_ANS_TAIL] == answers:
         # A waiting stop looks at every trade.
         has_stops = control[X_STOPS] > 0
-        index = run_levels(
+        index = run_exchange(
             ex.book,
             ex.scalars,
             rows,
@@ -471,8 +538,6 @@ def exchange_run(
             index,
             count,
             limit_ns,
-            False,
-            False,
             ex.marks,
             NO_ASK if has_stops else control[X_BUY_HIGH],
             NO_BID if has_stops else control[X_SELL_LOW],

@@ -16,6 +16,13 @@ class Wake(NamedTuple):
 
     ts_ns: int
     reasons: int
+    by_instrument: Mapping[str, int] | None = None
+    """The reasons of each instrument's market; None where there is one instrument."""
+
+    def reasons_of(self, instrument_id: str) -> int:
+        if self.by_instrument is None:
+            return self.reasons
+        return self.by_instrument.get(instrument_id, 0)
 
 
 class World(Venue, Protocol):

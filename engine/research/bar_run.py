@@ -57,7 +57,9 @@ def can_compile(instrument: Instrument, scenario: Scenario, bars: BarColumns) ->
     there_ns = scenario.feed_latency_ns + scenario.entry_latency_ns
     back_ns = there_ns + scenario.response_latency_ns
     return (
-        instrument.kind is not InstrumentKind.INVERSE  # Its cash flows are no sums of ticks x lots.
+        scenario.is_simple
+        and instrument.kind
+        is not InstrumentKind.INVERSE  # Its cash flows are no sums of ticks x lots.
         and there_ns < step_ns(bars.period_ns)
         and back_ns < bars.period_ns
     )

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from engine.domain.events import RiskTripped
 from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, ZERO, tidy
 from engine.research.fills import FillQuality, summary
 from engine.research.headline import headline_metrics, hold_profit
 from engine.research.metrics import METRICS, Basis, Inputs, Value, measure_all, measure_holding
 from engine.research.numbers import rounded
+from engine.research.periods import histogram, months
 from engine.runtime.backtest import BacktestResult, FillRow
 from engine.runtime.trader import BotSpec
 from engine.store.results import EquityPoint, ResultFill, StoredRun
@@ -40,7 +42,8 @@ def build_document(
     setting: Setting, result: BacktestResult, qualities: Sequence[FillQuality]
 ) -> dict[str, Any]:
     instrument, capital = setting.instrument, setting.capital
-    values = measure_all(Inputs(result, instrument, capital, setting.basis))
+    inputs = Inputs(result, instrument, capital, setting.basis)
+    values = measure_all(inputs)
     held = measure_holding(Inputs(result, instrument, capital, setting.basis, is_holding=True))
     document = {
         "strategy": setting.bot.strategy,
@@ -56,6 +59,8 @@ def build_document(
         "cancels": result.cancels,
         "fills": result.fills,
         "denied": result.denied,
+        "denied_by": dict(sorted(result.denied_by.items())),
+        "limits_reached": [_trip(event) for event in result.tripped],
         "position": tidy(result.position),
         "mid": tidy(result.mid),
         "cash": tidy(result.cash),
@@ -67,11 +72,18 @@ def build_document(
         "metrics_basis": setting.basis.value,
         "metrics_missing": _reasons(values),
         "benchmarks": {"cash": _of_cash(), "buy_and_hold": _numbers(held)},
+        "months": months(inputs),
+        "histogram": histogram(inputs),
         "fills_quality": summary(result, qualities, instrument),
     }
     if setting.assumptions:
         document["assumptions"] = list(setting.assumptions)
     return document
+
+
+def _trip(event: RiskTripped) -> dict[str, Any]:
+    named = {"ts_ns": event.ts_ns, "limit": event.limit}
+    return {**named, "limit_value": event.limit_value, "value": event.value}
 
 
 def _numbers(values: Mapping[str, Value]) -> dict[str, Decimal | None]:

@@ -42,10 +42,12 @@ class Driver:
         trader, now_ns = self.trader, wake.ts_ns
         for report in self.world.drain_reports():
             trader.process(report, now_ns)
-        reasons = wake.reasons & _MARKET_REASONS
-        if reasons:
+        if wake.reasons & _MARKET_REASONS:
             for instrument_id in self.world.markets:
-                trader.process(MarketAdvanced(instrument_id=instrument_id, reasons=reasons), now_ns)
+                reasons = wake.reasons_of(instrument_id) & _MARKET_REASONS
+                if reasons:
+                    moved = MarketAdvanced(instrument_id=instrument_id, reasons=reasons)
+                    trader.process(moved, now_ns)
         for command in commands:
             trader.process(command, now_ns)
         trader.process(TimersDue(), now_ns)

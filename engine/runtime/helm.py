@@ -12,7 +12,7 @@ from engine.domain.algo import is_reducing
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
 from engine.domain.order import Order
-from engine.strategy.runner import BotRunner
+from engine.runtime.roster import BotRoster
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.flatten import Flattener
 from engine.trading.order_manager import OrderManager, Record
@@ -32,7 +32,7 @@ class HelmDesk:
         algos: AlgoDesk,
         flattener: Flattener,
         portfolio: Portfolio,
-        runners: dict[str, BotRunner],
+        roster: BotRoster,
         record: Record,
     ) -> None:
         self._state = state
@@ -40,7 +40,7 @@ class HelmDesk:
         self._algos = algos
         self._flattener = flattener
         self._portfolio = portfolio
-        self._runners = runners
+        self._runners = roster.runners
         self._record = record
         self._handlers: dict[type, Callable[[Any, int], str]] = {
             c.PlaceOrder: self._place,
@@ -56,6 +56,8 @@ class HelmDesk:
             c.TakeHelm: self._take,
             c.GiveHelm: self._give,
             c.StopBot: self._stop,
+            c.AddBot: roster.add,
+            c.RemoveBot: roster.remove,
             c.Kill: self._kill,
             c.ResetKill: self._reset_kill,
         }

@@ -43,6 +43,8 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             return Line("info", "engine", f"ledger started with {event.capital} {event.settle}")
         case e.BotAdded():
             return Line("info", event.bot_id, f"{event.strategy} on {event.instrument_id} started")
+        case e.BotRemoved():
+            return Line("info", event.bot_id, f"removed by {event.by}")
         case e.OrderIntended(order=order) if order.placed_by != "bot":
             instrument = state.instruments[order.spec.instrument_id]
             placer = f"{order.algo_id} {order.leg}" if order.algo_id else order.placed_by

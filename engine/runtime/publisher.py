@@ -59,6 +59,8 @@ class Publisher:
         self._seq = 0
         self._version = 0
         self._day_open: dict[str, int] = {}
+        self._closed_bars: dict[tuple[str, str], tuple[int, list[s.BarRow]]] = {}
+        """By instrument and timeframe: how many had closed, and the latest of them."""
 
     # -- memory --------------------------------------------------------------------------------
 
@@ -102,7 +104,7 @@ class Publisher:
                 side=order.spec.side.sign,
                 ticks=event.fill.price_ticks,
                 lots=event.fill.lots,
-                fee=event.fill.fee,
+                fee=event.fill.settle_fee,
                 is_maker=event.fill.is_maker,
             )
         )
@@ -163,12 +165,20 @@ class Publisher:
             last_side=view.last_side,
             day_open_ticks=day_open,
             tape=[s.TapeRow(*row) for row in view.tape(TAPE_SHOWN)],
-            bars={
-                word: [s.BarRow(*bar) for bar in view.bars(word, BARS_SHOWN, forming=True)]
-                for word in view.timeframes
-            },
+            bars={word: self._bars(view, word) for word in view.timeframes},
             rows=view.state.scalars.item(k.M_ROWS),
         )
+
+    def _bars(self, view: MarketView, word: str) -> list[s.BarRow]:
+        """The latest bars. Closed ones never change: they are made once and kept."""
+        key = view.instrument.instrument_id, word
+        closed = view.closed_bars(word)
+        known, rows = self._closed_bars.get(key, (-1, []))
+        if known != closed:
+            rows = [s.BarRow(*bar) for bar in view.bars(word, BARS_SHOWN)]
+            self._closed_bars[key] = closed, rows
+        forming = view.bars(word, 0, forming=True)
+        return [*rows, *(s.BarRow(*bar) for bar in forming)]
 
     def _bot(self, bot_id: str) -> s.BotSnapshot:
         state = self._trader.state

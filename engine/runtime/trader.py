@@ -11,7 +11,7 @@ the market did, then commands, then `TimersDue`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import assert_never
 
@@ -21,13 +21,11 @@ from engine.core.messages import MarketAdvanced, Message, TimersDue
 from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain import reports as r
-from engine.domain.errors import ConfigError
-from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, ZERO
 from engine.market.view import MarketView
-from engine.ports.strategy import Strategy
 from engine.ports.venue import SIMULATED, VenueAbilities, VenueRequest
 from engine.runtime.helm import HelmDesk
+from engine.runtime.roster import BotRoster, BuildStrategy
 from engine.strategy.catalogue import build_strategy
 from engine.strategy.context import NoShield, Shield
 from engine.strategy.runner import NEVER_NS, BotRunner, Guard
@@ -45,8 +43,6 @@ HOUSEKEEPING_NS = 250_000_000
 nothing else is asked for."""
 EQUITY_MARK_NS = 10_000_000_000
 DAY_NS = 86_400_000_000_000
-
-BuildStrategy = Callable[[str, str, Instrument], Strategy]
 
 
 class BotSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,19 +87,26 @@ class Trader:
         self.orders = OrderManager(self.state, gate, self._record, self._send)
         self.flattener = Flattener(self.state, self.orders, markets, self._record)
         self.algos = AlgoDesk(self.state, self.orders, gate, markets, abilities, self._record)
-        self.runners: dict[str, BotRunner] = {}
+        self._roster = BotRoster(
+            self.state,
+            self.orders,
+            self.algos,
+            markets,
+            self._record,
+            guard,
+            shield or NoShield(),
+            build,
+        )
+        self.runners: Mapping[str, BotRunner] = self._roster.runners
         self._helm = HelmDesk(
             self.state,
             self.orders,
             self.algos,
             self.flattener,
             self.portfolio,
-            self.runners,
+            self._roster,
             self._record,
         )
-        self._guard = guard
-        self._shield = shield or NoShield()
-        self._build = build
         self._housekeeping_ns = housekeeping_ns
         self._equity_mark_ns = EQUITY_MARK_NS // HOUSEKEEPING_NS * housekeeping_ns
         self._events: list[e.AnyEvent] = []
@@ -144,29 +147,10 @@ class Trader:
         self._start_runners(now_ns)
 
     def _start_runners(self, now_ns: int) -> None:
-        first = min((bot.started_ns for bot in self.state.bots.values()), default=now_ns)
-        self._next_housekeeping_ns = _next_multiple(first, now_ns, self._housekeeping_ns)
-        self._next_equity_mark_ns = _next_multiple(first, now_ns, self._equity_mark_ns)
-        for bot in self.state.bots.values():
-            view = self.markets.get(bot.instrument_id)
-            if view is None:
-                raise ConfigError(
-                    f"bot {bot.bot_id}: instrument {bot.instrument_id} is not part of this world"
-                )
-            strategy = self._build(bot.strategy, bot.params_json, view.instrument)
-            runner = BotRunner(
-                bot,
-                strategy,
-                view,
-                self.state,
-                self.orders,
-                self.algos,
-                self._record,
-                self._guard,
-                self._shield,
-            )
-            self.runners[bot.bot_id] = runner
-            runner.start(now_ns)
+        began_ns = self.state.began_ns
+        self._next_housekeeping_ns = _next_multiple(began_ns, now_ns, self._housekeeping_ns)
+        self._next_equity_mark_ns = _next_multiple(began_ns, now_ns, self._equity_mark_ns)
+        self._roster.start(now_ns)
 
     # -- time ----------------------------------------------------------------------------------
 

@@ -13,10 +13,13 @@ from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, OrderType, TimeInForce
 from engine.kernels import layout as k
-from engine.kernels.replay import advance
+from engine.kernels.replay import FAR_NS, advance, catch_up
 from engine.ports.rows import RowSource
 from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.ports.world import Wake
+from engine.sim.fees import FeeBook
+from engine.sim.latency import Shape, request_ns, shape_of
+from engine.sim.refusals import refusal_words, set_filters
 from engine.sim.replay_feed import venue_order, with_feed_latency
 from engine.sim.scenario import FillMode, Scenario
 
@@ -44,13 +47,15 @@ _REASONS = {
 class _Slot:
     """Who holds a row of the order table, until its last answer has been handed out."""
 
-    __slots__ = ("cancels", "client_order_id", "is_final")
+    __slots__ = ("cancels", "client_order_id", "is_final", "latency_ns")
 
     def __init__(self, client_order_id: str) -> None:
         self.client_order_id = client_order_id
         self.cancels = 0
         """Cancels under way: their answers still need the row."""
         self.is_final = False
+        self.latency_ns = -1
+        """From sending it to its arrival; -1 where nothing was sent."""
 
 
 class SimExchange:
@@ -77,9 +82,15 @@ class SimExchange:
         self._market = k.new_market(mid_ticks, periods_ns, window)
         control = self._exchange.control
         control[k.X_RESPONSE_NS] = scenario.response_latency_ns
+        self._latency: Shape | None = None
+        if scenario.latency is not None:
+            self._latency = shape = shape_of(scenario.latency, instrument.venue, scenario.seed)
+            control[k.X_LATENCY], control[k.X_RESPONSE_NS] = shape.code, shape.least_ns
+            self._exchange = self._exchange._replace(shape=shape.drawn, delays=shape.answers)
         control[k.X_QUEUE_MODEL] = scenario.queue.code
         control[k.X_WHOLE_FILLS] = scenario.fills is FillMode.WHOLE
         self._exchange.queue[0] = scenario.queue.power
+        set_filters(control, scenario.refusals, instrument)
         self._order = venue_order(self._rows)
         control[k.X_ROWS] = len(self._rows)
         control[k.X_MORE] = not isinstance(source, np.ndarray)
@@ -97,6 +108,9 @@ class SimExchange:
         self._report_seq = 0
         self._trades = 0
         self._last_arrival_ns = 0
+        self._sent = 0
+        self._is_fickle = bool(scenario.refusals.reject_rate or scenario.refusals.outage_rate)
+        self._fees = FeeBook(instrument, scenario.maker, scenario.taker, scenario.fees)
 
     # -- world -----------------------------------------------------------------------------------
 
@@ -128,6 +142,35 @@ class SimExchange:
             raise WorkFailed("simulated exchange: too many orders at once; it has lost some")
         return Wake(self._exchange.control.item(k.X_NOW_NS), reasons)
 
+    def next_event_ns(self) -> int:
+        """No instant before this one can bring anything, unless a request is handed over; FAR_NS
+        when nothing is left."""
+        ex, control = self._exchange, self._exchange.control
+        while control.item(k.X_MORE) and self._is_short_of_rows():
+            self._load()
+        now_ns, soonest_ns = control.item(k.X_NOW_NS), FAR_NS
+        local_row, exch_row = control.item(k.X_LOCAL_ROW), control.item(k.X_EXCH_ROW)
+        if local_row < len(self._rows):
+            soonest_ns = int(self._rows["ts_local_ns"][local_row])
+        if exch_row < len(self._order):
+            # What lies before now has been looked at, or has nobody to look at it.
+            exch_ns = int(self._rows["ts_exch_ns"][self._order[exch_row]])
+            soonest_ns = min(soonest_ns, exch_ns) if exch_ns > now_ns else soonest_ns
+        asked, answered = control.item(k.X_REQ_HEAD), control.item(k.X_ANS_HEAD)
+        if asked < control.item(k.X_REQ_TAIL):
+            arrival_ns = ex.requests.item(asked % k.REQUESTS_LENGTH, k.Q_ARRIVAL_NS)
+            soonest_ns = min(soonest_ns, arrival_ns)
+        if answered < control.item(k.X_ANS_TAIL):
+            received_ns = ex.answers.item(answered % k.ANSWERS_LENGTH, k.A_RECEIVED_NS)
+            soonest_ns = min(soonest_ns, received_ns)
+        return max(soonest_ns, now_ns)
+
+    def _is_short_of_rows(self) -> bool:
+        control = self._exchange.control
+        return control.item(k.X_LOCAL_ROW) >= len(self._rows) or control.item(k.X_EXCH_ROW) >= len(
+            self._order
+        )
+
     def own_queue_ahead(self, client_order_id: str) -> int:
         """Lots ahead of a resting order now, -1 where it makes no sense."""
         slot = self._slots.get(client_order_id)
@@ -155,6 +198,7 @@ class SimExchange:
         if block is None:
             control[k.X_MORE] = 0
             return
+        catch_up(self._rows, self._order, self._exchange)
         # Blocks do not overlap in time, so the passed rows of both sides are one prefix.
         done = min(control.item(k.X_EXCH_ROW), control.item(k.X_LOCAL_ROW))
         pending = self._order[control.item(k.X_EXCH_ROW) :]
@@ -170,20 +214,36 @@ class SimExchange:
     # -- orders ----------------------------------------------------------------------------------
 
     def submit(self, requests: Sequence[VenueRequest], now_ns: int) -> None:
-        arrival_ns = max(self._last_arrival_ns, now_ns + self._scenario.entry_latency_ns)
-        self._last_arrival_ns = arrival_ns
+        refusals, seed = self._scenario.refusals, self._scenario.seed
         for request in requests:
+            arrival_ns = self._arrival_ns(now_ns)
+            reason = k.REASON_NONE
             if isinstance(request, Submit):
-                self._push(arrival_ns, k.REQUEST_NEW, self._new_slot(request))
+                kind, slot = k.REQUEST_NEW, self._new_slot(request)
+                self._names[slot].latency_ns = arrival_ns - now_ns
+                if self._is_fickle:
+                    reason = refusals.of_order(seed, self._sent, arrival_ns)
             else:
-                self._push(arrival_ns, k.REQUEST_CANCEL, self._slot_to_cancel(request))
+                kind, slot = k.REQUEST_CANCEL, self._slot_to_cancel(request)
+                if self._is_fickle and refusals.is_out(seed, arrival_ns):
+                    reason = k.REASON_OUTAGE
+            self._push(arrival_ns, kind, slot, reason)
 
-    def _push(self, arrival_ns: int, kind: int, slot: int) -> None:
+    def _arrival_ns(self, now_ns: int) -> int:
+        """When a request sent now reaches the venue: never before one sent earlier."""
+        delay_ns = self._scenario.entry_latency_ns
+        if self._latency is not None:
+            delay_ns = request_ns(self._latency, self._sent, now_ns)
+        self._sent += 1
+        self._last_arrival_ns = max(self._last_arrival_ns, now_ns + delay_ns)
+        return self._last_arrival_ns
+
+    def _push(self, arrival_ns: int, kind: int, slot: int, reason: int) -> None:
         control = self._exchange.control
         tail = control.item(k.X_REQ_TAIL)
         if tail - control.item(k.X_REQ_HEAD) >= k.REQUESTS_LENGTH:
             raise WorkFailed("simulated exchange: more requests under way than it can hold")
-        self._exchange.requests[tail % k.REQUESTS_LENGTH] = (arrival_ns, kind, slot)
+        self._exchange.requests[tail % k.REQUESTS_LENGTH] = (arrival_ns, kind, slot, reason)
         control[k.X_REQ_TAIL] = tail + 1
 
     def _free_slot(self) -> int:
@@ -244,7 +304,7 @@ class SimExchange:
         return [self._report(answer) for answer in self._exchange.answers[indices].tolist()]
 
     def _report(self, answer: list[int]) -> r.AnyReport:
-        received_ns, exch_ns, kind, slot, ticks, lots, maker, ahead, reason, final = answer
+        received_ns, exch_ns, kind, slot, ticks, _, _, ahead, reason, final, _, _ = answer
         name = self._names[slot]
         self._release_if_done(slot, name, kind, final)
         self._report_seq += 1
@@ -255,30 +315,52 @@ class SimExchange:
             "received_ns": received_ns,
         }
         if kind == k.ANSWER_FILL:
-            return r.FillReport(fill=self._fill(exch_ns, ticks, lots, maker, ahead), **fields)
+            return r.FillReport(fill=self._fill(answer, name.latency_ns), **fields)
         if kind == k.ANSWER_ACCEPT:
             venue_order_id = f"s{self._report_seq}"
-            return r.AcceptReport(venue_order_id=venue_order_id, queue_ahead_lots=ahead, **fields)
+            return r.AcceptReport(
+                venue_order_id=venue_order_id,
+                queue_ahead_lots=ahead,
+                queue_rank_tenths=self._rank_tenths(ahead),
+                latency_ns=name.latency_ns,
+                **fields,
+            )
         if kind == k.ANSWER_CANCEL:
             return r.CancelReport(**fields)
         if kind == k.ANSWER_EXPIRE:
             return r.ExpireReport(reason=_REASONS[reason], **fields)
         if kind == k.ANSWER_TRIGGER:
             return r.TriggerReport(**fields)
-        return r.CancelRejectReport(reason=_REASONS[reason], **fields)
+        words = _REASONS.get(reason) or refusal_words(self._instrument, reason, ticks)
+        if kind == k.ANSWER_REJECT:
+            return r.RejectReport(reason=words, **fields)
+        return r.CancelRejectReport(reason=words, **fields)
 
-    def _fill(self, exch_ns: int, ticks: int, lots: int, maker: int, ahead: int) -> Fill:
+    def _rank_tenths(self, ahead: int) -> int:
+        """`ahead` in tenths of the market's average trade up to now; -1 before there was one."""
+        volume = self._market.scalars.item(k.M_VOLUME)
+        if ahead < 0 or volume == 0:
+            return -1
+        return ahead * self._market.scalars.item(k.M_TRADES) * 10 // volume
+
+    def _fill(self, answer: list[int], latency_ns: int) -> Fill:
         self._trades += 1
-        is_maker = bool(maker)
+        ticks, lots = answer[k.A_TICKS], answer[k.A_LOTS]
+        venue_ns, is_maker = answer[k.A_EXCH_NS], bool(answer[k.A_MAKER])
+        charge = self._fees.charge(lots, ticks, venue_ns, is_maker=is_maker)
         return Fill(
             trade_id=f"t{self._trades}",
             price_ticks=ticks,
             lots=lots,
-            fee=self._scenario.fee(self._instrument, lots, ticks, is_maker=is_maker),
-            fee_asset=self._instrument.settle,
+            fee=charge.fee,
+            fee_asset=charge.asset,
             is_maker=is_maker,
-            venue_ns=exch_ns,
-            queue_ahead_lots=ahead if is_maker else -1,
+            venue_ns=venue_ns,
+            queue_ahead_lots=answer[k.A_AHEAD] if is_maker else -1,
+            queue_left_lots=answer[k.A_FRONT] if is_maker else -1,
+            level_volume_lots=answer[k.A_TRADED] if is_maker else -1,
+            latency_ns=latency_ns,
+            fee_worth=charge.worth,
         )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import enum
-import re
 from decimal import Decimal
 
 import msgspec
 
 from engine.domain.errors import BadInput
-from engine.domain.instrument import Instrument
-from engine.domain.money import MONEY, plain
+from engine.domain.money import plain
 from engine.kernels import layout as k
+from engine.sim.fees import FeePlan
+from engine.sim.latency import Latency
+from engine.sim.refusals import Refusals
 
 
 class FillMode(enum.StrEnum):
@@ -28,7 +29,24 @@ class QueueModel(msgspec.Struct, frozen=True, kw_only=True):
     power: int = 0
 
     def words(self) -> str:
-        return f"power-prob-{self.power}" if self.power else "risk-averse"
+        return f"power-prob-{self.power}" if self.power else _QUEUE_WORDS[self.code]
+
+
+_QUEUE_WORDS = {
+    k.QUEUE_RISK_AVERSE: "risk-averse",
+    k.QUEUE_LOG_PROB_1: "log-prob-1",
+    k.QUEUE_LOG_PROB_2: "log-prob-2",
+    k.QUEUE_TRADES_ONLY: "trades-only",
+}
+QUEUE_MODELS = {
+    **{word: QueueModel(code=code) for code, word in _QUEUE_WORDS.items()},
+    **{
+        f"power-prob-{power}": QueueModel(code=k.QUEUE_POWER_PROB, power=power)
+        for power in range(1, 10)
+    },
+}
+"""Every queue model by its name."""
+QUEUE_NAMES = "risk-averse, trades-only, power-prob-N, log-prob-1, log-prob-2"
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,36 +54,53 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     entry_latency_ns: int = 10_000_000
     response_latency_ns: int = 10_000_000
+    latency: Latency | None = None
+    """Where entry and response vary: instead of the two constants above."""
     feed_latency_ns: int = 0
     """On top of what the recording says."""
     queue: QueueModel = QueueModel()
     fills: FillMode = FillMode.PARTIAL
     maker: Decimal = Decimal("0.0002")
     taker: Decimal = Decimal("0.0005")
+    fees: FeePlan | None = None
+    """Instead of the two rates above, or where fees are paid in another asset."""
+    refusals: Refusals = Refusals()
+    seed: int = 0
+    """Of everything that is left to chance: latencies, refusals, outages."""
 
-    def fee(self, instrument: Instrument, lots: int, ticks: int, *, is_maker: bool) -> Decimal:
-        """Exact: the rate times the value of the fill, in the settle asset."""
-        return MONEY.multiply(
-            instrument.notional(lots, ticks), self.maker if is_maker else self.taker
-        )
+    @property
+    def is_simple(self) -> bool:
+        """Nothing but constant latencies, a queue and two fee rates."""
+        return self.latency is None and self.fees is None and self.refusals == Refusals()
 
     def digest(self) -> str:
-        """One line that names every assumption; part of a ledger's world."""
-        return (
-            f"entry {self.entry_latency_ns} ns, response {self.response_latency_ns} ns, "
-            f"feed +{self.feed_latency_ns} ns, queue {self.queue.words()}, fills {self.fills}, "
-            f"maker {plain(self.maker)}, taker {plain(self.taker)}"
+        """One line that names every assumption; part of a ledger's world. What is not assumed
+        is not named, so that a ledger stays readable when there is more to assume."""
+        latency = (
+            f"entry {self.entry_latency_ns} ns, response {self.response_latency_ns} ns"
+            if self.latency is None
+            else f"latency {self.latency.words()} each way"
         )
+        words = [
+            latency,
+            f"feed +{self.feed_latency_ns} ns",
+            f"queue {self.queue.words()}",
+            f"fills {self.fills}",
+            f"maker {plain(self.maker)}",
+            f"taker {plain(self.taker)}",
+        ]
+        parts = [self.fees, self.refusals]
+        words += [text for part in parts if part is not None and (text := part.words())]
+        if self.seed:
+            words.append(f"seed {self.seed}")
+        return ", ".join(words)
 
 
 def parse_queue(word: str, field: str = "--queue") -> QueueModel:
-    """`risk-averse` or `power-prob-N`, N from 1 to 9."""
-    if word == "risk-averse":
-        return QueueModel()
-    match = re.fullmatch(r"power-prob-([1-9])", word)
-    if match is None:
-        raise BadInput(field, word, "expected risk-averse or power-prob-1 to power-prob-9")
-    return QueueModel(code=k.QUEUE_POWER_PROB, power=int(match[1]))
+    """One of `QUEUE_MODELS` by its name."""
+    if word not in QUEUE_MODELS:
+        raise BadInput(field, word, f"expected one of {QUEUE_NAMES}, N from 1 to 9")
+    return QUEUE_MODELS[word]
 
 
 def parse_fills(word: str, field: str = "--fills") -> FillMode:

@@ -232,8 +232,10 @@ class FileLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Free the lock. The file stays: removing it would let two engines lock two files."""
+        """Free the lock. The file stays, without a holder: removing it would let two engines lock
+        two files."""
         if self._descriptor >= 0:
+            os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = -1
 

@@ -142,13 +142,15 @@ class OrderManager:
                     fill=fill,
                     value_units=value_units,
                 )
-            case r.AcceptReport(venue_order_id=venue_order_id, queue_ahead_lots=ahead):
+            case r.AcceptReport():
                 return e.OrderAccepted(
                     ts_ns=now_ns,
                     client_order_id=key,
                     report_seq=seq,
-                    venue_order_id=venue_order_id,
-                    queue_ahead_lots=ahead,
+                    venue_order_id=report.venue_order_id,
+                    queue_ahead_lots=report.queue_ahead_lots,
+                    queue_rank_tenths=report.queue_rank_tenths,
+                    latency_ns=report.latency_ns,
                 )
             case r.RejectReport(reason=reason):
                 return e.OrderRejected(

@@ -65,7 +65,11 @@ class TradingState:
         self.capital = ZERO
         self.salt = 0
         self.instruments: dict[str, Instrument] = {}
+        self.began_ns = 0
+        """When the ledger's session began: the phase of periodic work."""
         self.bots: dict[str, BotState] = {}
+        self.retired: set[str] = set()
+        """Ids of removed bots; none is used again."""
         self.orders: dict[str, Order] = {}
         """Live orders, oldest first."""
         self.orders_by_bot: dict[str, dict[str, Order]] = {}
@@ -159,6 +163,7 @@ class TradingState:
         _APPLY[type(event)](self, event)
 
     def _session_started(self, event: e.SessionStarted) -> None:
+        self.began_ns = event.ts_ns
         self.world = event.world
         self.settle = event.settle
         self.capital = event.capital
@@ -176,6 +181,10 @@ class TradingState:
             params_json=event.params_json,
             started_ns=event.ts_ns,
         )
+
+    def _bot_removed(self, event: e.BotRemoved) -> None:
+        del self.bots[event.bot_id]
+        self.retired.add(event.bot_id)
 
     def _order_intended(self, event: e.OrderIntended) -> None:
         order = event.order
@@ -367,6 +376,7 @@ _NO_ORDERS: dict[str, Order] = {}
 _APPLY: dict[type, Callable[[TradingState, Any], None]] = {
     e.SessionStarted: TradingState._session_started,
     e.BotAdded: TradingState._bot_added,
+    e.BotRemoved: TradingState._bot_removed,
     e.OrderIntended: TradingState._order_intended,
     e.OrderDenied: TradingState._order_denied,
     e.MoveEnded: TradingState._move_ended,

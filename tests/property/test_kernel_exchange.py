@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from engine.kernels import layout as k
 from engine.sim.exchange import SimExchange
+from engine.sim.latency import Latency
 from tests.support.builders import linear
-from tests.support.naive_exchange import BUY, Ask, NaiveBook, Said
-from tests.support.sim_orders import Blocks, Case, cases, play, to_array
+from tests.support.naive_exchange import BUY, Ask, Filters, NaiveBook, Said
+from tests.support.sim_orders import FILTERS, LATENCIES, Blocks, Case, cases, play, to_array
 
 ENDS = {"Cancel", "Expire"}
 
@@ -38,6 +39,29 @@ def test_it_says_what_the_naive_one_says(case: Case) -> None:
 @given(case=cases(), steps=st.lists(st.integers(1, 9), min_size=1, max_size=4))
 def test_how_the_time_is_cut_does_not_matter(case: Case, steps: list[int]) -> None:
     assert play(case, steps) == play(case)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    case=cases(),
+    latency=LATENCIES,
+    seed=st.integers(0, 1 << 31),
+    steps=st.lists(st.integers(1, 9), max_size=4),
+    mask=st.sampled_from([0, k.WAKE_TRADE, k.WAKE_TRADE | k.WAKE_TOP]),
+)
+def test_latencies_that_vary_are_those_of_the_naive_one(
+    case: Case, latency: Latency, seed: int, steps: list[int], mask: int
+) -> None:
+    """Same seed, same answers at the same times, however the time is cut and whoever watches."""
+    case = case._replace(latency=latency, seed=seed)
+    assert play(case, steps, mask=mask) == case.naive()
+
+
+@settings(max_examples=200, deadline=None)
+@given(case=cases(), filters=FILTERS)
+def test_it_refuses_what_the_naive_one_refuses(case: Case, filters: Filters) -> None:
+    case = case._replace(filters=filters)
+    assert play(case) == case.naive()
 
 
 @settings(max_examples=150, deadline=None)

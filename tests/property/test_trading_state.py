@@ -62,6 +62,12 @@ class TradingMachine(RuleBasedStateMachine):
     def helm_changes(self, command: type[c.Command], bot_id: str) -> None:
         self.desk.do(command, bot_id=bot_id)
 
+    @rule(command=st.sampled_from([c.AddBot, c.RemoveBot]), number=st.integers(1, 5))
+    def roster_changes(self, command: type[c.Command], number: int) -> None:
+        more = {"strategy": "grid", "instrument_id": self.desk.id} if command is c.AddBot else {}
+        self.desk.do(command, bot_id=f"maker-{number}", **more)
+        assert list(self.desk.trader.runners) == list(self.desk.trader.state.bots)
+
     @rule(command=st.sampled_from([c.CancelAll, c.Flatten, c.Kill, c.ResetKill]))
     def wide_command(self, command: type[c.Command]) -> None:
         self.desk.do(command)

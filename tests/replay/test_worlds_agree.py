@@ -7,6 +7,7 @@ may show in a single event.
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -222,21 +223,33 @@ def a_busy_script() -> Script:
         c.ResetKill(command_id="j"),
         c.ResumeBot(command_id="k", bot_id="trend-1"),
         c.StopBot(command_id="l", bot_id="trend-1"),
+        c.AddBot(
+            command_id="m",
+            bot_id="maker-2",
+            strategy="grid",
+            instrument_id=SIM,
+            params_json=json.dumps(GRID),
+        ),
+        c.Flatten(command_id="n", bot_id="trend-1"),
+        None,
+        c.RemoveBot(command_id="o", bot_id="trend-1"),
     ]
     return Script([(2 * SECOND * number + number, wish) for number, wish in enumerate(wishes, 1)])
 
 
 @pytest.mark.parametrize("script", [NOBODY, a_busy_script()], ids=["nobody", "busy person"])
 def test_state_folded_from_the_journal_is_the_live_state(script: Script) -> None:
-    life = paced(generated(30, limits=RiskLimits(position_max_pct=Decimal(2))), 7, script)
+    life = paced(generated(38, limits=RiskLimits(position_max_pct=Decimal(2))), 7, script)
 
     assert len(life.of(e.CommandDone)) == sum(wish is not None for _, wish in script.commands)
     assert_same_state(life.trader.state, rebuilt(life.events))
 
 
 def test_a_person_at_exact_moments_is_part_of_what_agrees() -> None:
-    setting, script = generated(30), a_busy_script()
+    setting, script = generated(38), a_busy_script()
     wanted = paced(setting, 1, script)
 
     assert wanted.of(e.MarketShocked, e.FlattenEnded, e.KillChanged)
+    assert wanted.of(e.BotRemoved)
+    assert any(order.bot_id == "maker-2" for order in wanted.trader.state.orders.values())
     assert_agree(paced(setting, 2, script), wanted)

@@ -6,8 +6,10 @@ it. Times in ns, prices in ticks, quantities in lots; a side is 1 (buy, bid) or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import NamedTuple
 
 BUY, SELL = 1, -1
@@ -36,6 +38,9 @@ class Said(NamedTuple):
     is_maker: bool = False
     ahead: int = -1
     reason: str = ""
+    front: int = -1
+    """Displayed lots still ahead of it, and lots traded at its price or beyond since it rests."""
+    volume: int = -1
 
 
 @dataclass
@@ -127,15 +132,30 @@ class NaiveOrder:
     """Displayed lots ahead of it now; our own orders ahead are counted by `trade_at`."""
     traded: float = 0.0
     """Lots traded at its price since the last depth row of the level."""
+    volume: int = 0
+
+
+Delay = Callable[[int, int], int]
+"""(number of the message, when it was sent) -> ns that it takes."""
+
+
+class Filters(NamedTuple):
+    """What an order must keep to on arrival."""
+
+    min_lots: int = 1
+    min_value: Fraction = Fraction(0)
+    """Lots x ticks."""
+    band: Fraction = Fraction(0)
+    """Share of the mid that a limit may be beyond it; 0: no band."""
 
 
 @dataclass
 class NaiveExchange:
-    entry_ns: int
-    response_ns: int
+    entry_ns: Delay
+    response_ns: Delay
     whole_fills: bool = False
-    power: int = 0
-    """0: the risk-averse queue."""
+    queue: str = "risk-averse"
+    filters: Filters | None = None
     book: NaiveBook = field(default_factory=NaiveBook)
     orders: dict[str, NaiveOrder] = field(default_factory=dict)
     resting: list[NaiveOrder] = field(default_factory=list)
@@ -150,10 +170,10 @@ class NaiveExchange:
         events: list[tuple[int, int, int, Row | Ask]] = [
             (row.venue_ns, 0, number, row) for number, row in enumerate(rows)
         ]
-        events += [
-            (sent_ns + self.entry_ns, 1, number, ask)
-            for number, (sent_ns, ask) in enumerate(requests)
-        ]
+        arrival_ns = 0
+        for number, (sent_ns, ask) in enumerate(requests):
+            arrival_ns = max(arrival_ns, sent_ns + self.entry_ns(number, sent_ns))
+            events.append((arrival_ns, 1, number, ask))
         for self.now_ns, _, _, what in sorted(events, key=lambda event: event[:3]):
             if isinstance(what, Ask):
                 self.cancel(what.order_id) if what.is_cancel else self.arrive(what)
@@ -167,7 +187,8 @@ class NaiveExchange:
 
     def say(self, word: str, order: NaiveOrder, **details: object) -> None:
         last_ns = self.said[-1].received_ns if self.said else 0
-        received_ns = max(last_ns, self.now_ns + self.response_ns)
+        delay_ns = self.response_ns(len(self.said), self.now_ns)
+        received_ns = max(last_ns, self.now_ns + delay_ns)
         fields = {"order_id": order.ask.order_id, "received_ns": received_ns, **details}
         self.said.append(Said(word, venue_ns=self.now_ns, **fields))  # type: ignore[arg-type]
 
@@ -192,7 +213,9 @@ class NaiveExchange:
         self.forget_done()
 
     def move_queue(self, order: NaiveOrder, before: int, after: int) -> None:
-        if not self.power:
+        if self.queue == "trades-only":
+            return
+        if self.queue == "risk-averse":
             order.front = min(order.front, after)
             return
         change = before - after - order.traded
@@ -201,13 +224,22 @@ class NaiveExchange:
             order.front = min(order.front, after)
             return
         front, back = order.front, before - order.front
-        ahead_weight, back_weight = front**self.power, back**self.power
-        if ahead_weight + back_weight == 0:
+        behind = self.share_behind(front, back)
+        if behind is None:
             order.front = after
             return
-        behind = back_weight / (back_weight + ahead_weight)
         moved = front - (1.0 - behind) * change + min(back - behind * change, 0.0)
         order.front = max(0.0, min(moved, after))
+
+    def share_behind(self, front: float, back: float) -> float | None:
+        """How likely it is that a cancelled lot lay behind the order; None: there was no lot."""
+        name, _, number = self.queue.rpartition("-")
+        if name == "power-prob":
+            whole = front ** int(number) + back ** int(number)
+            return back ** int(number) / whole if whole else None
+        back = max(back, 0.0)
+        both = math.log1p(back) + math.log1p(front) if number == "1" else math.log1p(back + front)
+        return math.log1p(back) / both if both else None
 
     def trade(self, aggressor: int, ticks: int, lots: int) -> None:
         used = 0
@@ -215,6 +247,7 @@ class NaiveExchange:
             if order.ask.side == aggressor:
                 continue
             through = (ticks - order.ask.ticks) * aggressor
+            order.volume += lots if through >= 0 else 0
             if through > 0:
                 self.fill_resting(order, order.leaves)
             elif through == 0:
@@ -253,8 +286,9 @@ class NaiveExchange:
         self.positions[owner] = self.positions.get(owner, 0) + lots * order.ask.side
         if order.leaves == 0:
             order.state = "done"
-        ahead = order.ahead if is_maker else -1
-        self.say("Fill", order, ticks=ticks, lots=lots, is_maker=is_maker, ahead=ahead)
+        place = {"ahead": order.ahead, "front": int(order.front + 0.5), "volume": order.volume}
+        details = place if is_maker else {}
+        self.say("Fill", order, ticks=ticks, lots=lots, is_maker=is_maker, **details)
 
     def fill_resting(self, order: NaiveOrder, lots: int) -> None:
         if order.ask.reduce_only:
@@ -268,12 +302,32 @@ class NaiveExchange:
 
     def arrive(self, ask: Ask) -> None:
         order = self.orders[ask.order_id] = NaiveOrder(ask, ask.lots)
+        refusal = self.refusal(ask)
+        if refusal:
+            order.state = "done"
+            self.say("Reject", order, reason=refusal)
+            return
         if ask.trigger:
             order.state = "parked"
             self.stops.append(order)
             self.say("Accept", order)
         else:
             self.work(order, is_new=True)
+
+    def refusal(self, ask: Ask) -> str:
+        if self.filters is None:
+            return ""
+        bid, offer = self.book.best[BUY], self.book.best[SELL]
+        mid = None if bid is None or offer is None else Fraction(bid + offer, 2)
+        if ask.lots < self.filters.min_lots:
+            return "size"
+        if ask.ticks and mid and self.filters.band:
+            if ask.side == BUY and ask.ticks > mid * (1 + self.filters.band):
+                return "band"
+            if ask.side == SELL and ask.ticks < mid * (1 - self.filters.band):
+                return "band"
+        value = ask.lots * (ask.ticks or ask.trigger or mid or 0)
+        return "notional" if not ask.reduce_only and value < self.filters.min_value else ""
 
     def within_reach(self, order: NaiveOrder) -> list[int]:
         """Levels of the other side that it may take, best first."""

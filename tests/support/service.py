@@ -94,7 +94,7 @@ class ScriptedEngine:
         self._stop = threading.Event()
         self._is_up = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._live()), daemon=True)
-        self._farewell = "the engine was stopped"
+        self._farewell = p.Bye(words="the engine was stopped")
         self.server: EngineServer
 
     def __enter__(self) -> Self:
@@ -181,7 +181,12 @@ class Bare:
         return bare
 
     def hello(self, **changes: Any) -> p.Hello:
-        fields = {"schema": p.SCHEMA, "token": read_token(self.endpoint), "name": "bare"}
+        fields = {
+            "schema": p.SCHEMA,
+            "shape": p.shape(),
+            "token": read_token(self.endpoint),
+            "name": "bare",
+        }
         return p.Hello(**{**fields, **changes})
 
     def say(self, *frames: p.Frame) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from app.service.session import Standing
 from engine.core.clock import SimClock
 from engine.domain.commands import AnyCommand, KillLevel
 from engine.domain.errors import EngineNotRunning
@@ -55,6 +56,9 @@ class FakeSession:
     def __init__(self, snapshot: EngineSnapshot | None = None) -> None:
         self.commands: list[AnyCommand] = []
         self.crashes = 0
+        self.company: Standing | None = None
+        """Who else looks on, as the script says."""
+        self.is_stopping = False
         self._snapshot = snapshot
         self._failure = ""
         self._refusal: str | None = None
@@ -86,6 +90,16 @@ class FakeSession:
 
     def failure(self) -> str:
         return self._failure
+
+    def standing(self) -> Standing | None:
+        return self.company
+
+    def take_token(self) -> None:
+        if self.company is not None:
+            self.company = self.company._replace(holder=self.company.me)
+
+    def stop_engine(self) -> None:
+        self.is_stopping = True
 
     # -- the script ------------------------------------------------------------------------
 

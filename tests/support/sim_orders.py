@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 
 from engine.domain import reports as r
+from engine.domain.instrument import Instrument
 from engine.domain.order import OrderSpec, OrderType, Side, TimeInForce
 from engine.kernels import layout as k
 from engine.ports.rows import RowSource
 from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.sim.exchange import SimExchange
-from engine.sim.scenario import FillMode, QueueModel, Scenario
+from engine.sim.latency import Latency, RoundTrips, Spread
+from engine.sim.refusals import Refusals
+from engine.sim.scenario import FillMode, Scenario, parse_queue
 from tests.support.builders import linear
-from tests.support.naive_exchange import BUY, SELL, Ask, NaiveExchange, Row, Said
+from tests.support.naive_exchange import (
+    BUY,
+    SELL,
+    Ask,
+    Delay,
+    Filters,
+    NaiveExchange,
+    Row,
+    Said,
+)
+from tests.support.naive_latency import delays
 
 MID = 50_000
+QUEUES = ["risk-averse", "trades-only", "log-prob-1", "log-prob-2"]
+QUEUES += [f"power-prob-{power}" for power in (1, 2, 3)]
 KINDS = {"depth": k.ROW_DEPTH, "trade": k.ROW_TRADE, "clear": k.ROW_CLEAR}
 REASONS = {
     "": "",
@@ -29,6 +46,8 @@ REASONS = {
     "order is not working": "not working",
 }
 
+REJECTS = {"-4003": "size", "-4164": "notional", "-4016": "band", "-4024": "band"}
+
 
 class Case(NamedTuple):
     rows: list[Row]
@@ -37,18 +56,43 @@ class Case(NamedTuple):
     entry_ns: int
     response_ns: int
     whole_fills: bool
-    power: int
+    queue: str
+    latency: Latency | None = None
+    """Instead of the two constants."""
+    seed: int = 0
+    filters: Filters | None = None
+
+    def instrument(self) -> Instrument:
+        rules = self.filters or Filters()
+        tick_lot = Decimal("0.0001")  # of `linear()`
+        return linear(
+            venue="binance_usdm",
+            min_lots=rules.min_lots,
+            min_notional=rules.min_value.numerator * tick_lot / rules.min_value.denominator,
+        )
+
+    def refusals(self) -> Refusals:
+        if self.filters is None:
+            return Refusals()
+        band = self.filters.band
+        return Refusals(filters=True, price_band=Decimal(band.numerator) / band.denominator)
 
     def naive(self) -> list[Said]:
-        exchange = NaiveExchange(self.entry_ns, self.response_ns, self.whole_fills, self.power)
+        if self.latency is None:
+            entry, response = constant(self.entry_ns), constant(self.response_ns)
+        else:
+            entry, response = delays(self.latency, self.seed)
+        exchange = NaiveExchange(entry, response, self.whole_fills, self.queue, self.filters)
         return exchange.run(self.rows, self.requests)
 
     def scenario(self) -> Scenario:
-        model = QueueModel(code=k.QUEUE_POWER_PROB, power=self.power)
         return Scenario(
             entry_latency_ns=self.entry_ns,
             response_latency_ns=self.response_ns,
-            queue=model if self.power else QueueModel(),
+            latency=self.latency,
+            seed=self.seed,
+            refusals=self.refusals(),
+            queue=parse_queue(self.queue),
             fills=FillMode.WHOLE if self.whole_fills else FillMode.PARTIAL,
         )
 
@@ -76,6 +120,40 @@ _ORDERS = st.tuples(
 _REQUESTS = st.tuples(st.integers(0, 6), st.integers(0, 5), st.integers(1, 8), _ORDERS)
 
 
+_TIMES = st.lists(st.integers(990, 1100), min_size=1, max_size=5, unique=True).map(sorted)
+_SPREADS = st.builds(
+    lambda low, wide, chance, spike, more: Spread(
+        low_ns=low,
+        high_ns=low + wide,
+        spike_chance=Decimal(chance),
+        spike_low_ns=spike,
+        spike_high_ns=spike + more,
+    ),
+    st.integers(0, 5),
+    st.integers(0, 9),
+    st.sampled_from(["0", "0.25", "1"]),
+    st.integers(0, 5),
+    st.integers(0, 9),
+)
+
+
+@st.composite
+def _round_trips(draw: st.DrawFn) -> RoundTrips:
+    times = draw(_TIMES)
+    columns = st.lists(st.integers(0, 9), min_size=len(times), max_size=len(times)).map(tuple)
+    return RoundTrips(ts_ns=tuple(times), req_ns=draw(columns), resp_ns=draw(columns))
+
+
+LATENCIES = st.one_of(_SPREADS, _round_trips())
+
+FILTERS = st.builds(
+    Filters,
+    st.integers(1, 6),
+    st.integers(0, 600_000).map(Fraction),
+    st.sampled_from([Fraction(0), Fraction(2, 100_000), Fraction(1, 10_000)]),
+)
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     rows = _rows(draw(st.lists(_ROWS, min_size=1, max_size=60)))
@@ -85,7 +163,7 @@ def cases(draw: st.DrawFn) -> Case:
         entry_ns=draw(st.integers(0, 5)),
         response_ns=draw(st.integers(0, 5)),
         whole_fills=draw(st.booleans()),
-        power=draw(st.integers(0, 3)),
+        queue=draw(st.sampled_from(QUEUES)),
     )
 
 
@@ -131,6 +209,10 @@ def _requests(drawn: Sequence[tuple[int, int, int, tuple]], start_ns: int) -> li
     return requests
 
 
+def constant(delay_ns: int) -> Delay:
+    return lambda number, at_ns: delay_ns
+
+
 # -- the engine's own --------------------------------------------------------------------------
 
 
@@ -168,9 +250,13 @@ def to_said(report: r.AnyReport) -> Said:
             lots=fill.lots,
             is_maker=fill.is_maker,
             ahead=fill.queue_ahead_lots,
+            front=fill.queue_left_lots,
+            volume=fill.level_volume_lots,
         )
     if isinstance(report, r.AcceptReport):
         return said._replace(ahead=report.queue_ahead_lots)
+    if isinstance(report, r.RejectReport):
+        return said._replace(reason=REJECTS[report.reason.partition(" ")[0]])
     return said._replace(reason=REASONS[getattr(report, "reason", "")])
 
 
@@ -202,7 +288,7 @@ def play(
     with `cuts` the rows come in blocks; `stops` collects where it stopped for `mask`, and why."""
     rows = to_array(case.rows)
     source = Blocks(rows, cuts) if cuts else rows
-    world = SimExchange(linear(), source, case.scenario())
+    world = SimExchange(case.instrument(), source, case.scenario())
     said: list[Said] = []
     step = 0
     waiting = list(case.requests)

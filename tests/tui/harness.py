@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from app.views.keymap import load_keymap
 from engine.domain.snapshots import EngineSnapshot
 from tests.support.session import FakeSession, FrozenClock, a_snapshot
+from tests.support.shelf import FakeShelf
 from ui_tui.app import PilothouseApp
 from ui_tui.look import Look
 from ui_tui.pane import Pane
@@ -36,6 +37,7 @@ def an_app(
         Look(palette, ascii_only=ascii_only),
         FrozenClock(),
         leaving=leaving,
+        shelf=FakeShelf(),
     )
 
 

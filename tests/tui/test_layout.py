@@ -13,8 +13,13 @@ VIEWS = {
     "1": ["ladder", "bots", "orders", "tape", "risk", "log"],
     "2": ["bots", "risk", "log"],
     "3": ["chart", "ladder", "tape"],
-    "4": ["orders", "fills", "positions"],
+    "4": ["orders", "fills"],
     "5": ["log"],
+    "6": ["positions", "account", "equity"],
+    "7": ["limits"],
+    "8": ["incidents", "log"],
+    "9": ["runs"],
+    "0": ["settings", "keys"],
 }
 EVERYTHING = ["chart", "ladder", "tape", "fills", "bots", "positions", "orders", "risk", "log"]
 

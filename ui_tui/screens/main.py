@@ -15,9 +15,22 @@ from ui_tui.screens.views import BUILDERS, View
 from ui_tui.widgets.footer import Footer
 from ui_tui.widgets.header import Header
 from ui_tui.widgets.toosmall import MIN_HEIGHT, MIN_WIDTH, TooSmall
+from ui_tui.widgets.tour import TourBar
+from ui_tui.widgets.viewsbar import ViewsBar
 
 WIDE_WIDTH, WIDE_HEIGHT = 160, 40
-_HOME_PANE = {"trade": "ladder", "bots": "bots", "book": "ladder", "orders": "orders", "log": "log"}
+_HOME_PANE = {
+    "trade": "ladder",
+    "bots": "bots",
+    "book": "ladder",
+    "orders": "orders",
+    "log": "log",
+    "money": "positions",
+    "risk": "limits",
+    "incidents": "incidents",
+    "runs": "runs",
+    "settings": "settings",
+}
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
@@ -28,6 +41,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self._desk = desk
         self._look = look
         self._header = Header(look, id="header")
+        self._bar = ViewsBar(look, id="views-bar", classes="wide-only")
+        self._tour = TourBar(look, id="tour")
         self._footer = Footer(look, id="footer")
         self._too_small = TooSmall(look, id="too-small")
         self._frame = Container(id="views")
@@ -42,6 +57,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         yield self._header
         yield self._frame
+        yield self._bar
+        yield self._tour
         yield self._footer
         yield self._too_small
 
@@ -152,6 +169,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         if self._pane_awaited:
             self.focus_pane(self._pane_awaited)
         self._header.show(self._desk, now_ns, at_once=at_once, lag_ms=lag_ms)
+        self._tour.show(self._desk)
+        self._bar.show(self._desk, self._view)
         self._footer.show(self._desk, self.pane_key, now_ns)
         if changed or at_once:
             for pane in self.panes:

@@ -20,9 +20,9 @@ class TicketDialog(Dialog):
     columns = 78
     hint = "Tab: next field   Enter: look it over   Enter again: send   Esc: drop"
 
-    def __init__(self, desk: Desk, look: Look, came_from: Widget | None, now_ns: int) -> None:
+    def __init__(self, desk: Desk, look: Look, came_from: Widget | None) -> None:
         super().__init__(desk, look, came_from)
-        view = desk.view("ladder", now_ns)
+        view = desk.view("ladder", desk.seen_ns)
         self._instrument = view.instrument
         self._start = prefilled(view)
         self._confirmed: OrderSpec | None = None

@@ -14,16 +14,21 @@ from textual.widget import Widget
 
 from ui_tui.look import Look
 from ui_tui.pane import Pane
+from ui_tui.widgets.account import AccountPane
 from ui_tui.widgets.botdetail import BotDetailPane
 from ui_tui.widgets.bots import BotsPane
 from ui_tui.widgets.chart import ChartPane
 from ui_tui.widgets.equity import EquityPane
 from ui_tui.widgets.fills import FillsPane
+from ui_tui.widgets.incidents import IncidentsPane
 from ui_tui.widgets.ladder import LadderPane
+from ui_tui.widgets.limits import LimitsPane
 from ui_tui.widgets.log import LogPane
 from ui_tui.widgets.orders import OrdersPane
 from ui_tui.widgets.positions import PositionsPane
 from ui_tui.widgets.risk import RiskPane
+from ui_tui.widgets.runs import RunPane, RunsPane
+from ui_tui.widgets.settings import KeysPane, SettingsPane
 from ui_tui.widgets.tape import TapePane
 
 
@@ -87,9 +92,38 @@ def _book(look: Look) -> View:
 
 def _orders(look: Look) -> View:
     orders, fills = OrdersPane(look), FillsPane(look)
-    positions = PositionsPane(look, classes="positions")
-    top = Container(orders, fills, classes="top")
-    return View(Vertical(top, positions, id="orders", classes="view"), [orders, fills, positions])
+    return View(Container(orders, fills, id="orders", classes="view halves"), [orders, fills])
+
+
+def _money(look: Look) -> View:
+    positions, account = PositionsPane(look, classes="positions"), AccountPane(look)
+    equity = EquityPane(look)
+    root = Vertical(
+        positions, Horizontal(account, equity, classes="lower"), id="money", classes="view"
+    )
+    return View(root, [positions, account, equity])
+
+
+def _risk(look: Look) -> View:
+    limits, log = LimitsPane(look), LogPane(look, classes="wide-only")
+    return View(Container(limits, log, id="risk", classes="view halves"), [limits, log])
+
+
+def _runs(look: Look) -> View:
+    runs, run = RunsPane(look), RunPane(look, classes="wide-only")
+    return View(Container(runs, run, id="runs", classes="view halves"), [runs, run])
+
+
+def _incidents(look: Look) -> View:
+    incidents, log = IncidentsPane(look), LogPane(look)
+    root = Container(incidents, log, id="incidents", classes="view halves")
+    return View(root, [incidents, log])
+
+
+def _settings(look: Look) -> View:
+    settings, keys = SettingsPane(look), KeysPane(look)
+    root = Container(settings, keys, id="settings", classes="view halves")
+    return View(root, [settings, keys])
 
 
 def _log(look: Look) -> View:
@@ -104,4 +138,9 @@ BUILDERS: dict[str, Callable[[Look], View]] = {
     "book": _book,
     "orders": _orders,
     "log": _log,
+    "money": _money,
+    "risk": _risk,
+    "incidents": _incidents,
+    "runs": _runs,
+    "settings": _settings,
 }

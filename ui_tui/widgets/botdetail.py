@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from textual.geometry import Size
-
+from app.views.cells import Line
 from app.views.desk import Desk
 from app.views.detail import detail_lines
-from ui_tui.pane import Pane, Picture
+from ui_tui.widgets.scrolled import ScrolledPane
 
 
-class BotDetailPane(Pane):
+class BotDetailPane(ScrolledPane):
     key = "detail"
-    pace_ms = 500
 
-    def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
-        lines = detail_lines(desk.snapshot, desk.bot_id, size.width, self.look.glyphs)
-        first = desk.scrolled(self.key, len(lines), size.height)
-        return Picture(f"bot {desk.bot_id}" if desk.bot_id else "bot", lines[first:])
+    def title(self, desk: Desk) -> str:
+        return f"bot {desk.bot_id}" if desk.bot_id else "bot"
+
+    def lines(self, desk: Desk, now_ns: int, width: int) -> list[Line]:
+        return detail_lines(desk.snapshot, desk.bot_id, width, self.look.glyphs)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from textual.geometry import Size
 
+from app.views.cells import Cell
 from app.views.desk import Desk
 from app.views.lists import log_lines
-from app.views.rows import log_rows
 from ui_tui.pane import Pane, Picture
 
 
@@ -15,7 +15,12 @@ class LogPane(Pane):
     pace_ms = 250
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
-        rows = log_rows(desk.snapshot, desk.own_log) if desk.snapshot is not None else []
+        everything = desk.log_rows()
+        rows = desk.log.shown(everything)
         first = desk.scrolled(self.key, len(rows), size.height)
-        note = f"line {first + 1} of {len(rows)}" if first else ""
-        return Picture("log", log_lines(rows, size.width, size.height, first), note=note)
+        words = desk.log.words(everything, self.look.glyphs)
+        place = f"line {first + 1} of {len(rows)}" if first else ""
+        lines = log_lines(rows, size.width, size.height, first)
+        if not rows and words:
+            lines = [(Cell(" nothing passes the filter", "faint"),)]
+        return Picture(f"log {words}".rstrip(), lines, note=place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.geometry import Size
 
 from app.views.columns import ORDERS
+from app.views.cursors import EVERYBODY
 from app.views.desk import Desk
 from app.views.lists import first_row, table_lines
 from app.views.rows import order_rows
@@ -17,10 +18,13 @@ class OrdersPane(Pane):
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         selected = desk.order_id if self.has_focus else ""
-        rows = order_rows(desk.snapshot, selected) if desk.snapshot is not None else []
+        rows = []
+        if desk.snapshot is not None:
+            rows = order_rows(desk.snapshot, selected, desk.order_filter())
         at = next((at for at, row in enumerate(rows) if row.is_selected), 0)
         first = first_row(len(rows), at, size.height - 1)
         lines = table_lines(
             ORDERS, rows, *size, self.look.glyphs, first=first, empty=" no working orders"
         )
-        return Picture(f"orders {len(rows)}", lines)
+        is_all = desk.whose == EVERYBODY
+        return Picture(f"orders {len(rows)}", lines, note="" if is_all else f"{desk.whose} only")

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from app import settings
-from app.settings import DEFAULT, SCHEMA, Settings, load, parse
+from app.settings import DEFAULT, QUEUE_NAMES, SCHEMA, Settings, load, parse
 from engine.domain.errors import BadInput, ConfigError
-from engine.sim.scenario import parse_fills, parse_queue
+from engine.sim.scenario import QUEUE_MODELS, parse_fills, parse_queue
 
 
 def test_an_empty_file_means_the_defaults() -> None:
@@ -29,10 +29,11 @@ def test_every_field_has_a_rule_and_every_default_obeys_it() -> None:
 
 
 def test_words_are_those_of_the_simulation() -> None:
-    for power in range(1, 10):
-        queue = parse(f'[paper]\nqueue = "power-prob-{power}"', "s").settings.paper.queue
-        assert parse_queue(queue).power == power
-    assert parse_queue(Settings().paper.queue).power == 0
+    assert set(QUEUE_NAMES) == set(QUEUE_MODELS)
+    for name in QUEUE_NAMES:
+        queue = parse(f'[paper]\nqueue = "{name}"', "s").settings.paper.queue
+        assert parse_queue(queue).words() == name
+    assert parse_queue(Settings().paper.queue).words() == "risk-averse"
     for fills in ("partial", "whole"):
         assert parse_fills(parse(f'[paper]\nfills = "{fills}"', "s").settings.paper.fills) == fills
 

@@ -38,7 +38,7 @@ def test_a_face_says_at_once_that_the_engine_left_and_comes_back_by_itself(own_h
         assert session.failure() == ""
         last = engine.snapshot
     eventually(session.failure, 1)
-    assert session.failure().startswith("the engine was stopped 0 s ago, reconnecting")
+    assert session.failure().startswith("the engine was stopped; 0 s ago, reconnecting")
     assert session.snapshot().orders == last.orders  # type: ignore[union-attr]  # still to be read
     with pytest.raises(EngineNotRunning):
         session.submit(c.Kill(command_id="c1"))
@@ -73,7 +73,7 @@ def test_a_refusal_on_return_is_shown(own_home: Path, monkeypatch: pytest.Monkey
         session.start()
 
     def refuse(server: EngineServer, hello: p.Hello) -> None:
-        raise p.Refused(p.SCHEMA_DIFFERS, p.schema_words(2, hello.schema))
+        raise p.Refused(p.SCHEMA_DIFFERS, p.version_words((2, ""), (hello.schema, "")))
 
     monkeypatch.setattr(EngineServer, "check_hello", refuse)
     with ScriptedEngine(own_home):

@@ -218,8 +218,8 @@ def test_another_schema_is_refused_with_the_remedy(
 ) -> None:
     with Bare(engine.home) as face:
         face.say(face.hello(schema=schema))
-        assert face.refusal() == p.schema_words(p.SCHEMA, schema)
-        assert remedy in p.schema_words(p.SCHEMA, schema)
+        assert face.refusal() == p.version_words((p.SCHEMA, ""), (schema, ""))
+        assert remedy in p.version_words((p.SCHEMA, ""), (schema, ""))
 
 
 def test_a_hello_from_the_future_can_be_read(engine: ScriptedEngine) -> None:
@@ -308,7 +308,7 @@ def test_folder_socket_and_token_are_private(engine: ScriptedEngine) -> None:
 
 
 def test_one_engine_a_profile(engine: ScriptedEngine) -> None:
-    with pytest.raises(ConfigError, match="in use by another engine"):
+    with pytest.raises(ConfigError, match="already serves"):
         Claim(endpoint_at(engine.home))
     Claim(endpoint_at(engine.home, "other")).release()
 

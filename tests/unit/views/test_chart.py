@@ -1,8 +1,9 @@
 """Candles as text."""
 
 from app.views.cells import Line, line_width
-from app.views.chart import ChartView, Mark, chart_lines
+from app.views.chart import ChartView, Dot, Drawing, Mark, chart_lines
 from app.views.glyphs import ASCII, UNICODE
+from app.views.studies import studies
 from engine.domain.snapshots import BarRow
 from tests.support.builders import linear
 from tests.support.session import MID, START_NS, some_bars
@@ -12,7 +13,8 @@ S = 1_000_000_000
 
 def drawn(bars: list[BarRow], glyphs: object = UNICODE, **more: object) -> list[Line]:
     view = more.pop("view", None) or ChartView()
-    return chart_lines(view, bars, linear(), MID, more.pop("marks", []), 60, 20, glyphs)  # type: ignore[arg-type]
+    drawing = Drawing(last_ticks=MID, **more)  # type: ignore[arg-type]
+    return chart_lines(view, bars, linear(), drawing, 60, 20, glyphs)  # type: ignore[arg-type]
 
 
 def text(lines: list[Line]) -> str:
@@ -68,5 +70,48 @@ def test_scrolling_stops_at_the_ends() -> None:
 
 
 def test_too_little_room_or_no_bars_draws_nothing() -> None:
-    assert chart_lines(ChartView(), [], linear(), MID, [], 60, 20, UNICODE) == []
-    assert chart_lines(ChartView(), some_bars(MID, S), linear(), MID, [], 12, 4, UNICODE) == []
+    drawing = Drawing(last_ticks=MID)
+    assert chart_lines(ChartView(), [], linear(), drawing, 60, 20, UNICODE) == []
+    bars = some_bars(MID, S)
+    assert chart_lines(ChartView(), bars, linear(), drawing, 12, 4, UNICODE) == []
+
+
+def test_fills_stand_over_their_candle_and_say_their_side() -> None:
+    bars = some_bars(MID, S)
+    at = bars[-3]
+    dots = [Dot(at.start_ns + S // 2, at.close, 1), Dot(bars[0].start_ns - S, MID, -1)]
+    lines = drawn(bars, dots=dots, bar_s=1)
+    marked = [cell for line in lines for cell in line if cell.tone.startswith("fill_")]
+    assert [(cell.text, cell.tone) for cell in marked] == [("▲", "fill_buy")]
+
+
+def test_a_fill_younger_than_the_window_is_not_drawn_into_its_last_bar() -> None:
+    """Scrolled back, the newest fills lie beyond the right edge."""
+    bars = some_bars(MID, S)
+    view = ChartView()
+    view.scroll(50, len(bars))
+    lines = drawn(bars, view=view, dots=[Dot(bars[-1].start_ns, MID, 1)], bar_s=1)
+    assert not [cell for line in lines for cell in line if cell.tone.startswith("fill_")]
+
+
+def test_unknown_history_is_said() -> None:
+    few = some_bars(MID, S, 4)
+    assert "nothing known before 08-08 12:03" in text(drawn(few))
+    assert "nothing known" not in text(drawn(some_bars(MID, S)))
+
+
+def test_studies_are_behind_the_candles() -> None:
+    bars = some_bars(MID, S)
+    lines = drawn(bars, studies=studies(("ema", "vwap", "bands"), bars))
+    assert any(cell.tone == "study_ema" for line in lines for cell in line)
+    bare = drawn(bars)
+
+    def body(picture: list[Line]) -> list[str]:
+        """The candles alone, in their columns."""
+        rows = []
+        for line in picture:
+            kept = [c.text if c.tone in ("up", "down") else " " * len(c.text) for c in line]
+            rows.append("".join(kept))
+        return rows
+
+    assert body(lines) == body(bare)

@@ -1,0 +1,106 @@
+"""Safety: what must work anywhere, also in dialogs and with a dead market."""
+
+from __future__ import annotations
+
+from app.views import announce, rules
+from app.views.actions.base import Action, Risk
+
+_GLOBAL = ("global",)
+
+
+SAFETY = (
+    Action(
+        "kill",
+        _GLOBAL,
+        "KILL",
+        "KILL: pause all bots, cancel all orders, block new orders until reset",
+        Risk.REDUCE,
+        taps=2,
+        priority=True,
+        is_immediate=True,
+        why_not=rules.is_alive,
+        announce=announce.kill,
+        shell="kill",
+    ),
+    Action(
+        "flatten_symbol",
+        _GLOBAL,
+        "flat",
+        "flatten this symbol: pause its bots, cancel, close reduce-only",
+        Risk.REDUCE,
+        taps=2,
+        priority=True,
+        why_not=rules.has_instrument,
+        announce=announce.flatten_symbol,
+    ),
+    Action(
+        "flatten_all",
+        _GLOBAL,
+        "flat ALL",
+        "flatten every position (cancel + reduce-only close)",
+        Risk.REDUCE,
+        taps=2,
+        priority=True,
+        why_not=rules.is_alive,
+        announce=announce.flatten_all,
+        shell="flatten",
+    ),
+    Action(
+        "cancel_symbol",
+        _GLOBAL,
+        "cancel",
+        "cancel working orders of this symbol (keeps protective stops)",
+        Risk.REDUCE,
+        priority=True,
+        why_not=rules.has_instrument,
+    ),
+    Action(
+        "cancel_all",
+        _GLOBAL,
+        "cancel ALL",
+        "cancel ALL orders, all symbols, protective stops too",
+        Risk.REDUCE,
+        taps=2,
+        priority=True,
+        why_not=rules.is_alive,
+        announce=announce.cancel_all,
+        shell="cancel-all --protective",
+    ),
+    Action(
+        "pause_all",
+        _GLOBAL,
+        "pause",
+        "pause all bots (no new orders; keep positions and stops)",
+        Risk.REDUCE,
+        priority=True,
+        why_not=rules.is_alive,
+        shell="pause",
+    ),
+    Action(
+        "arm",
+        _GLOBAL,
+        "arm",
+        "arm / disarm order keys (disarms itself: 60 s idle, stale feed, symbol change)",
+        taps=2,
+        priority=True,
+        why_not=rules.is_armable,
+        announce=announce.arm,
+        view_only="arming guards the keys of one screen",
+    ),
+    Action(
+        "disarm",
+        _GLOBAL,
+        "back",
+        "less: close dialog, drop pending order, disarm",
+        view_only="arming guards the keys of one screen",
+    ),
+    Action(
+        "reset_kill",
+        _GLOBAL,
+        "reset",
+        "reset the kill switch and reached limits (asks for a typed word)",
+        why_not=rules.can_reset,
+        is_keyless=True,
+        shell="reset RESUME",
+    ),
+)

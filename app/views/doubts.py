@@ -1,0 +1,30 @@
+"""Orders of which the venue and we may not believe the same, as rows of the incidents screen."""
+
+from __future__ import annotations
+
+from app.views.cells import Cell, Line, fit
+from app.views.rows import OrderRow, order_rows
+from engine.domain.order import Pending
+from engine.domain.snapshots import EngineSnapshot
+
+
+def doubtful_rows(snapshot: EngineSnapshot | None) -> list[OrderRow]:
+    """Live orders that an answer contradicted, or whose fate is not known."""
+    if snapshot is None:
+        return []
+    rows = order_rows(snapshot, "")
+    return [row for row in rows if row.suspect or row.pending is Pending.UNKNOWN]
+
+
+def doubt_lines(snapshot: EngineSnapshot | None, width: int) -> list[Line]:
+    rows = doubtful_rows(snapshot)
+    if not rows:
+        words = " nothing: we and the venue agree on every order and position"
+        return [(Cell(fit(words, width), "text"),)]
+    lines: list[Line] = []
+    for row in rows:
+        name = f" {row.order_id} of {row.owner[0]}, {row.status.value}"
+        lines.append((Cell(fit(name, width), "alert_text"),))
+        why = row.suspect or "its answer was lost: it may work at the venue"
+        lines.append((Cell(fit(f"   {why}", width), "warn"),))
+    return lines

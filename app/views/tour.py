@@ -1,0 +1,186 @@
+"""The tour: five things to do with one's own hands, each noticed when it has been done.
+
+It watches what the engine publishes, not what keys were pressed: a step is done when the engine
+has done it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from app.views.actions import ACTIONS
+from app.views.cells import Cell, Line, fit
+from app.views.keymap import Keymap
+from engine.domain.commands import KillLevel
+from engine.domain.events import Helm
+from engine.domain.snapshots import EngineSnapshot, ReceiptSnapshot
+
+ROWS = 4
+"""Lines of the tour: title and three of text."""
+
+
+class Since(msgspec.Struct, frozen=True):
+    """What was there when a step began."""
+
+    receipts: frozenset[str]
+    orders: frozenset[str]
+
+
+class Step(msgspec.Struct, frozen=True):
+    title: str
+    text: tuple[str, str, str]
+    """`{action_id}` stands for that action's key."""
+    is_done: Callable[[EngineSnapshot, Since], bool]
+
+
+def _own(snapshot: EngineSnapshot) -> frozenset[str]:
+    """Ids of the orders that a person has placed and that still work."""
+    found = (shown.order for shown in snapshot.orders)
+    return frozenset(order.client_order_id for order in found if order.placed_by == "human")
+
+
+def _carried_out(snapshot: EngineSnapshot, since: Since, *names: str) -> bool:
+    """Has a command of these names been done since?"""
+
+    def counts(receipt: ReceiptSnapshot) -> bool:
+        return receipt.name in names and not receipt.refused
+
+    new = (row for row in snapshot.receipts if row.command_id not in since.receipts)
+    return any(counts(receipt) for receipt in new)
+
+
+def _has_placed(snapshot: EngineSnapshot, since: Since) -> bool:
+    return bool(_own(snapshot) - since.orders)
+
+
+def _has_moved(snapshot: EngineSnapshot, since: Since) -> bool:
+    return _carried_out(snapshot, since, "MoveOrder")
+
+
+def _has_cancelled(snapshot: EngineSnapshot, since: Since) -> bool:
+    return _carried_out(snapshot, since, "CancelOrder", "CancelAll")
+
+
+def _has_taken(snapshot: EngineSnapshot, since: Since) -> bool:
+    return any(bot.helm is Helm.MANUAL for bot in snapshot.bots)
+
+
+def _has_killed(snapshot: EngineSnapshot, since: Since) -> bool:
+    return snapshot.kill is not KillLevel.NONE
+
+
+def _has_reset(snapshot: EngineSnapshot, since: Since) -> bool:
+    return snapshot.kill is KillLevel.NONE
+
+
+STEPS = (
+    Step(
+        "place an order",
+        (
+            "{view_trade} shows the ladder; {next_pane} walks through the panes.",
+            "{arm} arms the order keys for a minute: nothing is ever sent before.",
+            "In the ladder go a few rows down with {cursor_down}, then {buy_limit} bids there.",
+        ),
+        _has_placed,
+    ),
+    Step(
+        "move it",
+        (
+            "Your order stands at the left of the ladder; {order_next} jumps to it.",
+            "{order_grab} picks it up, the arrows choose the price,",
+            "{order_move} sends ONE move. Esc would drop it where it was.",
+        ),
+        _has_moved,
+    ),
+    Step(
+        "cancel it",
+        (
+            "{order_next} jumps to it again, {order_cancel} cancels it.",
+            "{cancel_symbol} cancels all orders of this symbol, from anywhere.",
+            "Keys that take risk off never need arming.",
+        ),
+        _has_cancelled,
+    ),
+    Step(
+        "take over a bot",
+        (
+            "{view_bots} shows the bots; choose one with the arrows.",
+            "{bot_take}: its orders and its position are yours, the bot only watches.",
+            "The first tap says what the second will do. ({bot_return} gives them back, armed.)",
+        ),
+        _has_taken,
+    ),
+    Step(
+        "kill",
+        (
+            "{kill} pauses every bot, cancels every order and refuses new ones.",
+            "It works everywhere: in dialogs, in text fields, with a dead market.",
+            "Try it now; this market is generated and nothing leaves the machine.",
+        ),
+        _has_killed,
+    ),
+    Step(
+        "that was all: get out of the kill state",
+        (
+            "Only a typed word leads out: {palette}, type reset, Enter, then RESUME.",
+            "Bots stay paused until you let each go on with {bot_pause}.",
+            "{help} lists the keys of any pane, {manual} opens the manual, {quit} leaves.",
+        ),
+        _has_reset,
+    ),
+)
+
+
+class Tour:
+    """Where somebody is in the tour."""
+
+    def __init__(self) -> None:
+        self.step = 0
+        self._since: Since | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.step >= len(STEPS)
+
+    def watch(self, snapshot: EngineSnapshot) -> bool:
+        """Look at a new picture; True when it has finished a step."""
+        if self.is_over:
+            return False
+        if self._since is None:
+            self._since = Since(
+                frozenset(row.command_id for row in snapshot.receipts),
+                _own(snapshot),
+            )
+            return False
+        if not STEPS[self.step].is_done(snapshot, self._since):
+            return False
+        self.step += 1
+        self._since = None
+        return True
+
+    def lines(self, keymap: Keymap, width: int) -> list[Line]:
+        if self.is_over:
+            return []
+        step = STEPS[self.step]
+        count = len(STEPS) - 1
+        place = f"{self.step + 1} of {count}: " if self.step < count else ""
+        leave = "palette, tour: leave it "
+        room = max(0, width - len(leave))
+        head = fit(f" TOUR  {place}{step.title}", room)
+        lines: list[Line] = [(Cell(head, "tour_title"), Cell(leave, "tour_note"))]
+        lines += [_sentence(text, keymap, width) for text in step.text]
+        return lines
+
+
+def _sentence(text: str, keymap: Keymap, width: int) -> Line:
+    """The text with keys in place of action ids, keys set apart."""
+    cells: list[Cell] = [Cell("   ", "text")]
+    for at, piece in enumerate(text.replace("{", "}").split("}")):
+        if at % 2 == 0:
+            cells.append(Cell(piece, "text"))
+        else:
+            cells.append(Cell(keymap.label(ACTIONS[piece]), "key"))
+    used = sum(len(cell.text) for cell in cells)
+    return (*cells, Cell(" " * max(0, width - used), "text"))

@@ -1,0 +1,14 @@
+"""Where there is room: the views and their keys."""
+
+from __future__ import annotations
+
+from app.views.desk import Desk
+from app.views.palette import views_line
+from ui_tui.pane import Lines
+
+
+class ViewsBar(Lines):
+    ground = "raised"
+
+    def show(self, desk: Desk, shown: str) -> None:
+        self.paint([views_line(shown, desk.keymap, self.size.width)])
