@@ -35,7 +35,7 @@ from engine.trading.algos.core import (
     remember,
     withdraw,
 )
-from engine.trading.algos.state import CLOSE, EXIT_LEGS, STOP, TARGET, AlgoState
+from engine.trading.algos.state import CLOSE, STOP, TARGET, AlgoState
 
 FAILURES_MAX = 5
 MISSED_NS = 1_000_000_000
@@ -61,7 +61,7 @@ def guarded_lots(lots: int, side: Side, position_lots: int) -> int:
 
 def guard(algo: AlgoState, facts: Facts, plan: Plan) -> list[Decision]:
     if plan.lots == 0:
-        return [*withdraw(algo, *EXIT_LEGS), *_alarm(algo, "")]
+        return [*withdraw(algo, STOP, TARGET), *_alarm(algo, "")]
     if _is_stopping(algo):
         return _close(algo, facts, plan)
     if plan.stop_ticks and _must_close(algo, facts, plan):
@@ -146,7 +146,8 @@ def _close(algo: AlgoState, facts: Facts, plan: Plan) -> list[Decision]:
     decisions = withdraw(algo, TARGET)
     if not algo.leg(STOP).has_triggered:
         decisions += withdraw(algo, STOP)
-    missing = plan.lots - leaves(algo.live(CLOSE)) - leaves(triggered)
+    on_their_way = [order for order in [*algo.live(CLOSE), *triggered] if _counts(order)]
+    missing = plan.lots - leaves(on_their_way)
     closing = algo.leg(CLOSE)
     if missing > 0 and facts.now_ns >= closing.retry_ns:
         spec = market_order(facts, plan.side, missing, reduce_only=True, purpose=Purpose.PROTECTIVE)

@@ -120,7 +120,7 @@ def note_failure(leg: Leg, now_ns: int, words: str) -> None:
         leg.failures = 0
     leg.failures += 1
     leg.failed_ns = now_ns
-    leg.said = words
+    leg.said = words or "ended by the venue"
 
 
 def _has_failed(old: Order, new: Order, event: e.OrderIntended | e.AnyOrderEvent) -> bool:
