@@ -8,6 +8,7 @@ could hand control back: the one with the earliest event goes first, alone, unti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -108,6 +109,9 @@ class CombinedWorld:
                 self._report_seq += 1
                 reports.append(msgspec.structs.replace(report, report_seq=self._report_seq))
         return reports
+
+    def fee_rates(self, instrument_id: str) -> tuple[Decimal, Decimal]:
+        return self._exchanges[instrument_id].fee_rates(instrument_id)
 
     def own_queue_ahead(self, client_order_id: str) -> int:
         """Lots ahead of a resting order now, -1 where it makes no sense."""

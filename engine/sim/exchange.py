@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -170,6 +171,9 @@ class SimExchange:
         return control.item(k.X_LOCAL_ROW) >= len(self._rows) or control.item(k.X_EXCH_ROW) >= len(
             self._order
         )
+
+    def fee_rates(self, instrument_id: str) -> tuple[Decimal, Decimal]:
+        return self._fees.rates()
 
     def own_queue_ahead(self, client_order_id: str) -> int:
         """Lots ahead of a resting order now, -1 where it makes no sense."""
