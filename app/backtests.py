@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.bootstrap import build_bot, check_warm_up, data_market, session_of, trader_of
+from app.bootstrap import Market, build_bot, check_warm_up, data_market, session_of, trader_of
 from app.paths import locate
 from engine.core.clock import LiveClock
 from engine.core.ids import BACKTEST_SALT
@@ -19,6 +19,7 @@ from engine.research.document import Setting, build_document, stored_run
 from engine.research.fills import fill_qualities
 from engine.research.metrics import Basis
 from engine.runtime.backtest import Backtest, FillRow, TraceRow
+from engine.runtime.order_rows import OrderRow
 from engine.sim.bar_feed import BarPath
 from engine.sim.scenario import Scenario
 from engine.store.memory import NoJournal
@@ -41,7 +42,10 @@ class BacktestRequest(NamedTuple):
     capital: Decimal | None = None
     limits: RiskLimits = RiskLimits()
     keep_trace: bool = False
+    keep_orders: bool = False
     basis: Basis = Basis.DAY
+    path: BarPath | None = None
+    """Within a bar: the worst first unless it is said."""
 
 
 class BacktestReport(NamedTuple):
@@ -49,21 +53,28 @@ class BacktestReport(NamedTuple):
     """What `backtest run --json` prints: the same bytes for the same input."""
     trades: list[FillRow]
     trace: list[TraceRow]
+    orders: list[OrderRow]
     kept: StoredRun
     """What the results file and the HTML report are made from."""
 
 
-def run_backtest(
-    request: BacktestRequest, progress: Callable[[int], None] | None = None
-) -> BacktestReport:
+Progress = Callable[[float, int], None]
+"""Told the share of the market's time that is done, and the rows so far."""
+
+
+def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> BacktestReport:
     """Load, run, report. BadInput for anything wrong with the request, before any work."""
     kind = find_strategy(request.strategy)
     parse_params(kind, request.params)
     bars = load_bar_data(request.data) if is_bar_data(request.data) else None
     if bars is not None:
         request = request._replace(params=with_timeframe(kind, request.params, bars.timeframe))
+    elif request.path is not None:
+        raise BadInput("--path", request.path, "is for bars; this data tells the order of prices")
     params = parse_params(kind, request.params)
-    market = data_market(request.data if bars is None else bars, request.scenario, params)
+    path = request.path or BarPath.WORST_FIRST
+    data = request.data if bars is None else bars
+    market = data_market(data, request.scenario, params, path)
     instrument = next(iter(market.world.instruments.values()))
     capital = default_capital(instrument) if request.capital is None else request.capital
     if capital <= 0:
@@ -77,7 +88,8 @@ def run_backtest(
             market.world,
             NoJournal(),
             keep_trace=request.keep_trace,
-            progress=progress,
+            keep_orders=request.keep_orders,
+            progress=progress and _shares(market, progress),
         )
         session = session_of(market, request.scenario, capital, BACKTEST_SALT)
         result = backtest.run(session, bot)
@@ -85,12 +97,17 @@ def run_backtest(
         watchdog.close()
     if result.bot_error:
         raise WorkFailed(f"strategy {request.strategy} failed: {result.bot_error}")
-    notes = () if bars is None else (f"path within a bar: {BarPath.WORST_FIRST}", *bars.notes)
+    notes = () if bars is None else (f"path within a bar: {path}", *bars.notes)
     setting = Setting(bot, request.scenario.digest(), instrument, capital, notes, request.basis)
     qualities = fill_qualities(result, instrument)
     document = build_document(setting, result, qualities)
     kept = stored_run(document, result, instrument, qualities)
-    return BacktestReport(document, result.trades, result.trace, kept)
+    return BacktestReport(document, result.trades, result.trace, result.order_rows, kept)
+
+
+def _shares(market: Market, progress: Progress) -> Callable[[int, int], None]:
+    start_ns, span_ns = market.world.start_ns, max(1, market.end_ns - market.world.start_ns)
+    return lambda now_ns, rows: progress(min(1.0, (now_ns - start_ns) / span_ns), rows)
 
 
 def default_capital(instrument: Instrument) -> Decimal:

@@ -103,12 +103,17 @@ def bars_market(
     )
 
 
-def data_market(data: BarData | Sequence[Path], scenario: Scenario, params: Params) -> Market:
+def data_market(
+    data: BarData | Sequence[Path],
+    scenario: Scenario,
+    params: Params,
+    path: BarPath = BarPath.WORST_FIRST,
+) -> Market:
     """What a backtest of a strategy with `params` trades on: bars, or a recording."""
     timeframe = getattr(params, "timeframe", "")
     timeframes = [timeframe] if timeframe else []
     if isinstance(data, BarData):
-        return bars_market(data, scenario, timeframes)
+        return bars_market(data, scenario, timeframes, path)
     return recorded_market(data, scenario, timeframes)
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from msgspec.structs import astuple
+from msgspec import Struct
 
 from app.cli import results, sweep
-from app.cli.files import check_targets, write_csv
-from app.cli.output import print_json
+from app.cli.files import check_targets, write_rows
+from app.cli.output import print_error, print_json
+from app.progress import Step
 from engine.domain.errors import BadInput
 from engine.domain.money import parse_decimal
+
+if TYPE_CHECKING:
+    from app.backtests import BacktestReport, Progress
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -24,6 +31,7 @@ app.command("list")(results.list_runs)
 app.command("show")(results.show)
 app.command("export")(results.export)
 app.command("report")(results.report)
+app.command("remove")(results.remove)
 
 
 @app.callback()
@@ -63,10 +71,26 @@ def run(
         str, typer.Option(help="Maker fee rate, negative for a rebate; plain: 0.0002.")
     ] = "",
     taker: Annotated[str, typer.Option(help="Taker fee rate; plain: 0.0005.")] = "",
+    path: Annotated[
+        str,
+        typer.Option(
+            help="Order of prices within a bar: worst-first (default), best-first, "
+            "low-first, high-first."
+        ),
+    ] = "",
     capital: Annotated[
         str, typer.Option(help="In the settle asset; default 10,000,000, or 1,000 in coin.")
     ] = "",
-    trades: Annotated[Path | None, typer.Option(help="Write one row per fill to this CSV.")] = None,
+    trades: Annotated[
+        Path | None, typer.Option(help="Write one row per fill to this .csv or .parquet file.")
+    ] = None,
+    orders: Annotated[
+        Path | None, typer.Option(help="Write one row per order to this .csv or .parquet file.")
+    ] = None,
+    equity: Annotated[
+        Path | None,
+        typer.Option(help="Write one row per sample of equity to this .csv or .parquet file."),
+    ] = None,
     trace: Annotated[
         Path | None, typer.Option(help="Write one row per wake-up of the strategy to this CSV.")
     ] = None,
@@ -86,6 +110,7 @@ def run(
     from app.backtests import BacktestRequest, run_backtest, save_run
     from app.scenarios import scenario_of
     from engine.research.metrics import Basis
+    from engine.sim.bar_feed import parse_path
 
     request = BacktestRequest(
         strategy=strategy,
@@ -104,28 +129,64 @@ def run(
         ),
         capital=parse_decimal("--capital", capital) if capital else None,
         keep_trace=trace is not None,
+        keep_orders=orders is not None,
         basis=Basis.SAMPLE if per_sample else Basis.DAY,
+        path=parse_path(path) if path else None,
     )
-    check_targets(data, {"--trades": trades, "--trace": trace, "--report": report})
-    done = run_backtest(request, _progress if sys.stderr.isatty() else None)
-    if trades is not None:
-        header = "ts_ns,side,price,qty,fee,maker,queue_ahead,order_id"
-        write_csv(trades, header, map(astuple, done.trades))
-    if trace is not None:
-        write_csv(trace, "ts_ns,mid,position,cash,fee,fills", map(astuple, done.trace))
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+    targets = {"--trades": trades, "--orders": orders, "--equity": equity, "--trace": trace}
+    check_targets(data, {**targets, "--report": report})
+    with progress_of(strategy) as progress:
+        done = run_backtest(request, progress)
     if json:
         print_json(done.document)
     else:
         results.print_document(done.document)
     # What was asked for stands on the screen by now, whatever happens to the files.
+    _write(done, targets)
     if report is not None:
         results.write_report(report, done.kept)
     if save:
         run_id = save_run(done.kept)
         if not json:
-            print(f"kept as {run_id[: results.SHORT_ID]}: see `pilothouse backtest list`")
+            print(f"\nkept as {run_id[: results.SHORT_ID]}: see `pilothouse backtest list`")
+
+
+def _write(done: BacktestReport, targets: Mapping[str, Path | None]) -> None:
+    from engine.runtime.backtest import FillRow, TraceRow
+    from engine.runtime.order_rows import OrderRow
+    from engine.store.results import EquityPoint
+
+    tables: dict[str, tuple[type[Struct], Sequence[Struct]]] = {
+        "--trades": (FillRow, done.trades),
+        "--orders": (OrderRow, done.orders),
+        "--equity": (EquityPoint, done.kept.equity),
+        "--trace": (TraceRow, done.trace),
+    }
+    for option, path in targets.items():
+        if path is not None:
+            write_rows(path, *tables[option])
+
+
+@contextmanager
+def progress_of(strategy: str) -> Iterator[Progress | None]:
+    """A live line on a terminal with the time left; elsewhere nothing, since stderr is for errors
+    there. Says so when Ctrl+C ends the work."""
+    try:
+        if not sys.stderr.isatty() or os.environ.get("TERM", "") == "dumb":
+            yield None
+            return
+        started_s = time.perf_counter()
+        with Step(f"backtest {strategy}") as step:
+
+            def show(share: float, rows: int) -> None:
+                passed_s = time.perf_counter() - started_s
+                left = f", {passed_s * (1 - share) / share:.0f} s left" if share > 0.02 else ""
+                step.show(f"{share:.0%}, {rows:,} rows{left}")
+
+            yield show
+    except KeyboardInterrupt:
+        print_error("interrupted: nothing was kept or written")
+        raise
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, str]:
@@ -140,7 +201,3 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, str]:
             raise BadInput("--param", text, f"{name} is given twice")
         values[name] = value.strip()
     return values
-
-
-def _progress(rows: int) -> None:
-    print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True)

@@ -40,6 +40,14 @@ def check_targets(data: Sequence[Path], targets: Mapping[str, Path | None]) -> N
             raise BadInput(option, str(path), words) from error
 
 
+def write_rows(path: Path, kind: type[msgspec.Struct], rows: Sequence[msgspec.Struct]) -> None:
+    """As Parquet where the name ends in .parquet, else as CSV; one column a field."""
+    if path.suffix.lower() == ".parquet":
+        write_parquet(path, kind, rows)
+    else:
+        write_csv(path, ",".join(kind.__struct_fields__), map(msgspec.structs.astuple, rows))
+
+
 @contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file that becomes `path` when all went well. WorkFailed when it cannot be written."""

@@ -1,37 +1,31 @@
-"""`pilothouse backtest list|show|export|report`: runs that were kept."""
+"""`pilothouse backtest list|show|export|report|remove`: runs that were kept."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from msgspec.structs import astuple
 
-from app.cli.files import check_targets, replacing, write_csv, write_parquet
+from app.cli.files import check_targets, replacing, write_rows
 from app.cli.output import print_json, print_table
 from engine.domain.errors import UsageError
-from engine.domain.money import plain
 
 if TYPE_CHECKING:
-    import msgspec
-
     from engine.store.results import StoredRun
 
 SHORT_ID = 12
 RunId = Annotated[str, typer.Argument(metavar="ID", help="As listed; its first digits will do.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-LIST_COLUMNS = ("id", "kept", "strategy", "instrument", "minutes", "fills", "profit %", "hold %")
-MISSING = "-"
+LIST_COLUMNS = ("id", "kept", "strategy", "instrument", "time", "fills", "profit %", "hold %")
 
 
 def list_runs(json: Json = False) -> None:
     """The runs that were kept, newest first."""
     from app.backtests import results_file
     from engine.research.document import decode_document
+    from engine.research.words import duration, number
     from engine.store.results import listed
 
     rows = [(one, decode_document(one.document)) for one in listed(results_file())]
@@ -49,18 +43,16 @@ def list_runs(json: Json = False) -> None:
     cells = []
     for one, document in rows:
         brief = _brief(document)
-        kept = dt.datetime.fromtimestamp(one.saved_ns // 1_000_000_000, dt.UTC)
-        minutes = (brief["end_ns"] - brief["start_ns"]) / 60e9
         figures = (brief["profit_pct"], brief["buy_and_hold_pct"])
         cells.append(
             (
                 one.run_id[:SHORT_ID],
-                f"{kept:%Y-%m-%d %H:%M}",
+                _instant(one.saved_ns),
                 brief["strategy"],
                 brief["instrument"],
-                f"{minutes:,.1f}",
+                duration(brief["end_ns"] - brief["start_ns"]),
                 f"{brief['fills']:,}",
-                *(shown(figure) for figure in figures),
+                *(number(figure) for figure in figures),
             )
         )
     print_table(LIST_COLUMNS, cells, right=LIST_COLUMNS[4:])
@@ -95,9 +87,9 @@ def export(
     check_targets([], targets)
     run = _load(run_id)
     if trades is not None:
-        _write_rows(trades, ResultFill, run.fills)
+        write_rows(trades, ResultFill, run.fills)
     if equity is not None:
-        _write_rows(equity, EquityPoint, run.equity)
+        write_rows(equity, EquityPoint, run.equity)
 
 
 def report(
@@ -109,6 +101,21 @@ def report(
     write_report(file, _load(run_id))
 
 
+def remove(
+    run_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="As listed.")],
+) -> None:
+    """Forget runs that were kept."""
+    from app.backtests import results_file
+    from engine.store.results import find_id
+    from engine.store.results import remove as remove_run
+
+    path = results_file()
+    found = [find_id(path, run_id) for run_id in run_ids]  # All are known before one goes.
+    for run_id in dict.fromkeys(found):
+        remove_run(path, run_id)
+        print(f"removed {run_id[:SHORT_ID]}")
+
+
 def write_report(path: Path, run: StoredRun) -> None:
     from engine.research.report import render
 
@@ -117,45 +124,27 @@ def write_report(path: Path, run: StoredRun) -> None:
 
 
 def print_document(document: dict[str, Any]) -> None:
-    """What a person wants to read of it: exact money, then every metric beside its benchmark."""
-    head = [
-        ("strategy", f"{document['strategy']} on {document['instrument']}"),
-        ("market rows", f"{document['rows']:,}"),
-        ("orders / fills / denied", "{orders} / {fills} / {denied}".format(**document)),
-        ("position", plain(document["position"])),
-        ("cash", plain(document["cash"])),
-        ("inventory at the mid", plain(document["inventory"])),
-        ("fees", plain(document["fees"])),
-        ("profit or loss", f"{plain(document['equity'])} {document['settle']}"),
-    ]
-    hold = document["benchmarks"]["buy_and_hold"]
-    missing = document["metrics_missing"]
-    rows = [(name, value, "") for name, value in head]
-    rows += [
-        (
-            name.replace("_", " "),
-            shown(value, missing.get(name, "")),
-            shown(hold.get(name), blank=""),
-        )
-        for name, value in document["metrics"].items()
-        if value is not None or "infinite" in missing.get(name, "")
-    ]
-    quality = document["fills_quality"]
-    names = ("fill_probability_pct", "adverse_selection_bp", "toxic_pct", "deep_queue_pct")
-    rows += [(name.replace("_", " "), shown(quality[name]), "") for name in names]
-    print_table(("figure", "value", "buy and hold"), rows, right=("value", "buy and hold"))
-    short = {name: why for name, why in missing.items() if "infinite" not in why}
-    for why in dict.fromkeys(short.values()):
-        those = [name.replace("_", " ") for name, reason in short.items() if reason == why]
-        print(f"not given ({why}): {', '.join(those)}")
+    """What a person wants to read of it: the sentence, the headlines beside what doing nothing
+    and holding came to, then every metric that the run is long enough for."""
+    from engine.research import words
+
+    start, end = (_instant(document[name]) for name in ("start_ns", "end_ns"))
+    print(f"{document['strategy']} on {document['instrument']}, {start} to {end} UTC")
+    print(f"{words.verdict(document)}\n")
+    columns = ("figure", "run", "cash", "buy and hold")
+    print_table(columns, words.headlines(document), right=columns[1:])
+    for group in words.metric_groups(document):
+        print()
+        print_table((group.title, *columns[1:]), group.figures, right=columns[1:])
+    print()
+    for reason, titles in words.missing_metrics(document).items():
+        print(f"not given ({reason}): {', '.join(titles)}")
+    for line in words.assumptions(document):
+        print(f"assumed: {line}")
 
 
-def shown(value: Decimal | int | None, reason: str = "", blank: str = MISSING) -> str:
-    """A number for people, to six places; "inf" where that is why it is missing."""
-    if value is None:
-        return {"infinite": "inf", "minus infinite": "-inf"}.get(reason, blank)
-    number = Decimal(value)
-    return plain(round(number, 6)) if number.as_tuple().exponent else plain(number)
+def _instant(ts_ns: int) -> str:
+    return f"{dt.datetime.fromtimestamp(ts_ns // 1_000_000_000, dt.UTC):%Y-%m-%d %H:%M}"
 
 
 def _brief(document: dict[str, Any]) -> dict[str, Any]:
@@ -174,10 +163,3 @@ def _load(prefix: str) -> StoredRun:
 
     path = results_file()
     return load(path, find_id(path, prefix))
-
-
-def _write_rows(path: Path, kind: type[msgspec.Struct], rows: Sequence[msgspec.Struct]) -> None:
-    if path.suffix.lower() == ".parquet":
-        write_parquet(path, kind, rows)
-    else:
-        write_csv(path, ",".join(kind.__struct_fields__), map(astuple, rows))

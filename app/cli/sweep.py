@@ -19,7 +19,6 @@ from engine.domain.money import parse_decimal, plain
 if TYPE_CHECKING:
     from app.sweeps import Progress, SweepReport
     from engine.research.sweep import SetResult
-    from engine.sim.bar_feed import BarPath
 
 FIGURES = ("fills", "equity", "fees", "max_drawdown", "profit_pct", "reaches_limits")
 
@@ -48,7 +47,9 @@ def sweep(
     ] = False,
     path: Annotated[
         str,
-        typer.Option(help="Path within a bar, with --full: worst-first, low-first, high-first."),
+        typer.Option(
+            help="Path within a bar, with --full: worst-first, best-first, low-first, high-first."
+        ),
     ] = "worst-first",
     scenario: Annotated[
         str, typer.Option(help="plain, optimistic, realistic, pessimistic, or a .toml file.")
@@ -84,6 +85,7 @@ def sweep(
     """
     from app.scenarios import scenario_of
     from app.sweeps import SweepRequest, default_workers, run_sweep
+    from engine.sim.bar_feed import parse_path
 
     request = SweepRequest(
         strategy=strategy,
@@ -106,7 +108,7 @@ def sweep(
         top=top,
         resume=resume,
         through_engine=full,
-        path=_path(path),
+        path=parse_path(path),
     )
     _check_files(data, out, resume)
     with _progress(strategy) as progress:
@@ -134,15 +136,6 @@ def _check_files(data: Sequence[Path], out: Path | None, resume: Path | None) ->
             raise BadInput(option, str(path), "is a folder, or its folder does not exist")
         if not os.access(folder, os.W_OK):
             raise BadInput(option, str(path), "its folder cannot be written; choose another")
-
-
-def _path(word: str) -> BarPath:
-    from engine.sim.bar_feed import BarPath
-
-    try:
-        return BarPath(word)
-    except ValueError:
-        raise BadInput("--path", word, f"expected {', '.join(BarPath)}") from None
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import enum
 
 import msgspec
 
+from engine.domain.algo import AnyAlgo
 from engine.domain.order import OrderSpec
 
 
@@ -51,6 +52,29 @@ class MoveOrder(Command, frozen=True, kw_only=True):
 
     client_order_id: str
     price_ticks: int
+
+
+class PlaceAlgo(Command, frozen=True, kw_only=True):
+    """A person's algo, for the book of `bot_id`; `age_ms` as in `PlaceOrder`."""
+
+    bot_id: str
+    spec: AnyAlgo
+    age_ms: int = 0
+
+
+class AmendAlgo(Command, frozen=True, kw_only=True):
+    """Work on with this spec: same kind, instrument and side."""
+
+    algo_id: str
+    spec: AnyAlgo
+
+
+class CancelAlgo(Command, frozen=True, kw_only=True):
+    """End an algo. A bracket that guards a position only stops entering, unless
+    `with_protective` says that its stop and target shall go too."""
+
+    algo_id: str
+    with_protective: bool = False
 
 
 class CancelAll(Command, frozen=True, kw_only=True):
@@ -121,6 +145,9 @@ AnyCommand = (
     PlaceOrder
     | CancelOrder
     | MoveOrder
+    | PlaceAlgo
+    | AmendAlgo
+    | CancelAlgo
     | CancelAll
     | Flatten
     | PauseBot

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
+from engine.domain.algo import AlgoMemory, AlgoOutcome, AnyAlgo
 from engine.domain.commands import KillLevel
 from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, Order, OrderSpec
@@ -82,6 +83,8 @@ class OrderDenied(Event, frozen=True, kw_only=True):
     command_id: str = ""
     repeats: int = 0
     """Equal refusals since the last one that was journalled; a stubborn bot fills no disk."""
+    algo_id: str = ""
+    leg: str = ""
 
 
 class OrderEvent(Event, frozen=True, kw_only=True):
@@ -146,6 +149,74 @@ class MoveEnded(Event, frozen=True, kw_only=True):
     """The order being moved is gone; what was left has been placed anew, or there was nothing."""
 
     client_order_id: str
+
+
+# -- algos ---------------------------------------------------------------------------------
+
+
+class AlgoStarted(Event, frozen=True, kw_only=True):
+    algo_id: str
+    bot_id: str
+    """Whose book it trades for."""
+    owner: str
+    """`bot` or `human`: who may cancel and change it."""
+    spec: AnyAlgo
+    command_id: str = ""
+
+
+class AlgoDenied(Event, frozen=True, kw_only=True):
+    """The risk gate or a rule refused the whole algo; nothing was started."""
+
+    bot_id: str
+    owner: str
+    spec: AnyAlgo
+    limit: str
+    limit_value: str
+    order_value: str
+    command_id: str = ""
+
+
+class AlgoStepped(Event, frozen=True, kw_only=True):
+    """The algo remembers something new; `note` says why, for the log, where it is worth a line."""
+
+    algo_id: str
+    memory: AlgoMemory
+    note: str = ""
+
+
+class AlgoAmended(Event, frozen=True, kw_only=True):
+    algo_id: str
+    spec: AnyAlgo
+    by: str
+
+
+class AlgoEnding(Event, frozen=True, kw_only=True):
+    """All its orders are being cancelled; late fills still count."""
+
+    algo_id: str
+    by: str
+    reason: str
+
+
+class AlgoAlarmed(Event, frozen=True, kw_only=True):
+    """A protective leg is missing: entries of its book are refused until it is back. An empty
+    `text` takes the alarm back."""
+
+    algo_id: str
+    text: str
+
+
+class AlgoEnded(Event, frozen=True, kw_only=True):
+    algo_id: str
+    outcome: AlgoOutcome
+    reason: str
+
+
+class AlgoReopened(Event, frozen=True, kw_only=True):
+    """An order of an ended algo has traded after all: its position needs its guard."""
+
+    algo_id: str
+    reason: str
 
 
 # -- money ---------------------------------------------------------------------------------
@@ -268,6 +339,14 @@ AnyEvent = (
     | OrderDenied
     | AnyOrderEvent
     | MoveEnded
+    | AlgoStarted
+    | AlgoDenied
+    | AlgoStepped
+    | AlgoAmended
+    | AlgoEnding
+    | AlgoAlarmed
+    | AlgoEnded
+    | AlgoReopened
     | FundingPaid
     | EquityMarked
     | HelmChanged

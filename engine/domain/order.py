@@ -116,7 +116,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     bot_id: str
     """Whose position the fills belong to; `manual` for the human's own book."""
     placed_by: str
-    """`bot`, `human` or `engine`: who decided it."""
+    """`bot`, `human`, `engine` or `algo`: who decided it."""
     spec: OrderSpec
     created_ns: int
     status: OrderStatus = OrderStatus.INTENT
@@ -132,6 +132,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Estimated quantity ahead at the price when it joined; -1 while unknown."""
     suspect: str = ""
     """Why this order needs reconciliation; empty while all is well."""
+    algo_id: str = ""
+    """The algo that it belongs to, and as which of its legs."""
+    leg: str = ""
 
     @property
     def leaves_lots(self) -> int:

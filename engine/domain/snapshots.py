@@ -12,10 +12,11 @@ from decimal import Decimal
 
 import msgspec
 
+from engine.domain.algo import AnyAlgo
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
 from engine.domain.instrument import Instrument
-from engine.domain.order import Order
+from engine.domain.order import Order, Side
 
 
 class Mode(enum.StrEnum):
@@ -115,6 +116,42 @@ class OrderSnapshot(Snapshot, frozen=True, kw_only=True):
     """Estimated quantity ahead of it now; -1 where it makes no sense."""
 
 
+class LegSnapshot(Snapshot, frozen=True, kw_only=True):
+    """One order of an algo, or one that it holds back."""
+
+    leg: str
+    where: str
+    """`venue`: it rests there and survives a crash of this engine. `engine`: it waits here.
+    `sending`, `leaving`: on its way."""
+    side: Side
+    lots: int
+    price_ticks: int = 0
+    trigger_ticks: int = 0
+    client_order_id: str = ""
+
+
+class AlgoSnapshot(Snapshot, frozen=True, kw_only=True):
+    """A working algo with its legs."""
+
+    algo_id: str
+    bot_id: str
+    owner: str
+    """`bot` or `human`."""
+    spec: AnyAlgo
+    words: str
+    """What it is, in one line."""
+    started_ns: int
+    ending: str
+    """Why its orders are being cancelled; empty while it works."""
+    alarm: str
+    """A protective leg is missing, and why; empty while all is well."""
+    entered_lots: int
+    """Traded towards its side so far."""
+    exited_lots: int
+    """Traded by a bracket's stop and target so far."""
+    legs: list[LegSnapshot]
+
+
 class FillSnapshot(Snapshot, frozen=True, kw_only=True):
     seq: int
     ts_ns: int
@@ -197,6 +234,8 @@ class EngineSnapshot(Snapshot, frozen=True, kw_only=True):
     positions: list[PositionSnapshot]
     orders: list[OrderSnapshot]
     """Live orders only."""
+    algos: list[AlgoSnapshot] = []
+    """Working ones only."""
     fills: list[FillSnapshot]
     """The latest, newest last."""
     limits: list[LimitSnapshot]

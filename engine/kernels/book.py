@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from engine.kernels import layout as k
 from engine.kernels.compile import kernel
-from engine.kernels.layout import Int32s, Int64s, Rows
+from engine.kernels.layout import Int64s
 
 ASK, BID, NO_ASK, NO_BID = k.ASK, k.BID, k.NO_ASK, k.NO_BID
 M_BASE, M_BEST_BID, M_BEST_ASK = k.M_BASE, k.M_BEST_BID, k.M_BEST_ASK
-BUY, ROW_TRADE, ROW_CLEAR = k.BUY, k.ROW_TRADE, k.ROW_CLEAR
-M_EXCH_NS, M_QUIET_NS, M_TOP_VERSION = k.M_EXCH_NS, k.M_QUIET_NS, k.M_TOP_VERSION
 M_LOW_BID, M_HIGH_ASK, M_FAR, M_CROSSED = k.M_LOW_BID, k.M_HIGH_ASK, k.M_FAR, k.M_CROSSED
 
 
@@ -151,94 +149,3 @@ def clear_asks(book: Int64s, scalars: Int64s, up_to: int) -> None:
             book[ASK, index] = 0
     if best <= up_to:
         scalars[M_BEST_ASK] = next_ask(book, scalars, up_to)
-
-
-@kernel
-def run_levels(
-    book: Int64s,
-    scalars: Int64s,
-    rows: Rows,
-    order: Int64s,
-    index: int,
-    count: int,
-    limit_ns: int,
-    is_local: bool,
-    stops_at_top: bool,
-    marks: Int32s,
-    buy_high: int,
-    sell_low: int,
-) -> int:
-    """Apply rows from `index` on as long as they are plain; returns the index of the first that is
-    not, or lies after `limit_ns`. Nearly all rows are plain, and this loop is all they cost.
-
-    Plain is a level that holds none of our orders (`marks`, by side and tick), does not meet one
-    (`buy_high`: our highest buy, `sell_low`: our lowest sell) and does not move the window; and at
-    the exchange a trade out of reach of our orders. The local side (`is_local`: by local time, in
-    row order instead of `order`) looks at every trade, at a level that is due to close a bar, and
-    with `stops_at_top` at the best prices.
-    """
-    bids, asks = book[BID], book[ASK]
-    base, window, slots = scalars[M_BASE], book.shape[1], marks.shape[1] - 1
-    best_bid, best_ask = scalars[M_BEST_BID], scalars[M_BEST_ASK]
-    low_bid, high_ask = scalars[M_LOW_BID], scalars[M_HIGH_ASK]
-    newest_ns, quiet_ns = scalars[M_EXCH_NS], scalars[M_QUIET_NS]
-    low_edge, high_edge = base + (window >> 3), base + window - (window >> 3)
-    far, crossed, top_version = 0, 0, 0
-    while index < count:
-        row = rows[index if is_local else order[index]]
-        venue_ns = row["ts_exch_ns"]
-        if (row["ts_local_ns"] if is_local else venue_ns) > limit_ns:
-            break
-        side, ticks, lots, kind = row["side"], row["price_ticks"], row["qty_lots"], row["kind"]
-        if kind == ROW_TRADE:
-            if is_local or (ticks >= sell_low if side == BUY else ticks <= buy_high):
-                break
-        elif kind == ROW_CLEAR or venue_ns >= quiet_ns:
-            break
-        elif ticks < base or ticks >= base + window:
-            far += 1
-        elif stops_at_top and (ticks >= best_bid if side == BUY else ticks <= best_ask):
-            break
-        elif side == BUY:
-            if marks[BID, ticks & slots]:
-                break
-            if ticks >= best_bid:
-                if lots > 0 and (ticks >= sell_low or ticks < low_edge or ticks >= high_edge):
-                    break
-                top_version += bids[ticks - base] != lots
-            bids[ticks - base] = lots
-            if lots > 0:
-                low_bid = min(low_bid, ticks)
-                if ticks > best_bid:
-                    best_bid = ticks
-                    if ticks >= best_ask:
-                        crossed += 1
-                        best_ask = first_ask(asks, base, ticks + 1, high_ask)
-            elif ticks == best_bid:
-                best_bid = first_bid(bids, base, ticks - 1, low_bid)
-        else:
-            if marks[ASK, ticks & slots]:
-                break
-            if ticks <= best_ask:
-                if lots > 0 and (ticks <= buy_high or ticks < low_edge or ticks >= high_edge):
-                    break
-                top_version += asks[ticks - base] != lots
-            asks[ticks - base] = lots
-            if lots > 0:
-                high_ask = max(high_ask, ticks)
-                if ticks < best_ask:
-                    best_ask = ticks
-                    if ticks <= best_bid:
-                        crossed += 1
-                        best_bid = first_bid(bids, base, ticks - 1, low_bid)
-            elif ticks == best_ask:
-                best_ask = first_ask(asks, base, ticks + 1, high_ask)
-        newest_ns = max(newest_ns, venue_ns)
-        index += 1
-    scalars[M_LOW_BID], scalars[M_HIGH_ASK] = low_bid, high_ask
-    scalars[M_EXCH_NS] = newest_ns
-    scalars[M_BEST_BID], scalars[M_BEST_ASK] = best_bid, best_ask
-    scalars[M_FAR] += far
-    scalars[M_CROSSED] += crossed
-    scalars[M_TOP_VERSION] += top_version
-    return index

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from engine.kernels import layout as k
-from engine.kernels.book import clear_asks, clear_bids, run_levels, set_ask, set_bid
+from engine.kernels.book import clear_asks, clear_bids, set_ask, set_bid
 from engine.kernels.compile import kernel
 from engine.kernels.layout import Int64s, MarketState, Rows
+from engine.kernels.plain import run_local
 
 BUY, NO_ASK, NO_BID = k.BUY, k.NO_ASK, k.NO_BID
 M_BEST_BID, M_BEST_ASK = k.M_BEST_BID, k.M_BEST_ASK
@@ -187,9 +188,25 @@ def local_run(
     instant that has a reason in `mask`. Returns (next index, now, reasons of that instant, of
     which only those in `mask` are certain)."""
     scalars, tape, keeps_bars = market.scalars, market.tape, has_bars(market)
-    no_marks, in_order = np.zeros((2, 1), np.int32), np.zeros(0, np.int64)
     first = index
     while index < count:
+        if scalars[M_READY] == 1:
+            plain = index
+            index = run_local(
+                market.book,
+                scalars,
+                tape,
+                rows,
+                index,
+                count,
+                now_ns if reasons & mask else limit_ns,
+                mask & WAKE_TOP != 0,
+                keeps_bars or mask & WAKE_TRADE != 0,
+            )
+            if index > plain and rows[index - 1]["ts_local_ns"] > now_ns:
+                now_ns, reasons = rows[index - 1]["ts_local_ns"], 0
+            if index == count:
+                break
         row = rows[index]
         if row["ts_local_ns"] > now_ns:
             if row["ts_local_ns"] > limit_ns or reasons & mask:
@@ -203,27 +220,7 @@ def local_run(
             reasons |= WAKE_TRADE
             if keeps_bars:
                 reasons |= trade_into_bars(market, row["ts_exch_ns"], ticks, lots)
-            continue
-        reasons |= local_depth(market, row)
-        if scalars[M_READY] == 0:
-            continue
-        # Levels come in bunches: the plain ones that follow cost only a loop.
-        plain = index
-        index = run_levels(
-            market.book,
-            scalars,
-            rows,
-            in_order,
-            index,
-            count,
-            now_ns if reasons & mask else limit_ns,
-            True,
-            mask & WAKE_TOP != 0,
-            no_marks,
-            NO_ASK,
-            NO_BID,
-        )
-        if index > plain and rows[index - 1]["ts_local_ns"] > now_ns:
-            now_ns, reasons = rows[index - 1]["ts_local_ns"], 0
+        else:
+            reasons |= local_depth(market, row)
     scalars[M_ROWS] += index - first
     return index, now_ns, reasons

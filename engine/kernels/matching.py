@@ -13,12 +13,12 @@ from engine.kernels.book import (
     clear_bids,
     next_ask,
     next_bid,
-    run_levels,
     set_ask,
     set_bid,
 )
 from engine.kernels.compile import kernel
 from engine.kernels.layout import ExchangeState, Int64s, Rows
+from engine.kernels.plain import run_exchange
 
 RESPONSE = chance.RESPONSE
 X_LATENCY, LATENCY_CONSTANT, LATENCY_RECORDED = k.X_LATENCY, k.LATENCY_CONSTANT, k.LATENCY_RECORDED
@@ -530,7 +530,7 @@ def exchange_run(
     while index < count and control[X_ANS_TAIL] == answers:
         # A waiting stop looks at every trade.
         has_stops = control[X_STOPS] > 0
-        index = run_levels(
+        index = run_exchange(
             ex.book,
             ex.scalars,
             rows,
@@ -538,8 +538,6 @@ def exchange_run(
             index,
             count,
             limit_ns,
-            False,
-            False,
             ex.marks,
             NO_ASK if has_stops else control[X_BUY_HIGH],
             NO_BID if has_stops else control[X_SELL_LOW],

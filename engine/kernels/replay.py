@@ -65,6 +65,31 @@ def take_request(ex: ExchangeState, now_ns: int) -> None:
 
 
 @kernel
+def is_exchange_awaited(ex: ExchangeState) -> bool:
+    """Whether anything can come of the exchange's rows: an order of ours is there, or under way.
+
+    Where not, its book is left behind, and made up for when the next request arrives: what comes of
+    it is the same, and a market that is only watched costs one book instead of two."""
+    return has_orders(ex) or ex.control[X_REQ_HEAD] != ex.control[X_REQ_TAIL]
+
+
+@kernel
+def catch_up(rows: Rows, exch_order: Int64s, ex: ExchangeState) -> None:
+    """Bring an exchange that was left behind to the present; before rows are let go."""
+    control = ex.control
+    if not is_exchange_awaited(ex):
+        control[X_EXCH_ROW], control[X_EXCH_NS] = exchange_run(
+            ex,
+            rows,
+            exch_order,
+            control[X_EXCH_ROW],
+            len(exch_order),
+            control[X_EXCH_NS],
+            control[X_NOW_NS],
+        )
+
+
+@kernel
 def after(start_ns: int, gap_ns: int) -> int:
     """`start_ns` + `gap_ns`, without running over."""
     return start_ns + gap_ns if start_ns < FAR_NS - gap_ns else FAR_NS
@@ -96,7 +121,8 @@ def advance(
         has_local, has_exch = local_row < count, exch_row < exch_count
         if has_local or has_more:
             local_ns = rows[min(local_row, count - 1)]["ts_local_ns"]
-        if has_exch or has_more:
+        is_awaited = is_exchange_awaited(ex)
+        if (has_exch or has_more) and is_awaited:
             exch_ns = rows[exch_order[min(exch_row, exch_count - 1)]]["ts_exch_ns"]
         stop_ns = now_ns if reasons & mask else min(until_ns, answer_ns)
         if is_timed:
@@ -108,7 +134,7 @@ def advance(
             local_limit_ns = min(stop_ns, after(cause_ns, response_ns))
         # Rows stamped earlier than now (one stream a little out of order) happen now.
         can_local = has_local and local_ns <= max(local_limit_ns, now_ns)
-        can_exch = has_exch and exch_ns <= min(exch_limit_ns, request_ns)
+        can_exch = has_exch and is_awaited and exch_ns <= min(exch_limit_ns, request_ns)
         can_request = request_ns < exch_ns and request_ns <= exch_limit_ns
         if can_local and not (is_timed and (can_exch or can_request)):
             local_row, now_ns, reasons = local_run(
@@ -136,7 +162,10 @@ def advance(
     else:
         control[X_PENDING] = 0
         reasons &= mask
-        if reasons == 0 and min(min(local_ns, exch_ns), min(answer_ns, request_ns)) == FAR_NS:
+        last_ns = rows[exch_order[exch_count - 1]]["ts_exch_ns"] if has_exch else exch_now_ns
+        soonest_ns = min(min(local_ns, exch_ns), min(answer_ns, request_ns))
+        if reasons == 0 and soonest_ns == FAR_NS and last_ns <= until_ns:
+            exch_now_ns = max(exch_now_ns, last_ns)
             reasons, now_ns = WAKE_END, max(now_ns, exch_now_ns)
         elif reasons == 0:
             reasons, now_ns = WAKE_UNTIL, max(now_ns, until_ns)

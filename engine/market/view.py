@@ -72,6 +72,11 @@ class MarketView:
     def last_side(self) -> int:
         return self._scalars.item(k.M_LAST_SIDE)
 
+    @property
+    def volume_lots(self) -> int:
+        """Traded since the start of what is known."""
+        return self._scalars.item(k.M_VOLUME)
+
     # -- depth, tape, bars ---------------------------------------------------------------------
 
     def depth(self, side: Side, levels: int, within_ticks: int = 20_000) -> list[tuple[int, int]]:

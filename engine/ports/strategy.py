@@ -1,7 +1,7 @@
 """What a strategy is, and all it may see and do.
 
 A strategy is a small class. It is woken (never polled), looks at a read-only view that already
-contains what woke it, and speaks four verbs. It has no keys, no clock, no file and no network.
+contains what woke it, and speaks a few verbs. It has no keys, no clock, no file and no network.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 import msgspec
 
+from engine.domain.algo import AnyAlgo
 from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, Order, Side, TimeInForce
 
@@ -106,7 +107,11 @@ class View(Protocol):
 
     @property
     def orders(self) -> Mapping[str, Order]:
-        """This bot's live orders by client order id, oldest first."""
+        """This bot's live orders by client order id, oldest first; those of its algos too."""
+
+    @property
+    def algos(self) -> Mapping[str, AnyAlgo]:
+        """This bot's working algos by id, oldest first."""
 
 
 class Context(View, Protocol):
@@ -124,7 +129,28 @@ class Context(View, Protocol):
     def sell(
         self, lots: int, price_ticks: int = 0, tif: TimeInForce = TimeInForce.GTC
     ) -> str | None: ...
-    def cancel(self, client_order_id: str) -> None: ...
+    def cancel(self, client_order_id: str) -> None:
+        """An order, or an algo by its id. A bracket that holds a position keeps its legs."""
+
+    def bracket(
+        self,
+        side: Side,
+        lots: int,
+        *,
+        stop_ticks: int,
+        target_ticks: int = 0,
+        price_ticks: int = 0,
+        trail_ticks: int = 0,
+    ) -> str | None:
+        """Enter with a stop, and a target or a trailing distance if wanted. Returns the algo's
+        id, or None when it was refused."""
+
+    def trail(self, *, ticks: int = 0, bp: int = 0) -> str | None:
+        """Guard the position held now with a stop that follows at this distance."""
+
+    def work(self, spec: AnyAlgo) -> str | None:
+        """Start any algo (`engine.domain.algo`) on this bot's instrument."""
+
     def close(self) -> None:
         """Close this bot's position at the market, reduce-only."""
 

@@ -10,6 +10,22 @@ import msgspec
 from engine.domain.order import OrderSpec
 
 
+class VenueAbilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue does by itself; what it does not, the engine does in its place."""
+
+    has_stop: bool = True
+    """Stops and stop-limits rest there; otherwise the engine watches the trades."""
+    has_reduce_only: bool = True
+    """It cuts a reduce-only order to the position, so a stop and a target may rest side by side
+    and a new stop may be placed before the old one is gone."""
+    shows_own_orders: bool = False
+    """Our resting orders are part of the book that we see."""
+
+
+SIMULATED = VenueAbilities()
+"""What the simulated exchange does."""
+
+
 class Submit(msgspec.Struct, frozen=True, kw_only=True):
     """Send this order. Its intent is already durable; it is never sent twice."""
 

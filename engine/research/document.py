@@ -18,6 +18,7 @@ from engine.research.fills import FillQuality, summary
 from engine.research.headline import headline_metrics, hold_profit
 from engine.research.metrics import METRICS, Basis, Inputs, Value, measure_all, measure_holding
 from engine.research.numbers import rounded
+from engine.research.periods import histogram, months
 from engine.runtime.backtest import BacktestResult, FillRow
 from engine.runtime.trader import BotSpec
 from engine.store.results import EquityPoint, ResultFill, StoredRun
@@ -40,7 +41,8 @@ def build_document(
     setting: Setting, result: BacktestResult, qualities: Sequence[FillQuality]
 ) -> dict[str, Any]:
     instrument, capital = setting.instrument, setting.capital
-    values = measure_all(Inputs(result, instrument, capital, setting.basis))
+    inputs = Inputs(result, instrument, capital, setting.basis)
+    values = measure_all(inputs)
     held = measure_holding(Inputs(result, instrument, capital, setting.basis, is_holding=True))
     document = {
         "strategy": setting.bot.strategy,
@@ -67,6 +69,8 @@ def build_document(
         "metrics_basis": setting.basis.value,
         "metrics_missing": _reasons(values),
         "benchmarks": {"cash": _of_cash(), "buy_and_hold": _numbers(held)},
+        "months": months(inputs),
+        "histogram": histogram(inputs),
         "fills_quality": summary(result, qualities, instrument),
     }
     if setting.assumptions:

@@ -150,10 +150,15 @@ def probabilistic_sharpe(returns: Float64s, rf: float = 0.0, against: float = 0.
     one = ratio(mean(excess), spread(excess))
     if not math.isfinite(one):
         return math.nan
-    spread_of_one = 1 - _moment(excess, 3) * one + (_moment(excess, 4) - 1) / 4 * one**2
+    return probability_above(one, against, len(returns), _moment(excess, 3), _moment(excess, 4))
+
+
+def probability_above(one: float, against: float, n: int, g3: float, g4: float) -> float:
+    """`probabilistic_sharpe` of a ratio `one` of `n` returns with these moments."""
+    spread_of_one = 1 - g3 * one + (g4 - 1) / 4 * one**2
     if spread_of_one <= 0:
         return math.nan
-    return _NORMAL.cdf((one - against) * math.sqrt((len(returns) - 1) / spread_of_one))
+    return _NORMAL.cdf((one - against) * math.sqrt((n - 1) / spread_of_one))
 
 
 def best_of_trials(trials: int, trial_spread: float) -> float:

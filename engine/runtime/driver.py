@@ -24,13 +24,11 @@ class Driver:
         self.trader = trader
         self.world = world
         self._wake_mask = 0
-
-    def ready(self) -> None:
-        """The bots are known now; remember what they want to be woken for."""
-        self._wake_mask = self.trader.wake_mask
+        """What the last move was asked to stop for."""
 
     def advance(self, until_ns: int) -> Wake:
         """Move the world to its next reason, the trader's next timer, or `until_ns`."""
+        self._wake_mask = self.trader.wake_mask
         return self.world.advance(min(until_ns, self.trader.next_timer_ns), self._wake_mask)
 
     def is_due(self, wake: Wake) -> bool:
@@ -52,8 +50,6 @@ class Driver:
                     trader.process(moved, now_ns)
         for command in commands:
             trader.process(command, now_ns)
-        if commands:
-            self.ready()  # One may have added or removed a bot.
         trader.process(TimersDue(), now_ns)
         return trader.drain()
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from engine.domain import commands as c
 from engine.domain import events as e
+from engine.domain.algo import is_reducing
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
 from engine.domain.order import Order
 from engine.runtime.roster import BotRoster
+from engine.trading.algos.desk import AlgoDesk
 from engine.trading.flatten import Flattener
 from engine.trading.order_manager import OrderManager, Record
 from engine.trading.portfolio import Portfolio
@@ -27,6 +29,7 @@ class HelmDesk:
         self,
         state: TradingState,
         orders: OrderManager,
+        algos: AlgoDesk,
         flattener: Flattener,
         portfolio: Portfolio,
         roster: BotRoster,
@@ -34,6 +37,7 @@ class HelmDesk:
     ) -> None:
         self._state = state
         self._orders = orders
+        self._algos = algos
         self._flattener = flattener
         self._portfolio = portfolio
         self._runners = roster.runners
@@ -42,6 +46,9 @@ class HelmDesk:
             c.PlaceOrder: self._place,
             c.CancelOrder: self._cancel,
             c.MoveOrder: self._move,
+            c.PlaceAlgo: self._place_algo,
+            c.AmendAlgo: self._amend_algo,
+            c.CancelAlgo: self._cancel_algo,
             c.CancelAll: self._cancel_all,
             c.Flatten: self._flatten,
             c.PauseBot: self._pause,
@@ -73,23 +80,33 @@ class HelmDesk:
     # -- orders: each handler returns why it refused, or "" ----------------------------------------
 
     def _place(self, command: c.PlaceOrder, now_ns: int) -> str:
-        bot_id = command.bot_id
-        if bot_id != MANUAL and bot_id not in self._state.bots:
-            return f"no bot {bot_id}"
-        if not command.spec.reduce_only:
-            if command.age_ms > INTENT_AGE_MS_MAX:
-                return f"the picture was {command.age_ms} ms old (limit {INTENT_AGE_MS_MAX} ms)"
-            if bot_id != MANUAL and self._state.bots[bot_id].helm is not Helm.MANUAL:
-                return f"{bot_id} is steered by itself: take the helm first"
-        placed = self._orders.place(command.spec, bot_id, "human", now_ns, command.command_id)
+        why = self._why_not_place(command.bot_id, command.age_ms, command.spec.reduce_only)
+        if why:
+            return why
+        placed = self._orders.place(
+            command.spec, command.bot_id, "human", now_ns, command.command_id
+        )
         if isinstance(placed, Order):
             return ""
         return f"{placed.limit}: limit {placed.limit_value}, order {placed.order_value}"
+
+    def _why_not_place(self, bot_id: str, age_ms: int, reduces: bool) -> str:
+        if bot_id != MANUAL and bot_id not in self._state.bots:
+            return f"no bot {bot_id}"
+        if reduces:
+            return ""
+        if age_ms > INTENT_AGE_MS_MAX:
+            return f"the picture was {age_ms} ms old (limit {INTENT_AGE_MS_MAX} ms)"
+        if bot_id != MANUAL and self._state.bots[bot_id].helm is not Helm.MANUAL:
+            return f"{bot_id} is steered by itself: take the helm first"
+        return ""
 
     def _cancel(self, command: c.CancelOrder, now_ns: int) -> str:
         order = self._state.find_order(command.client_order_id)
         if order is None or not order.is_live:
             return f"order {command.client_order_id} is not working"
+        if order.algo_id in self._state.algos:
+            return self._algos.cancel_order(order, command.by, now_ns)
         self._orders.cancel(order, command.by, now_ns)
         return ""
 
@@ -102,11 +119,50 @@ class HelmDesk:
         bot = self._state.bots.get(order.bot_id)
         if bot is not None and bot.helm is not Helm.MANUAL and order.placed_by == "bot":
             return f"{order.bot_id} is steered by itself: take the helm first"
+        if order.algo_id in self._state.algos:
+            return self._why_not_mine(order.algo_id) or self._algos.move_order(
+                order, command.price_ticks, command.by, now_ns
+            )
         if not self._orders.cancel(order, command.by, now_ns, command.price_ticks):
             return "a cancel is already under way"
         return ""
 
+    def _place_algo(self, command: c.PlaceAlgo, now_ns: int) -> str:
+        why = self._why_not_place(command.bot_id, command.age_ms, is_reducing(command.spec))
+        if why:
+            return why
+        started = self._algos.start(
+            command.spec, command.bot_id, "human", now_ns, command.command_id
+        )
+        if isinstance(started, str):
+            return ""
+        return f"{started.limit}: must be {started.limit_value}, is {started.order_value}"
+
+    def _amend_algo(self, command: c.AmendAlgo, now_ns: int) -> str:
+        return self._why_not_mine(command.algo_id) or self._algos.amend(
+            command.algo_id, command.spec, command.by, now_ns
+        )
+
+    def _cancel_algo(self, command: c.CancelAlgo, now_ns: int) -> str:
+        return self._algos.cancel(
+            command.algo_id, command.by, now_ns, with_protective=command.with_protective
+        )
+
+    def _why_not_mine(self, algo_id: str) -> str:
+        algo = self._state.algos.get(algo_id)
+        bot = self._state.bots.get(algo.bot_id) if algo is not None else None
+        if algo is None or algo.owner != "bot" or bot is None or bot.helm is Helm.MANUAL:
+            return ""
+        return f"{bot.bot_id} is steered by itself: take the helm first"
+
     def _cancel_all(self, command: c.CancelAll, now_ns: int) -> str:
+        self._algos.cancel_scope(
+            command.instrument_id,
+            command.bot_id,
+            command.by,
+            now_ns,
+            with_protective=command.with_protective,
+        )
         for order in list(self._state.orders.values()):
             if command.instrument_id not in ("", order.spec.instrument_id):
                 continue

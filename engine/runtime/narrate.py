@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.domain import events as e
+from engine.domain.algo import AlgoOutcome
 from engine.domain.instrument import Instrument
 from engine.domain.money import plain
 from engine.domain.order import OrderSpec
+from engine.trading.algos.describe import algo_words
 from engine.trading.state import TradingState
 
 
@@ -45,7 +47,8 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             return Line("info", event.bot_id, f"removed by {event.by}")
         case e.OrderIntended(order=order) if order.placed_by != "bot":
             instrument = state.instruments[order.spec.instrument_id]
-            text = f"{order.placed_by}: {spec_words(order.spec, instrument)}"
+            placer = f"{order.algo_id} {order.leg}" if order.algo_id else order.placed_by
+            text = f"{placer}: {spec_words(order.spec, instrument)}"
             return Line("trade", order.bot_id, text)
         case e.OrderDenied():
             instrument = state.instruments[event.spec.instrument_id]
@@ -56,6 +59,14 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
                 f"refused {spec_words(event.spec, instrument)}: {event.limit} "
                 f"limit {event.limit_value}, order {event.order_value}{more}",
             )
+        case e.AlgoStarted() | e.AlgoAmended() | e.AlgoStepped() | e.AlgoEnding():
+            return _narrate_algo(event, state)
+        case e.AlgoDenied():
+            words = algo_words(event.spec, state.instruments[event.spec.instrument_id])
+            text = f"refused {words}: {event.limit} must be {event.limit_value}"
+            return Line("warn", event.bot_id, f"{text}, is {event.order_value}")
+        case e.AlgoAlarmed() | e.AlgoEnded() | e.AlgoReopened():
+            return _narrate_algo_end(event, state)
         case e.FundingPaid():
             verb = "paid" if event.amount >= 0 else "received"
             return Line("info", event.bot_id, f"funding {verb} {plain(abs(event.amount))}")
@@ -86,6 +97,41 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             return Line("warn", event.bot_id or "engine", event.text)
         case _:
             return None
+
+
+def _narrate_algo(
+    event: e.AlgoStarted | e.AlgoAmended | e.AlgoStepped | e.AlgoEnding, state: TradingState
+) -> Line | None:
+    algo = state.find_algo(event.algo_id)
+    if algo is None:
+        return None
+    match event:
+        case e.AlgoStepped(note=note):
+            return Line("trade", algo.bot_id, f"{algo.algo_id}: {note}") if note else None
+        case e.AlgoEnding(reason=reason):
+            return Line("trade", algo.bot_id, f"{algo.algo_id}: cancelling its orders: {reason}")
+        case _:
+            words = algo_words(event.spec, state.instruments[event.spec.instrument_id])
+            verb = "changed" if isinstance(event, e.AlgoAmended) else "started"
+            return Line("trade", algo.bot_id, f"{algo.algo_id} {verb}: {words}")
+
+
+def _narrate_algo_end(
+    event: e.AlgoAlarmed | e.AlgoEnded | e.AlgoReopened, state: TradingState
+) -> Line | None:
+    algo = state.find_algo(event.algo_id)
+    if algo is None:
+        return None
+    match event:
+        case e.AlgoAlarmed(text=""):
+            return Line("info", algo.bot_id, f"{algo.algo_id}: guarded again")
+        case e.AlgoAlarmed(text=text):
+            return Line("alert", algo.bot_id, f"{algo.algo_id}: UNGUARDED: {text}")
+        case e.AlgoReopened(reason=reason):
+            return Line("alert", algo.bot_id, f"{algo.algo_id} works again: {reason}")
+        case e.AlgoEnded(outcome=outcome, reason=reason):
+            level = "warn" if outcome is AlgoOutcome.FAILED else "trade"
+            return Line(level, algo.bot_id, f"{algo.algo_id} {outcome}: {reason}")
 
 
 def _narrate_order(event: e.OrderEvent, state: TradingState) -> Line | None:

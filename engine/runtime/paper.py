@@ -137,7 +137,6 @@ class PaperRuntime:
         if self._trader.state.events == 0:
             self._trader.begin(session, bots)
             await self._commit(self._trader.drain())
-            self._driver.ready()
             return False
         if self._trader.state.world != session.world:
             raise ConfigError(
@@ -148,7 +147,6 @@ class PaperRuntime:
         self._trader.resume()
         for event in self._journal.replay():
             self.publisher.remember([event])
-        self._driver.ready()
         await self._commit(self._trader.drain())
         return True
 

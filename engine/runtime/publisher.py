@@ -18,6 +18,8 @@ from engine.kernels import layout as k
 from engine.market.view import MarketView
 from engine.runtime.narrate import narrate
 from engine.runtime.trader import Trader
+from engine.trading.algos.describe import algo_words, legs_of
+from engine.trading.algos.state import AlgoState
 
 LOG_KEPT = 500
 FILLS_KEPT = 200
@@ -148,6 +150,7 @@ class Publisher:
             bots=[self._bot(bot_id) for bot_id in state.bots],
             positions=[self._position(*key) for key in state.positions],
             orders=[self._order(order) for order in state.orders.values()],
+            algos=[self._algo(algo) for algo in state.algos.values()],
             fills=list(self._fills),
             limits=self._limits(equity),
             log=list(self._log),
@@ -237,6 +240,22 @@ class Publisher:
     def _order(self, order: Order) -> s.OrderSnapshot:
         return s.OrderSnapshot(
             order=order, queue_ahead_lots=self._queue_ahead(order.client_order_id)
+        )
+
+    def _algo(self, algo: AlgoState) -> s.AlgoSnapshot:
+        instrument = self._trader.state.instruments[algo.spec.instrument_id]
+        return s.AlgoSnapshot(
+            algo_id=algo.algo_id,
+            bot_id=algo.bot_id,
+            owner=algo.owner,
+            spec=algo.spec,
+            words=algo_words(algo.spec, instrument),
+            started_ns=algo.started_ns,
+            ending=algo.ending,
+            alarm=algo.alarm,
+            entered_lots=algo.entered_lots,
+            exited_lots=algo.exited_lots,
+            legs=legs_of(algo),
         )
 
     def _limits(self, equity: Decimal) -> list[s.LimitSnapshot]:

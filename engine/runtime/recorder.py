@@ -72,9 +72,9 @@ class _Intent(NamedTuple):
 
 
 class Recorder:
-    """Follows one bot's instrument. The caller says when: see `Backtest.run`."""
+    """Follows one bot's book and instrument. The caller says when: see `Backtest.run_all`."""
 
-    def __init__(self, trader: Trader, view: MarketView) -> None:
+    def __init__(self, trader: Trader, view: MarketView, bot_id: str) -> None:
         self.samples: list[Sample] = []
         self.days: list[Sample] = []
         """At every UTC midnight, those that lie in a gap of the data included."""
@@ -85,6 +85,7 @@ class Recorder:
         """When `markouts` has something to do."""
         self._trader = trader
         self._view = view
+        self._bot_id = bot_id
         self._instrument_id = view.instrument.instrument_id
         self._intents: dict[str, _Intent] = {}
         self._waiting: tuple[deque[tuple[int, FillMark]], ...] = tuple(deque() for _ in MARKOUT_NS)
@@ -104,9 +105,10 @@ class Recorder:
         if mid_x2 == UNKNOWN:
             return
         profit = self.mark_profit()
-        lots = self._trader.state.net_lots.get(self._instrument_id, 0)
-        if self._next_day_ns == 0:
+        lots = self._trader.state.position(self._bot_id, self._instrument_id).lots
+        if self._next_day_ns == 0:  # Before the first mid there was nothing to be valued.
             self._next_day_ns = _after(now_ns, DAY_NS)
+            self._next_sample_ns = _after(now_ns, self._interval_ns)
         while self._next_day_ns <= now_ns:
             self.days.append(Sample(self._next_day_ns, profit, mid_x2, lots))
             self._next_day_ns += DAY_NS
@@ -122,12 +124,12 @@ class Recorder:
     def end(self, now_ns: int) -> None:
         """The account as it is now is the last sample."""
         mid_x2 = self._trader.portfolio.good_mid_x2[self._instrument_id]
-        lots = self._trader.state.net_lots.get(self._instrument_id, 0)
+        lots = self._trader.state.position(self._bot_id, self._instrument_id).lots
         self.samples.append(Sample(now_ns, self.mark_profit(), mid_x2, lots))
 
     def mark_profit(self) -> Decimal:
         """Profit or loss since the start, looked at for the deepest fall."""
-        profit = MONEY.subtract(self._trader.portfolio.equity(), self._trader.state.capital)
+        profit = self._trader.portfolio.valuation(self._bot_id, self._instrument_id).equity
         self._peak = max(self._peak, profit)
         self.max_drawdown = max(self.max_drawdown, MONEY.subtract(self._peak, profit))
         return profit

@@ -18,6 +18,7 @@ from engine.ports.strategy import Strategy
 from engine.strategy.catalogue import params_to_json, parse_params
 from engine.strategy.context import Shield
 from engine.strategy.runner import BotRunner, Guard
+from engine.trading.algos.desk import AlgoDesk
 from engine.trading.order_manager import OrderManager, Record
 from engine.trading.state import MANUAL, BotState, TradingState
 
@@ -35,6 +36,7 @@ class BotRoster:
         self,
         state: TradingState,
         orders: OrderManager,
+        algos: AlgoDesk,
         markets: Mapping[str, MarketView],
         record: Record,
         guard: Guard,
@@ -44,6 +46,7 @@ class BotRoster:
         self.runners: dict[str, BotRunner] = {}
         self._state = state
         self._orders = orders
+        self._algos = algos
         self._markets = markets
         self._record = record
         self._guard = guard
@@ -63,7 +66,15 @@ class BotRoster:
 
     def _run(self, bot: BotState, strategy: Strategy, view: MarketView, now_ns: int) -> None:
         runner = BotRunner(
-            bot, strategy, view, self._state, self._orders, self._record, self._guard, self._shield
+            bot,
+            strategy,
+            view,
+            self._state,
+            self._orders,
+            self._algos,
+            self._record,
+            self._guard,
+            self._shield,
         )
         self.runners[bot.bot_id] = runner
         runner.start(now_ns)

@@ -23,12 +23,13 @@ from engine.domain import events as e
 from engine.domain import reports as r
 from engine.domain.money import MONEY, ZERO
 from engine.market.view import MarketView
-from engine.ports.venue import VenueRequest
+from engine.ports.venue import SIMULATED, VenueAbilities, VenueRequest
 from engine.runtime.helm import HelmDesk
 from engine.runtime.roster import BotRoster, BuildStrategy
 from engine.strategy.catalogue import build_strategy
 from engine.strategy.context import NoShield, Shield
 from engine.strategy.runner import NEVER_NS, BotRunner, Guard
+from engine.trading.algos.desk import AlgoDesk
 from engine.trading.flatten import Flattener
 from engine.trading.order_manager import OrderManager
 from engine.trading.portfolio import Portfolio
@@ -70,6 +71,7 @@ class Trader:
         shield: Shield | None = None,
         build: BuildStrategy = build_strategy,
         housekeeping_ns: int = HOUSEKEEPING_NS,
+        abilities: VenueAbilities = SIMULATED,
     ) -> None:
         """`build` makes a strategy from a journalled bot: name, parameters, instrument.
 
@@ -84,12 +86,26 @@ class Trader:
         gate = RiskGate(limits, self.state, self.portfolio, markets, self.price_guard.distrusted)
         self.orders = OrderManager(self.state, gate, self._record, self._send)
         self.flattener = Flattener(self.state, self.orders, markets, self._record)
+        self.algos = AlgoDesk(self.state, self.orders, gate, markets, abilities, self._record)
         self._roster = BotRoster(
-            self.state, self.orders, markets, self._record, guard, shield or NoShield(), build
+            self.state,
+            self.orders,
+            self.algos,
+            markets,
+            self._record,
+            guard,
+            shield or NoShield(),
+            build,
         )
         self.runners: Mapping[str, BotRunner] = self._roster.runners
         self._helm = HelmDesk(
-            self.state, self.orders, self.flattener, self.portfolio, self._roster, self._record
+            self.state,
+            self.orders,
+            self.algos,
+            self.flattener,
+            self.portfolio,
+            self._roster,
+            self._record,
         )
         self._housekeeping_ns = housekeeping_ns
         self._equity_mark_ns = EQUITY_MARK_NS // HOUSEKEEPING_NS * housekeeping_ns
@@ -127,6 +143,7 @@ class Trader:
         now_ns = self.state.last_ns
         for view in self.markets.values():
             self.price_guard.look(view.instrument.instrument_id, now_ns)
+        self.algos.step_all(now_ns)
         self._start_runners(now_ns)
 
     def _start_runners(self, now_ns: int) -> None:
@@ -140,7 +157,9 @@ class Trader:
     @property
     def next_timer_ns(self) -> int:
         """The instant at which the trader must next be given `TimersDue`."""
-        soonest = min(self._next_housekeeping_ns, self._next_equity_mark_ns)
+        soonest = min(
+            self._next_housekeeping_ns, self._next_equity_mark_ns, self.algos.next_timer_ns
+        )
         for runner in self.runners.values():
             if runner.next_timer_ns < soonest:
                 soonest = runner.next_timer_ns
@@ -148,7 +167,8 @@ class Trader:
 
     @property
     def wake_mask(self) -> int:
-        mask = 0
+        """Which market changes somebody needs to see at once; moves as algos come and go."""
+        mask = self.algos.wake_mask
         for runner in self.runners.values():
             mask |= runner.wake_mask
         return mask
@@ -160,6 +180,8 @@ class Trader:
         match message:
             case MarketAdvanced(instrument_id=instrument_id, reasons=reasons):
                 self._look(instrument_id, now_ns)
+                # What guards a position comes before what may want another one.
+                self.algos.on_market(instrument_id, reasons, now_ns)
                 for runner in self.runners.values():
                     if runner.bot.instrument_id == instrument_id:
                         runner.on_market(reasons, now_ns)
@@ -169,6 +191,7 @@ class Trader:
                 self._on_report(message, now_ns)
             case c.Command():
                 self._helm.execute(message, now_ns)
+                self.algos.step_all(now_ns)
             case _:
                 assert_never(message)
 
@@ -184,8 +207,11 @@ class Trader:
 
     def _on_report(self, report: r.AnyReport, now_ns: int) -> None:
         event = self.orders.on_report(report, now_ns)
+        order = self.state.find_order(event.client_order_id) if event is not None else None
+        has_traded = isinstance(event, e.OrderFilled)
+        if order is not None:
+            self.algos.on_order(order, has_traded=has_traded, now_ns=now_ns)
         if isinstance(event, e.OrderFilled):
-            order = self.state.find_order(event.client_order_id)
             runner = self.runners.get(order.bot_id) if order is not None else None
             if runner is not None:
                 runner.on_fill(event, now_ns)
@@ -195,6 +221,8 @@ class Trader:
     def _on_timers(self, now_ns: int) -> None:
         for instrument_id in self.markets:
             self._look(instrument_id, now_ns)
+        if self.algos.next_timer_ns <= now_ns:
+            self.algos.on_timer(now_ns)
         for runner in self.runners.values():
             if runner.next_timer_ns <= now_ns:
                 runner.on_timer(now_ns)
@@ -227,6 +255,7 @@ class Trader:
                 self._trip(breach.limit, breach.limit_value, breach.value, now_ns)
         for position in check_positions(self.limits, state, self.portfolio):
             self._helm.close_breached(position, now_ns)
+        self.algos.step_all(now_ns)
         if state.flattening:
             self.flattener.step(now_ns)
 

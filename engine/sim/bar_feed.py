@@ -7,6 +7,7 @@ What a bar does not tell is assumed, and the assumptions lean against the trader
   first the extreme against the bar's direction: the low of a bar that closes at or above its
   open, else the high. So the side that the bar pays meets its stop before its target. The
   position is not known here, so this is no bound: for one, run LOW_FIRST and HIGH_FIRST too.
+  BEST_FIRST is its mirror, to see how much of a result hangs on this assumption.
 - Touch. One tick below and one above the price; nothing behind it. Who takes pays that tick.
 - Size. At each of the 13 points an equal share of the bar's volume trades and as much stands on
   either side of the touch, one lot at least. Bars without volume get UNKNOWN_LOTS: deep enough.
@@ -40,8 +41,26 @@ _ROWS_A_POINT = 5
 
 class BarPath(enum.StrEnum):
     WORST_FIRST = "worst-first"
+    BEST_FIRST = "best-first"
     LOW_FIRST = "low-first"
     HIGH_FIRST = "high-first"
+
+
+_OTHER_WORDS = {
+    "pessimistic": BarPath.WORST_FIRST,
+    "optimistic": BarPath.BEST_FIRST,
+    "olhc": BarPath.LOW_FIRST,
+    "ohlc": BarPath.HIGH_FIRST,
+}
+
+
+def parse_path(word: str) -> BarPath:
+    """A path by its name, or by one of those that others give it. BadInput otherwise."""
+    name = word.strip().lower()
+    found = _OTHER_WORDS.get(name)
+    if found is None and name not in list(BarPath):
+        raise BadInput("--path", word, f"expected {', '.join((*BarPath, *_OTHER_WORDS))}")
+    return found or BarPath(name)
 
 
 class BarColumns(NamedTuple):
@@ -120,11 +139,17 @@ class BarFeed:
         rows = np.zeros((len(point), _ROWS_A_POINT), k.ROW)
         rows["ts_exch_ns"] = rows["ts_local_ns"] = times[:, None]
         rows["kind"] = (*(k.ROW_DEPTH,) * 4, k.ROW_TRADE)
-        rows["side"][:, :4] = (k.BUY, k.SELL, k.BUY, k.SELL)
-        rows["side"][:, 4] = np.where(moves[point] >= 0, k.SELL, k.BUY)
-        # The old touch goes before the new one comes, or the new one would cross it.
-        rows["price_ticks"] = np.stack([since - 1, since + 1, to - 1, to + 1, to], axis=1)
-        rows["qty_lots"][:, 2] = rows["qty_lots"][:, 3] = depth
+        # The side ahead of the move first, each new level before the old one goes: so nothing
+        # crosses, and no side is ever empty, which would cost a search through the whole book.
+        ahead = np.where(moves[point] >= 0, 1, -1)
+        rows["side"][:, 0] = rows["side"][:, 1] = -ahead
+        rows["side"][:, 2] = rows["side"][:, 3] = ahead
+        rows["side"][:, 4] = -ahead  # A trade behind the move: being touched fills nobody.
+        rows["price_ticks"] = np.stack(
+            [to + ahead, since + ahead, to - ahead, since - ahead, to], 1
+        )
+        rows["qty_lots"][:, 0] = rows["qty_lots"][:, 2] = depth
+        rows["qty_lots"][:, 1] = rows["qty_lots"][:, 3] = np.where(to == since, depth, 0)
         rows["qty_lots"][:, 4] = traded_lots(bars.volume).ravel()[point]
         kept = np.ones(rows.shape, bool)
         kept[:, 4] = number == strides[point]
@@ -136,6 +161,7 @@ def path_points(bars: BarColumns, path: BarPath) -> Int64s:
     """int64[n, POINTS]: the prices that each bar visits, in ticks, in order."""
     low_first = {
         BarPath.WORST_FIRST: bars.close >= bars.open,
+        BarPath.BEST_FIRST: bars.close < bars.open,
         BarPath.LOW_FIRST: np.ones(len(bars.open), bool),
         BarPath.HIGH_FIRST: np.zeros(len(bars.open), bool),
     }[path]

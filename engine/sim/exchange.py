@@ -14,7 +14,7 @@ from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, OrderType, TimeInForce
 from engine.kernels import layout as k
-from engine.kernels.replay import FAR_NS, advance
+from engine.kernels.replay import FAR_NS, advance, catch_up
 from engine.ports.rows import RowSource
 from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.ports.world import Wake
@@ -202,6 +202,7 @@ class SimExchange:
         if block is None:
             control[k.X_MORE] = 0
             return
+        catch_up(self._rows, self._order, self._exchange)
         # Blocks do not overlap in time, so the passed rows of both sides are one prefix.
         done = min(control.item(k.X_EXCH_ROW), control.item(k.X_LOCAL_ROW))
         pending = self._order[control.item(k.X_EXCH_ROW) :]

@@ -140,6 +140,20 @@ def load(path: Path, run_id: str) -> StoredRun:
     )
 
 
+def remove(path: Path, run_id: str) -> None:
+    """Forget the run with this whole id, fills and equity with it."""
+    with database.translated(RESULTS, path):
+        lock = _wait_for_lock(path)
+        try:
+            with (
+                closing(database.open_writer(path, RESULTS)) as connection,
+                database.transaction(connection),
+            ):
+                connection.execute("DELETE FROM run WHERE id = ?", (run_id,))
+        finally:
+            lock.release()
+
+
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 _LISTED = ("run_id", "saved_ns", "document")
 

@@ -1,4 +1,4 @@
-"""The strategy's side of the desk: a read-only view, four verbs, and what the helm allows."""
+"""The strategy's side of the desk: a read-only view, a few verbs, and what the helm allows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from engine.domain.algo import AnyAlgo, Bracket, TrailingStop, is_reducing
 from engine.domain.commands import KillLevel
 from engine.domain.errors import shorten
 from engine.domain.events import Helm
@@ -14,6 +15,7 @@ from engine.domain.order import Order, OrderSpec, OrderType, Purpose, Side, Time
 from engine.domain.text import clean
 from engine.market.view import MarketView
 from engine.ports.strategy import Bar
+from engine.trading.algos.desk import AlgoDesk
 from engine.trading.order_manager import OrderManager
 from engine.trading.state import BotState, TradingState
 
@@ -50,6 +52,7 @@ class BotContext:
         view: MarketView,
         state: TradingState,
         orders: OrderManager,
+        algos: AlgoDesk,
         timeframe: str,
         shield: Shield,
     ) -> None:
@@ -61,6 +64,7 @@ class BotContext:
         self._view = view
         self._state = state
         self._orders = orders
+        self._algos = algos
         self._timeframe = timeframe
         self._shield = shield
         self._verbs = 0
@@ -111,6 +115,16 @@ class BotContext:
     def orders(self) -> Mapping[str, Order]:
         return MappingProxyType(self._state.bot_orders(self._bot.bot_id))
 
+    @property
+    def algos(self) -> Mapping[str, AnyAlgo]:
+        return MappingProxyType(
+            {
+                algo.algo_id: algo.spec
+                for algo in self._state.algos.values()
+                if algo.bot_id == self._bot.bot_id
+            }
+        )
+
     # -- verbs -------------------------------------------------------------------------------
 
     def buy(
@@ -129,15 +143,76 @@ class BotContext:
             side = Side.SELL if held > 0 else Side.BUY
             self._place(side, abs(held), 0, TimeInForce.IOC, reducing=True)
 
+    def bracket(
+        self,
+        side: Side,
+        lots: int,
+        *,
+        stop_ticks: int,
+        target_ticks: int = 0,
+        price_ticks: int = 0,
+        trail_ticks: int = 0,
+    ) -> str | None:
+        return self.work(
+            Bracket(
+                instrument_id=self.instrument.instrument_id,
+                side=Side(side),
+                qty_lots=_whole("lots", lots),
+                price_ticks=_whole("price_ticks", price_ticks),
+                stop_ticks=_whole("stop_ticks", stop_ticks),
+                target_ticks=_whole("target_ticks", target_ticks),
+                trail_ticks=_whole("trail_ticks", trail_ticks),
+            )
+        )
+
+    def trail(self, *, ticks: int = 0, bp: int = 0) -> str | None:
+        held = self.position_lots
+        if not held:
+            return None
+        return self.work(
+            TrailingStop(
+                instrument_id=self.instrument.instrument_id,
+                side=Side.SELL if held > 0 else Side.BUY,
+                qty_lots=abs(held),
+                distance_ticks=_whole("ticks", ticks),
+                distance_bp=_whole("bp", bp),
+            )
+        )
+
+    def work(self, spec: AnyAlgo) -> str | None:
+        self._count()
+        if not isinstance(spec, AnyAlgo):
+            raise TypeError(f"work wants one of the algo specs, not {type(spec).__name__}")
+        if spec.instrument_id != self.instrument.instrument_id:
+            raise ValueError(f"{spec.instrument_id} is not this bot's instrument")
+        for name in spec.__struct_fields__:
+            value = getattr(spec, name)
+            if not isinstance(value, str | bool | list):
+                _whole(name, value)
+        if not self._may_act() or (self._bot.helm is Helm.PAUSED and not is_reducing(spec)):
+            return None
+        self._shield.hold()
+        try:
+            started = self._algos.start(spec, self._bot.bot_id, "bot", self.now_ns)
+        finally:
+            self._shield.release()
+        return started if isinstance(started, str) else None
+
     def cancel(self, client_order_id: str) -> None:
         self._count()
+        if not self._may_act():
+            return
         order = self._state.bot_orders(self._bot.bot_id).get(client_order_id)
-        if order is not None and self._may_act() and order.placed_by == "bot":
-            self._shield.hold()
-            try:
+        algo = self._state.algos.get(order.algo_id if order is not None else client_order_id)
+        self._shield.hold()
+        try:
+            if algo is not None:
+                if (algo.bot_id, algo.owner) == (self._bot.bot_id, "bot"):
+                    self._algos.cancel(algo.algo_id, self._bot.bot_id, self.now_ns)
+            elif order is not None and order.placed_by == "bot":
                 self._orders.cancel(order, self._bot.bot_id, self.now_ns)
-            finally:
-                self._shield.release()
+        finally:
+            self._shield.release()
 
     def explain(self, text: str) -> None:
         self.said = clean(shorten(str(text), 160))

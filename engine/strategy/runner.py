@@ -17,6 +17,7 @@ from engine.kernels import layout as k
 from engine.market.view import MarketView
 from engine.ports.strategy import Strategy, WakeFilter
 from engine.strategy.context import BotContext, Shield, StrategyFlooded
+from engine.trading.algos.desk import AlgoDesk
 from engine.trading.order_manager import OrderManager, Record
 from engine.trading.state import BotState, TradingState, is_spared_by_pause
 
@@ -34,13 +35,14 @@ class BotRunner:
         view: MarketView,
         state: TradingState,
         orders: OrderManager,
+        algos: AlgoDesk,
         record: Record,
         guard: Guard,
         shield: Shield,
     ) -> None:
         self.bot = bot
         self.wake: WakeFilter = strategy.wake
-        self.context = BotContext(bot, view, state, orders, self.wake.timeframe, shield)
+        self.context = BotContext(bot, view, state, orders, algos, self.wake.timeframe, shield)
         self.next_timer_ns = NEVER_NS
         self.wakes = 0
         self.observe: Callable[[int], None] | None = None

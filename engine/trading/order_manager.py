@@ -37,10 +37,18 @@ class OrderManager:
     # -- wishes ------------------------------------------------------------------------------
 
     def place(
-        self, spec: OrderSpec, bot_id: str, placed_by: str, now_ns: int, command_id: str = ""
+        self,
+        spec: OrderSpec,
+        bot_id: str,
+        placed_by: str,
+        now_ns: int,
+        command_id: str = "",
+        *,
+        algo_id: str = "",
+        leg: str = "",
     ) -> Order | e.OrderDenied:
         """Intend `spec` for the book of `bot_id`, or say which limit forbids it."""
-        denial = self._gate.check(spec, bot_id, now_ns)
+        denial = self._gate.check(spec, bot_id, now_ns, algo_id)
         if denial is not None:
             denied = e.OrderDenied(
                 ts_ns=now_ns,
@@ -51,6 +59,8 @@ class OrderManager:
                 limit_value=denial.limit_value,
                 order_value=denial.order_value,
                 command_id=command_id,
+                algo_id=algo_id,
+                leg=leg,
             )
             self._record_denied(denied)
             return denied
@@ -63,6 +73,8 @@ class OrderManager:
             spec=spec,
             created_ns=now_ns,
             updated_ns=now_ns,
+            algo_id=algo_id,
+            leg=leg,
         )
         self._record(e.OrderIntended(ts_ns=now_ns, order=order, command_id=command_id))
         self._send(Submit(client_order_id=order.client_order_id, bot_id=bot_id, spec=spec))

@@ -21,6 +21,7 @@ from engine.domain.money import MONEY, ZERO
 from engine.domain.order import Order, OrderSpec, Purpose, Side
 from engine.domain.order_step import order_step
 from engine.domain.position import Position, apply_fill
+from engine.trading.algos.state import AlgoState, Leg, note_failure, note_order, unplaced_lots
 
 MANUAL = "manual"
 """The book of the person: orders and positions that belong to no bot."""
@@ -28,6 +29,7 @@ MANUAL = "manual"
 FINAL_ORDERS_KEPT = 4096
 """Finished orders remembered for late or repeated reports; older ones are in the ledger."""
 COMMANDS_KEPT = 4096
+ENDED_ALGOS_KEPT = 1024
 RATE_WINDOW_NS = 1_000_000_000
 
 
@@ -78,6 +80,10 @@ class TradingState:
         self.exposure: dict[str, Exposure] = {}
         self.moves: dict[str, int] = {}
         """Orders being cancelled in order to be placed again at this price."""
+        self.algos: dict[str, AlgoState] = {}
+        """Working algos, oldest first."""
+        self.ended_algos: OrderedDict[str, AlgoState] = OrderedDict()
+        self.algos_started = 0
         self.intents = 0
         self.recent_intents: deque[int] = deque()
         """When orders were intended within a second of the newest one."""
@@ -113,6 +119,27 @@ class TradingState:
     def find_order(self, client_order_id: str) -> Order | None:
         order = self.orders.get(client_order_id)
         return order if order is not None else self.final_orders.get(client_order_id)
+
+    def find_algo(self, algo_id: str) -> AlgoState | None:
+        algo = self.algos.get(algo_id)
+        return algo if algo is not None else self.ended_algos.get(algo_id)
+
+    def unplaced_lots(self, instrument_id: str, side: Side, but: str = "") -> int:
+        """What working algos, other than `but`, may still send towards `side`."""
+        return sum(
+            unplaced_lots(algo)
+            for algo in self.algos.values()
+            if algo.spec.instrument_id == instrument_id
+            and algo.spec.side is side
+            and algo.algo_id != but
+        )
+
+    def alarm_of(self, instrument_id: str, bot_id: str) -> str:
+        """Why a book lacks the guard that one of its algos owes it; "" while all is well."""
+        for algo in self.algos.values():
+            if algo.alarm and (algo.spec.instrument_id, algo.bot_id) == (instrument_id, bot_id):
+                return f"{algo.algo_id}: {algo.alarm}"
+        return ""
 
     def is_flattening(self, instrument_id: str, bot_id: str) -> bool:
         """Whether this book is being closed by the engine right now."""
@@ -170,8 +197,15 @@ class TradingState:
         self.orders[order.client_order_id] = order
         self.orders_by_bot.setdefault(order.bot_id, {})[order.client_order_id] = order
         self._reserve(order, 1)
+        algo = self.find_algo(order.algo_id) if order.algo_id else None
+        if algo is not None:
+            note_order(algo, None, order, event)
 
     def _order_denied(self, event: e.OrderDenied) -> None:
+        algo = self.find_algo(event.algo_id) if event.algo_id else None
+        if algo is not None:
+            words = f"{event.limit}: limit {event.limit_value}, order {event.order_value}"
+            note_failure(algo.legs.setdefault(event.leg, Leg()), event.ts_ns, words)
         self.denied += 1 + event.repeats
         self.denied_ns[(event.bot_id, event.limit, event.spec.side)] = event.ts_ns
         self._note_closing(event.bot_id, event.spec, event.ts_ns)
@@ -193,6 +227,9 @@ class TradingState:
         if step.anomaly:
             self.suspects[order.client_order_id] = step.anomaly
         self._replace(order, step.order)
+        algo = self.find_algo(order.algo_id) if order.algo_id else None
+        if algo is not None:
+            note_order(algo, order, step.order, event)
         if isinstance(event, e.OrderFilled):
             self._book_fill(order, event)
         elif isinstance(event, e.CancelIntended) and event.then_price_ticks:
@@ -246,6 +283,40 @@ class TradingState:
     def _move_ended(self, event: e.MoveEnded) -> None:
         self.moves.pop(event.client_order_id, None)
 
+    def _algo_started(self, event: e.AlgoStarted) -> None:
+        self.algos_started += 1
+        self.algos[event.algo_id] = AlgoState(
+            algo_id=event.algo_id,
+            bot_id=event.bot_id,
+            owner=event.owner,
+            spec=event.spec,
+            started_ns=event.ts_ns,
+        )
+
+    def _algo_stepped(self, event: e.AlgoStepped) -> None:
+        self.algos[event.algo_id].memory = event.memory
+
+    def _algo_amended(self, event: e.AlgoAmended) -> None:
+        self.algos[event.algo_id].spec = event.spec
+
+    def _algo_ending(self, event: e.AlgoEnding) -> None:
+        self.algos[event.algo_id].ending = event.reason
+
+    def _algo_alarmed(self, event: e.AlgoAlarmed) -> None:
+        self.algos[event.algo_id].alarm = event.text
+
+    def _algo_ended(self, event: e.AlgoEnded) -> None:
+        algo = self.algos.pop(event.algo_id)
+        algo.outcome, algo.reason, algo.alarm = event.outcome, event.reason, ""
+        self.ended_algos[event.algo_id] = algo
+        if len(self.ended_algos) > ENDED_ALGOS_KEPT:
+            self.ended_algos.popitem(last=False)
+
+    def _algo_reopened(self, event: e.AlgoReopened) -> None:
+        algo = self.ended_algos.pop(event.algo_id)
+        algo.outcome, algo.reason, algo.ending = None, "", ""
+        self.algos[event.algo_id] = algo
+
     def _equity_marked(self, event: e.EquityMarked) -> None:
         equity = MONEY.add(self.capital, event.equity)
         self.peak_equity = max(self.peak_equity, equity)
@@ -258,6 +329,11 @@ class TradingState:
         bot.helm_reason = event.reason
         if event.helm is e.Helm.AUTO:
             bot.error = ""
+        if event.helm is e.Helm.MANUAL:
+            # Whoever takes the helm owns what is under way, also after giving it back.
+            for algo in self.algos.values():
+                if algo.bot_id == event.bot_id:
+                    algo.owner = "human"
 
     def _bot_failed(self, event: e.BotFailed) -> None:
         self.bots[event.bot_id].error = event.error
@@ -304,6 +380,14 @@ _APPLY: dict[type, Callable[[TradingState, Any], None]] = {
     e.OrderIntended: TradingState._order_intended,
     e.OrderDenied: TradingState._order_denied,
     e.MoveEnded: TradingState._move_ended,
+    e.AlgoStarted: TradingState._algo_started,
+    e.AlgoDenied: TradingState._no_effect,
+    e.AlgoStepped: TradingState._algo_stepped,
+    e.AlgoAmended: TradingState._algo_amended,
+    e.AlgoEnding: TradingState._algo_ending,
+    e.AlgoAlarmed: TradingState._algo_alarmed,
+    e.AlgoEnded: TradingState._algo_ended,
+    e.AlgoReopened: TradingState._algo_reopened,
     e.FundingPaid: TradingState._funding_paid,
     e.EquityMarked: TradingState._equity_marked,
     e.HelmChanged: TradingState._helm_changed,

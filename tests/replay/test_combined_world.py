@@ -65,7 +65,6 @@ def trade(world: World, bots: list[BotSpec], steps: list[int]) -> dict[str, list
         instruments=list(world.instruments.values()),
     )
     trader.begin(session, bots)
-    driver.ready()
     trader.drain()
     fills: dict[str, list[Fill]] = {bot.bot_id: [] for bot in bots}
     turn = 0

@@ -13,7 +13,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.order import Order, OrderSpec, Side, TimeInForce
 from engine.kernels import layout as k
 from engine.market.view import MarketView
-from engine.ports.venue import Cancel, Submit, VenueRequest
+from engine.ports.venue import SIMULATED, Cancel, Submit, VenueAbilities, VenueRequest
 from engine.runtime.trader import BotSpec, BuildStrategy, Trader
 from engine.strategy.catalogue import build_strategy
 from engine.strategy.runner import Guard
@@ -43,17 +43,20 @@ class Desk:
         mid_ticks: int = 600_000,
         guard: Guard = no_guard,
         build: BuildStrategy = build_strategy,
+        abilities: VenueAbilities = SIMULATED,
     ) -> None:
         self.instrument = instrument or linear()
         self.state_arrays = k.new_market(mid_ticks, (1_000_000_000,), WINDOW)
         self.view = MarketView(self.instrument, self.state_arrays, {"1s": 0})
         self.id = self.instrument.instrument_id
-        self.trader = Trader(
+        self._new_trader = lambda: Trader(
             limits=limits or RiskLimits(),
             markets={self.id: self.view},
             guard=guard,
             build=build,
+            abilities=abilities,
         )
+        self.trader = self._new_trader()
         self.now_ns = START_NS
         self.events: list[e.AnyEvent] = []
         self.requests: list[VenueRequest] = []
@@ -90,6 +93,17 @@ class Desk:
         self.trader.process(MarketAdvanced(instrument_id=self.id, reasons=k.WAKE_TOP), self.now_ns)
         self.collect()
 
+    def trade(self, ticks: int, lots: int = 1, side: int = k.BUY) -> None:
+        """Somebody trades at `ticks`; the book stays as it is."""
+        scalars = self.state_arrays.scalars
+        scalars[k.M_LAST_TICKS] = ticks
+        scalars[k.M_LAST_SIDE] = side
+        scalars[k.M_VOLUME] += lots
+        self.trader.process(
+            MarketAdvanced(instrument_id=self.id, reasons=k.WAKE_TRADE), self.now_ns
+        )
+        self.collect()
+
     def empty_book(self) -> None:
         self.state_arrays.scalars[k.M_BEST_BID] = k.NO_BID
         self.state_arrays.scalars[k.M_BEST_ASK] = k.NO_ASK
@@ -102,6 +116,13 @@ class Desk:
             self.trader.process(TimersDue(), self.now_ns)
         self.now_ns = end
         self.collect()
+
+    def restarted(self) -> Trader:
+        """A trader that knows what the journal says and has woken up at its last instant."""
+        trader = self._new_trader()
+        trader.restore(self.events)
+        trader.resume()
+        return trader
 
     # -- wishes ----------------------------------------------------------------------------------
 
@@ -145,6 +166,12 @@ class Desk:
 
     def expired(self, order: Order, reason: str = "ioc") -> None:
         self._report(r.ExpireReport, order, reason=reason)
+
+    def rejected(self, order: Order, reason: str = "would trigger at once") -> None:
+        self._report(r.RejectReport, order, reason=reason)
+
+    def triggered(self, order: Order) -> None:
+        self._report(r.TriggerReport, order)
 
     def _report(self, kind: type[r.Report], order: Order, **fields: object) -> None:
         self.report_seq += 1

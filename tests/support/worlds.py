@@ -175,7 +175,6 @@ def unpaced(setting: Setting) -> Life:
     trader = _trader(setting, market)
     driver = Driver(trader, market.world)
     trader.begin(setting.session(market), setting.bots)
-    driver.ready()
     journal.append(trader.drain().events)
     while True:
         wake = driver.advance(NEVER_NS)

@@ -50,8 +50,15 @@ class RiskGate:
         self._markets = markets
         self._distrusted = distrusted
 
-    def check(self, spec: OrderSpec, bot_id: str, now_ns: int) -> Denial | None:
-        """The first limit that `spec` of `bot_id` would break, or None."""
+    def check(self, spec: OrderSpec, bot_id: str, now_ns: int, algo_id: str = "") -> Denial | None:
+        """The first limit that `spec` of `bot_id`, placed by `algo_id`, would break, or None."""
+        return self.check_whole(spec, bot_id, now_ns, 1, algo_id)
+
+    def check_whole(
+        self, spec: OrderSpec, bot_id: str, now_ns: int, count: int, algo_id: str = ""
+    ) -> Denial | None:
+        """The same for `spec` cut into `count` orders at a time: an algo is judged as one order
+        of its whole size. What `algo_id` itself has not sent yet does not count beside it."""
         instrument = self._state.instruments.get(spec.instrument_id)
         if instrument is None:
             return Denial(
@@ -67,8 +74,8 @@ class RiskGate:
         return (
             self._check_permission(spec, bot_id)
             or self._check_market(spec, instrument)
-            or self._check_size(spec, instrument)
-            or self._check_counts(now_ns)
+            or self._check_size(spec, instrument, algo_id)
+            or self._check_counts(now_ns, count)
         )
 
     # -- the parts, in the order in which they are asked ---------------------------------------
@@ -105,6 +112,13 @@ class RiskGate:
                 limit_value="positions are being closed",
                 order_value="no entry until they are flat",
             )
+        alarm = state.alarm_of(spec.instrument_id, bot_id)
+        if alarm:
+            return Denial(
+                limit="guard",
+                limit_value="every position with the stop it was given",
+                order_value=f"{alarm}: no entry until it is back",
+            )
         return None
 
     def _check_market(self, spec: OrderSpec, instrument: Instrument) -> Denial | None:
@@ -135,7 +149,7 @@ class RiskGate:
             )
         return None
 
-    def _check_size(self, spec: OrderSpec, instrument: Instrument) -> Denial | None:
+    def _check_size(self, spec: OrderSpec, instrument: Instrument, algo_id: str) -> Denial | None:
         view = self._markets[spec.instrument_id]
         touch = view.best_ask if spec.side is Side.BUY else view.best_bid
         price = spec.price_ticks or spec.trigger_ticks or touch
@@ -146,28 +160,32 @@ class RiskGate:
         order_max = _percent_of(equity, self.limits.order_notional_max_pct)
         if notional > order_max:
             return _money_denial("order_notional_max", order_max, notional, instrument)
-        worst_lots = self.worst_case_lots(spec.instrument_id, spec.side, spec.qty_lots)
+        worst_lots = self.worst_case_lots(spec.instrument_id, spec.side, spec.qty_lots, algo_id)
         position_max = _percent_of(equity, self.limits.position_max_pct)
         worst = instrument.notional(max(0, worst_lots), price)
         if worst > position_max:
             return _money_denial("position_max", position_max, worst, instrument)
         if not instrument.can_short:
-            return self._check_spot(spec, instrument, notional)
+            return self._check_spot(spec, instrument, notional, algo_id)
         return None
 
-    def worst_case_lots(self, instrument_id: str, side: Side, extra_lots: int) -> int:
-        """Position towards `side` if every reserved order on that side filled, plus `extra`."""
+    def worst_case_lots(
+        self, instrument_id: str, side: Side, extra_lots: int, algo_id: str = ""
+    ) -> int:
+        """Position towards `side` if every reserved order on that side filled, with what algos
+        other than `algo_id` may still send there, plus `extra`."""
         exposure = self._state.exposure[instrument_id]
         reserved = exposure.buy_lots if side is Side.BUY else exposure.sell_lots
+        reserved += self._state.unplaced_lots(instrument_id, side, algo_id)
         net = self._state.net_lots.get(instrument_id, 0)
         return side.sign * net + reserved + extra_lots
 
     def _check_spot(
-        self, spec: OrderSpec, instrument: Instrument, notional: Decimal
+        self, spec: OrderSpec, instrument: Instrument, notional: Decimal, algo_id: str
     ) -> Denial | None:
         """On spot one sells what one has and pays with what one has; no borrowing."""
         if spec.side is Side.SELL:
-            short = self.worst_case_lots(spec.instrument_id, Side.SELL, spec.qty_lots)
+            short = self.worst_case_lots(spec.instrument_id, Side.SELL, spec.qty_lots, algo_id)
             if short <= 0:
                 return None
             return Denial(
@@ -179,26 +197,27 @@ class RiskGate:
         spent = MONEY.add(account.fees, account.funding)
         free = MONEY.subtract(MONEY.add(self._state.capital, account.cash), spent)
         reserved_lots = self._state.exposure[spec.instrument_id].buy_lots
+        reserved_lots += self._state.unplaced_lots(spec.instrument_id, Side.BUY, algo_id)
         touch = self._markets[spec.instrument_id].best_ask
         reserved = instrument.notional(reserved_lots, touch)
         if MONEY.add(notional, reserved) > free:
             return _money_denial("balance", MONEY.subtract(free, reserved), notional, instrument)
         return None
 
-    def _check_counts(self, now_ns: int) -> Denial | None:
+    def _check_counts(self, now_ns: int, count: int) -> Denial | None:
         live = len(self._state.orders)
-        if live >= self.limits.open_orders_max:
+        if live + count > self.limits.open_orders_max:
             return Denial(
                 limit="open_orders_max",
                 limit_value=str(self.limits.open_orders_max),
-                order_value=str(live + 1),
+                order_value=str(live + count),
             )
         recent = self._state.intents_in_window(now_ns)
-        if recent >= self.limits.orders_per_s_max:
+        if recent + count > self.limits.orders_per_s_max:
             return Denial(
                 limit="orders_per_s_max",
                 limit_value=str(self.limits.orders_per_s_max),
-                order_value=str(recent + 1),
+                order_value=str(recent + count),
             )
         return None
 
