@@ -130,8 +130,8 @@ def test_every_limit_is_a_sentence_with_its_value() -> None:
 
 def test_the_risk_screen_marks_the_kill_level_in_force() -> None:
     snapshot = a_snapshot(kill=KillLevel.REDUCE_ONLY, kill_reason="by tui")
-    shown = text(risk_lines(ViewState(snapshot=snapshot), 0, "F4 F4", WIDTH, UNICODE))
-    assert "▸2 reduce only" in shown
+    shown = text(risk_lines(ViewState(snapshot=snapshot), 0, load_keymap(), WIDTH, UNICODE))
+    assert "▸2 RR  reduce only" in shown
     assert "reduce only: by tui" in shown
     assert "typed word" in shown
     assert "SAFE" in shown
@@ -139,7 +139,9 @@ def test_the_risk_screen_marks_the_kill_level_in_force() -> None:
 
 def test_a_tripped_limit_says_so() -> None:
     limits = [a_limit("drawdown", "120", "100", "USDT", is_tripped=True)]
-    shown = risk_lines(ViewState(snapshot=a_snapshot(limits=limits)), 0, "", WIDTH, UNICODE)
+    shown = risk_lines(
+        ViewState(snapshot=a_snapshot(limits=limits)), 0, load_keymap(), WIDTH, UNICODE
+    )
     assert "REACHED" in text(shown)
 
 
