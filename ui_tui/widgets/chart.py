@@ -15,9 +15,11 @@ from app.views.ladder import order_ticks
 from app.views.moves import timeframe
 from app.views.studies import SETS, studies
 from app.views.viewstate import find_instrument, find_market
+from engine.domain.events import Helm
 from engine.domain.instrument import Instrument
 from engine.domain.order import Side
 from engine.domain.snapshots import BarRow
+from engine.trading.state import MANUAL
 from ui_tui.pane import Pane, Picture
 
 _WIDE = 72
@@ -68,10 +70,13 @@ class ChartPane(Pane):
 
 
 def _dots(desk: Desk) -> list[Dot]:
-    fills = desk.snapshot.fills if desk.snapshot is not None else []
+    snapshot = desk.snapshot
+    if snapshot is None:
+        return []
+    own = {bot.bot_id for bot in snapshot.bots if bot.helm is Helm.MANUAL} | {MANUAL}
     return [
-        Dot(fill.ts_ns, fill.ticks, fill.side)
-        for fill in fills
+        Dot(fill.ts_ns, fill.ticks, fill.side, fill.bot_id in own)
+        for fill in snapshot.fills
         if fill.instrument_id == desk.instrument_id
     ]
 
