@@ -148,6 +148,12 @@ class SimExchange:
         return self._exchange.control.item(k.X_NOW_NS)
 
     @property
+    def last_loaded_ns(self) -> int:
+        """Local time of the last row that is in memory: of the recording, where that was given as
+        a whole."""
+        return int(self._rows["ts_local_ns"][-1])
+
+    @property
     def rows(self) -> int:
         return self._market.scalars.item(k.M_ROWS)
 
