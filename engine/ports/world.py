@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from engine.domain.instrument import Instrument
-from engine.domain.reports import AnyReport
+from engine.domain.reports import AnyVenueReport
 from engine.kernels.layout import MarketState
 from engine.ports.venue import Venue
 
@@ -62,5 +62,5 @@ class World(Venue, Protocol):
         """What a fill costs now, (maker, taker), as shares of its value. For showing: fills are
         charged exactly, one by one."""
 
-    def drain_reports(self) -> list[AnyReport]:
+    def drain_reports(self) -> list[AnyVenueReport]:
         """Reports received up to now, in order; each is handed out once."""
