@@ -13,13 +13,12 @@ from app.views.chart import Dot, Drawing, Mark, chart_lines
 from app.views.desk import Desk
 from app.views.ladder import order_ticks
 from app.views.moves import timeframe
+from app.views.rows import own_books
 from app.views.studies import SETS, studies
 from app.views.viewstate import find_instrument, find_market
-from engine.domain.events import Helm
 from engine.domain.instrument import Instrument
 from engine.domain.order import Side
 from engine.domain.snapshots import BarRow
-from engine.trading.state import MANUAL
 from ui_tui.pane import Pane, Picture
 
 _WIDE = 72
@@ -73,7 +72,7 @@ def _dots(desk: Desk) -> list[Dot]:
     snapshot = desk.snapshot
     if snapshot is None:
         return []
-    own = {bot.bot_id for bot in snapshot.bots if bot.helm is Helm.MANUAL} | {MANUAL}
+    own = own_books(snapshot)
     return [
         Dot(fill.ts_ns, fill.ticks, fill.side, fill.bot_id in own)
         for fill in snapshot.fills
