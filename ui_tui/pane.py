@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from app.views import format as fmt
 from app.views.cells import Cell, Line, fit_line, line_width, text_width
 from app.views.desk import Desk
 from ui_tui.look import Look
@@ -102,11 +103,18 @@ class Picture(NamedTuple):
     note: str = ""
 
 
+def _stale(picture: Picture, age_ms: int) -> Picture:
+    grey = [tuple(Cell(cell.text, "stale") for cell in line) for line in picture.lines]
+    return Picture(picture.title, grey, f"STALE {fmt.age(age_ms)}")
+
+
 class Pane(Lines, can_focus=True):
     """A titled pane that draws itself from the desk. Subclasses write `draw`."""
 
     key: ClassVar[str] = ""
     """Its name for key contexts: `ladder`, `bots`, `log` ..."""
+    goes_stale: ClassVar[bool] = False
+    """What it shows is worth what the market is worth: grey, with its age, once that is stale."""
 
     def on_focus(self) -> None:
         self.post_message(NeedsPaint())
@@ -123,6 +131,8 @@ class Pane(Lines, can_focus=True):
         wall = self.region.x > 0
         inner = Size(width - wall - 1, height - 1)
         picture = self._drawn(desk, now_ns, inner)
+        if self.goes_stale and desk.is_stale(now_ns):
+            picture = _stale(picture, desk.feed_age_ms(now_ns))
         lines = [self._title_bar(picture, width, wall)]
         edge = Cell(f"{self.look.glyphs.wall} " if wall else " ", "rule")
         lines += [(edge, *line) for line in picture.lines[: inner.height]]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.views import bars, cursors
 from app.views.effects import Effect, Focus, Maximise, Turn
 from app.views.ladder import next_own
+from app.views.rows import own_books
 from app.views.viewstate import ViewState, find_bot, find_instrument, find_market, find_order
 from engine.domain.instrument import Instrument
 from engine.domain.snapshots import EngineSnapshot
@@ -91,7 +92,12 @@ def _last_ticks(view: ViewState) -> int:
 
 
 def _next_own(desk: Desk, view: ViewState) -> list[Effect]:
-    ticks = next_own(desk.ladder, view.orders, view.instrument_id)
+    """The next order of the person; where there is none, the next one of anybody's bots."""
+    snapshot = view.snapshot
+    mine = own_books(snapshot) if snapshot is not None else set()
+    steered = [o for o in view.orders if o.order.placed_by == "human" or o.order.bot_id in mine]
+    ticks = next_own(desk.ladder, steered, view.instrument_id)
+    ticks = ticks or next_own(desk.ladder, view.orders, view.instrument_id)
     if ticks:
         desk.ladder.put_cursor(ticks)
     return [Focus("ladder")]

@@ -147,3 +147,14 @@ async def test_the_tour_is_refused_on_a_recording() -> None:
         await person.press("enter")
         assert "needs a generated market" in person.screen()
         assert person.app.desk.tour is None
+
+
+async def test_what_hangs_on_the_market_turns_grey_with_its_age() -> None:
+    async with at_terminal(WIDE) as person:
+        await person.press("6")
+        person.session.publish(feed_age_ms=7_300)
+        await person.look()
+        person.app.paint(at_once=True)
+        positions = next(pane for pane in person.app.main.panes if pane.key == "positions")
+        assert "STALE 7.3s" in positions.text()
+        assert {cell.tone for line in positions._lines[1:] for cell in line[1:]} == {"stale"}

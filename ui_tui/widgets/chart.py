@@ -27,6 +27,7 @@ _WIDE = 72
 
 class ChartPane(Pane):
     key = "chart"
+    goes_stale = True
     pace_ms = 500
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
