@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
+from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
@@ -16,6 +17,8 @@ from app.views import format as fmt
 from app.views.cells import Cell, Line, fit_line, line_width, text_width
 from app.views.desk import Desk
 from ui_tui.look import Look
+
+_WHEEL_ROWS = 3
 
 
 class NeedsPaint(Message):
@@ -95,6 +98,24 @@ def _same_tail(old: Line | None, new: Line) -> int:
     return same
 
 
+class Wheeled(Message):
+    """The wheel was turned over a pane: rows down, or up where negative."""
+
+    def __init__(self, pane: Pane, rows: int) -> None:
+        super().__init__()
+        self.pane = pane
+        self.rows = rows
+
+
+class Pointed(Message):
+    """A row of a pane was clicked, counted from below its title bar."""
+
+    def __init__(self, pane: Pane, row: int) -> None:
+        super().__init__()
+        self.pane = pane
+        self.row = row
+
+
 class Picture(NamedTuple):
     """What a pane draws: words for its title bar, at the left and right, and its lines."""
 
@@ -118,6 +139,16 @@ class Pane(Lines, can_focus=True):
 
     def on_focus(self) -> None:
         self.post_message(NeedsPaint())
+
+    def on_mouse_scroll_down(self) -> None:
+        self.post_message(Wheeled(self, _WHEEL_ROWS))
+
+    def on_mouse_scroll_up(self) -> None:
+        self.post_message(Wheeled(self, -_WHEEL_ROWS))
+
+    def on_click(self, event: Click) -> None:
+        if event.y > 0:
+            self.post_message(Pointed(self, event.y - 1))
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         """The picture for `size` cells, title bar and wall not counted."""

@@ -286,6 +286,14 @@ def _say_unknown(grid: list[list[Cell]], window: slice, bars: Sequence[BarRow], 
                 row[at + 1] = Cell(char, "faint")
 
 
+def closes_in(bar: BarRow, now_ns: int, bar_s: int) -> str:
+    """Market time until the forming bar closes: `closes in 42s`; "" for bars of seconds."""
+    left_s = bar_s - (now_ns - bar.start_ns) // 1_000_000_000
+    if bar_s < 60 or not 0 < left_s <= bar_s:
+        return ""
+    return f"closes in {fmt.ago(left_s * 1000)}"
+
+
 def stamp(ts_ns: int) -> str:
     """Date and minute, UTC: `08-08 12:03`."""
     return f"{dt.datetime.fromtimestamp(ts_ns // 1_000_000_000, dt.UTC):%m-%d %H:%M}"

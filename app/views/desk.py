@@ -245,7 +245,8 @@ class Desk:
         if priority_only and (action is None or not action.priority):
             return None
         view = self.view(pane, now_ns, key_ns)
-        self.last_key_ns = key_ns
+        if pane == "ladder":
+            self.last_key_ns = key_ns
         if action is None and key == "ctrl+c":
             self.say(f"{self.keymap.label(ACTIONS['quit'])} leaves", "note", now_ns)
         if action is not None:
@@ -278,6 +279,25 @@ class Desk:
     def pasted(self, now_ns: int) -> None:
         """Text was pasted outside of any text field."""
         self.say(self.gestures.pasted().words, "warn", now_ns)
+
+    # -- mouse: looks only, never trades -------------------------------------------------------
+
+    def wheel(self, pane: str, rows: int) -> list[Effect]:
+        """Scroll a list, the ladder's rows or the chart."""
+        if pane == "ladder":
+            self.ladder.shift(-rows)
+            return []
+        if pane == "chart":
+            self.chart.scroll(-rows, moves.bars_known(self))
+            return []
+        return moves.turn_rows(self, pane, rows)
+
+    def point(self, pane: str, row: int, now_ns: int) -> None:
+        """Put the ladder's cursor on the row that was clicked. A drawn row, counted with the
+        head; order keys then wait as after any move of the rows."""
+        if pane == "ladder" and self.ladder.is_placed and 0 < row <= self.ladder.rows:
+            self.ladder.put_cursor(self.ladder.price_at(row - 1))
+            self.last_key_ns = now_ns
 
     def _act(self, key: str, ruling: Ruling, view: ViewState, now_ns: int) -> list[Effect]:
         if ruling.verdict is Verdict.FIRE and ruling.action is not None:

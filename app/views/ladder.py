@@ -160,6 +160,12 @@ class Ladder:
         bucket = max(1, self._bucket(self.cursor_ticks) + rows)
         self.put_cursor(bucket * self.group)
 
+    def shift(self, rows: int) -> None:
+        """Show prices `rows` rows higher; the cursor stays at its price, on the screen or not."""
+        if self._top is not None:
+            self._top = max(self.rows, self._top + rows)
+            self.is_locked = True
+
     def put_cursor(self, ticks: int) -> None:
         """Put the cursor on the row of `ticks`, scrolling it into sight."""
         if self._top is None:
