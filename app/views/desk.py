@@ -206,7 +206,8 @@ class Desk:
         snapshot = picture.snapshot if picture is not None else None
         ladder = self.ladder
         orders = snapshot.orders if snapshot is not None else []
-        row = ladder.row_of(ladder.cursor_ticks) if ladder.is_placed else None
+        is_here = pane == "ladder" and ladder.is_placed
+        row = ladder.row_of(ladder.cursor_ticks) if is_here else None
         return ViewState(
             snapshot=snapshot,
             instrument_id=self.instrument_id,
