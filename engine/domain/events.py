@@ -10,6 +10,7 @@ import msgspec
 
 from engine.domain.algo import AlgoMemory, AlgoOutcome, AnyAlgo
 from engine.domain.commands import KillLevel
+from engine.domain.incident import Choice, Incident
 from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, Order, OrderSpec
 
@@ -275,6 +276,63 @@ class KillChanged(Event, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class ParamsEdited(Event, frozen=True, kw_only=True):
+    """The bot's strategy was built anew from these parameters, the whole set of them."""
+
+    bot_id: str
+    params_json: str
+    by: str
+    changed: str = ""
+    """`qty 0.01 -> 0.02, levels 5 -> 3`."""
+
+
+class PriceDistrusted(Event, frozen=True, kw_only=True):
+    """The mid jumped: valuations keep the last good one, entries are refused until it is back or
+    has stood for a minute."""
+
+    instrument_id: str
+    mid_x2: int
+    """Where the doubt began, as best bid + best ask in ticks."""
+    good_mid_x2: int
+    """The last one that was believed."""
+
+
+class PriceTrusted(Event, frozen=True, kw_only=True):
+    instrument_id: str
+    mid_x2: int
+
+
+class IncidentOpened(Event, frozen=True, kw_only=True):
+    incident: Incident
+
+
+class IncidentResolved(Event, frozen=True, kw_only=True):
+    """Decided by a person, or answered by the venue after all."""
+
+    incident_id: str
+    choice: Choice
+    by: str
+
+
+class PositionAdopted(Event, frozen=True, kw_only=True):
+    """A book was set to what the venue holds, on the word of `by`. No fill: the difference is
+    booked at the mid of that moment, so that profit shows it from then on."""
+
+    incident_id: str
+    bot_id: str
+    instrument_id: str
+    lots: int
+    """Signed difference."""
+    value_units: int
+    price_ticks: int
+    by: str
+
+
+class AlertsAcknowledged(Event, frozen=True, kw_only=True):
+    until_ns: int
+    by: str
+
+
 class DayStarted(Event, frozen=True, kw_only=True):
     """A UTC day began with this equity: the base of the daily loss limit."""
 
@@ -368,6 +426,13 @@ AnyEvent = (
     | HelmChanged
     | BotFailed
     | KillChanged
+    | ParamsEdited
+    | PriceDistrusted
+    | PriceTrusted
+    | IncidentOpened
+    | IncidentResolved
+    | PositionAdopted
+    | AlertsAcknowledged
     | DayStarted
     | RiskTripped
     | LimitsReset

@@ -12,6 +12,7 @@ import msgspec
 from engine.domain import events as e
 from engine.domain import snapshots as s
 from engine.domain.commands import KillLevel
+from engine.domain.incident import CHOICES
 from engine.domain.money import MONEY, ZERO
 from engine.domain.order import Order, Side
 from engine.kernels import layout as k
@@ -135,6 +136,8 @@ class Publisher:
             has_ended=pacing.has_ended,
             kill=state.kill,
             kill_reason=state.kill_reason if state.kill is not KillLevel.NONE else "",
+            kill_by=state.kill_by,
+            kill_since_ns=state.kill_since_ns,
             halted=pacing.halted or _tripped_words(state.tripped),
             settle=state.settle,
             capital=state.capital,
@@ -151,6 +154,11 @@ class Publisher:
             positions=[self._position(*key) for key in state.positions],
             orders=[self._order(order) for order in state.orders.values()],
             algos=[self._algo(algo) for algo in state.algos.values()],
+            incidents=[
+                s.IncidentSnapshot(incident=one, choices=CHOICES[one.kind])
+                for one in state.incidents.values()
+            ],
+            alerts_until_ns=state.alerts_until_ns,
             fills=list(self._fills),
             limits=self._limits(equity),
             log=list(self._log),
