@@ -25,7 +25,7 @@ from engine.core.clock import Clock, LiveClock
 from engine.domain.errors import PilothouseError
 from ui_tui.flow import FrameFlow, set_title
 from ui_tui.look import Look
-from ui_tui.pane import NeedsPaint
+from ui_tui.pane import NeedsPaint, Pointed, Wheeled
 from ui_tui.screens.dialog import Dialog
 from ui_tui.screens.dialogs import DIALOGS
 from ui_tui.screens.main import MainScreen
@@ -121,6 +121,14 @@ class PilothouseApp(App[None], inherit_bindings=False):
         self.set_interval(POLL_S, self.poll)
 
     def on_needs_paint(self, message: NeedsPaint) -> None:
+        self.paint(at_once=True)
+
+    def on_wheeled(self, message: Wheeled) -> None:
+        self.perform(self.desk.wheel(message.pane.key, message.rows))
+        self.paint(at_once=True)
+
+    def on_pointed(self, message: Pointed) -> None:
+        self.desk.point(message.pane.key, message.row, self.clock.monotonic_ns())
         self.paint(at_once=True)
 
     # -- the picture ---------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def can_enter_at_cursor(view: ViewState) -> str:
 
 def has_cursor(view: ViewState) -> str:
     if not view.is_cursor_painted:
-        return "the cursor is off the ladder: centre it first"
+        return "the cursor is off the ladder: an arrow key brings it back"
     if view.is_ladder_settling:
         return "the ladder has just moved: press again"
     return ""
