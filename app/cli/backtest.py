@@ -152,12 +152,12 @@ def run(
 
 
 def _write(done: BacktestReport, targets: Mapping[str, Path | None]) -> None:
-    from engine.runtime.backtest import FillRow, TraceRow
+    from engine.runtime.backtest import TraceRow
     from engine.runtime.order_rows import OrderRow
-    from engine.store.results import EquityPoint
+    from engine.store.results import EquityPoint, ResultFill
 
     tables: dict[str, tuple[type[Struct], Sequence[Struct]]] = {
-        "--trades": (FillRow, done.trades),
+        "--trades": (ResultFill, done.kept.fills),
         "--orders": (OrderRow, done.orders),
         "--equity": (EquityPoint, done.kept.equity),
         "--trace": (TraceRow, done.trace),

@@ -158,7 +158,14 @@ def _fill(row: FillRow, quality: FillQuality, instrument: Instrument) -> ResultF
         markout_1s_bp=after_1s,
         markout_5s_bp=after_5s,
         markout_60s_bp=after_60s,
+        queue_left=_qty(quality.queue_left_lots, instrument),
+        level_volume=_qty(quality.level_volume_lots, instrument),
+        latency_ms=quality.latency_ns / 1e6 if quality.latency_ns >= 0 else None,
     )
+
+
+def _qty(lots: int, instrument: Instrument) -> Decimal | None:
+    return tidy(instrument.qty(lots)) if lots >= 0 else None
 
 
 def _equity(result: BacktestResult, instrument: Instrument, capital: Decimal) -> list[EquityPoint]:

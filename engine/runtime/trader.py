@@ -31,6 +31,7 @@ from engine.strategy.context import NoShield, Shield
 from engine.strategy.runner import NEVER_NS, BotRunner, Guard
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.flatten import Flattener
+from engine.trading.markouts import FillMarker
 from engine.trading.order_manager import OrderManager
 from engine.trading.portfolio import Portfolio
 from engine.trading.risk.gate import RiskGate
@@ -72,11 +73,13 @@ class Trader:
         build: BuildStrategy = build_strategy,
         housekeeping_ns: int = HOUSEKEEPING_NS,
         abilities: VenueAbilities = SIMULATED,
+        marks_fills: bool = False,
     ) -> None:
         """`build` makes a strategy from a journalled bot: name, parameters, instrument.
 
         `housekeeping_ns`: how often losses and positions are looked at. A market that stands
         still for minutes, such as one made of bars, needs it no more often than it moves.
+        `marks_fills`: journal where the market stood after each fill. Backtests keep that apart.
         """
         self.state = TradingState()
         self.markets = markets
@@ -107,6 +110,7 @@ class Trader:
             self._roster,
             self._record,
         )
+        self._marker = FillMarker(self.state, markets, self._record) if marks_fills else None
         self._housekeeping_ns = housekeeping_ns
         self._equity_mark_ns = EQUITY_MARK_NS // HOUSEKEEPING_NS * housekeeping_ns
         self._events: list[e.AnyEvent] = []
@@ -260,6 +264,8 @@ class Trader:
         for position in check_positions(self.limits, state, self.portfolio):
             self._helm.close_breached(position, now_ns)
         self.algos.step_all(now_ns)
+        if self._marker is not None:
+            self._marker.step(now_ns)
         if state.flattening:
             self.flattener.step(now_ns)
 
