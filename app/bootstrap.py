@@ -26,6 +26,7 @@ from engine.research.bar_data import BarData, period_of
 from engine.runtime.paper import Bridge, PaperRuntime
 from engine.runtime.trader import HOUSEKEEPING_NS, BotSpec, Trader
 from engine.sim.bar_feed import BarFeed, BarPath
+from engine.sim.combined import CombinedWorld
 from engine.sim.exchange import SimExchange
 from engine.sim.generator import SIM_INSTRUMENT, MarketGenerator
 from engine.sim.scenario import Scenario
@@ -115,6 +116,29 @@ def data_market(
     if isinstance(data, BarData):
         return bars_market(data, scenario, timeframes, path)
     return recorded_market(data, scenario, timeframes)
+
+
+def combined_market(markets: Sequence[Market]) -> Market:
+    """Several recordings as one world. BadInput when they do not settle in one asset."""
+    if len(markets) == 1:
+        return markets[0]
+    settles = {key: one.settle for part in markets for key, one in part.world.instruments.items()}
+    if len(set(settles.values())) > 1:
+        told = ", ".join(f"{key} in {settle}" for key, settle in settles.items())
+        raise BadInput("--data", told, "one account counts in one asset: run them apart")
+    exchanges = [part.world for part in markets if isinstance(part.world, SimExchange)]
+    assert len(exchanges) == len(markets)
+    world = CombinedWorld(exchanges)
+    return Market(
+        world=world,
+        views={key: view for part in markets for key, view in part.views.items()},
+        press_crash=None,
+        queue_ahead=world.own_queue_ahead,
+        reference_ticks=0,
+        words=" and ".join(part.words for part in markets),
+        end_ns=max(part.end_ns for part in markets),
+        housekeeping_ns=min(part.housekeeping_ns for part in markets),
+    )
 
 
 def check_warm_up(params: Params, start_ns: int, end_ns: int) -> None:

@@ -264,6 +264,10 @@ LATENCY_CONSTANT, LATENCY_DRAWN, LATENCY_RECORDED = range(3)
 L_LOW_NS, L_HIGH_NS, L_SPIKE_CHANCE, L_SPIKE_LOW_NS, L_SPIKE_HIGH_NS, L_SEED = range(6)
 LATENCY_COLUMNS = 6
 
+ANSWERS_PASS = 128
+"""In a mask: answers are received in passing, none of them is a reason; for compiled strategies,
+which look at them only when they wake up."""
+
 WAKE_MORE = 64  # the source must be asked for more rows; never seen outside `engine.sim`
 
 

@@ -33,6 +33,7 @@ REQUESTS_LENGTH, ANSWERS_LENGTH = k.REQUESTS_LENGTH, k.ANSWERS_LENGTH
 Q_ARRIVAL_NS, Q_KIND, Q_SLOT, REQUEST_NEW = k.Q_ARRIVAL_NS, k.Q_KIND, k.Q_SLOT, k.REQUEST_NEW
 Q_REASON, REASON_NONE = k.Q_REASON, k.REASON_NONE
 X_STAMP_NS, X_STAMP_EVERY_NS = k.X_STAMP_NS, k.X_STAMP_EVERY_NS
+ANSWERS_PASS = k.ANSWERS_PASS
 X_PENDING, X_EXCH_NS, X_RESPONSE_NS = k.X_PENDING, k.X_EXCH_NS, k.X_RESPONSE_NS
 A_RECEIVED_NS, M_NOW_NS = k.A_RECEIVED_NS, k.M_NOW_NS
 WAKE_UNTIL, WAKE_REPORT, WAKE_END, WAKE_MORE = (
@@ -130,8 +131,9 @@ def advance(
     has_more = control[X_MORE] == 1
     now_ns, exch_now_ns = control[X_NOW_NS], control[X_EXCH_NS]
     response_ns = control[X_RESPONSE_NS]
-    is_timed = mask & ~WAKE_REPORT == 0
-    mask |= WAKE_REPORT
+    is_passing = mask & ANSWERS_PASS != 0
+    is_timed = mask & ~(WAKE_REPORT | ANSWERS_PASS) == 0
+    mask = mask & ~ANSWERS_PASS if is_passing else mask | WAKE_REPORT
     reasons = control[X_PENDING]
     while True:
         answer_ns, request_ns = next_answer_ns(ex), next_request_ns(ex)
@@ -145,7 +147,9 @@ def advance(
         is_awaited = is_exchange_awaited(ex)
         if (has_exch or has_more) and is_awaited:
             exch_ns = rows[exch_order[min(exch_row, exch_count - 1)]]["ts_exch_ns"]
-        stop_ns = now_ns if reasons & mask else min(until_ns, answer_ns)
+        stop_ns = until_ns if is_passing else min(until_ns, answer_ns)
+        if reasons & mask:
+            stop_ns = now_ns
         if is_timed:
             exch_limit_ns = stop_ns
             local_limit_ns = min(stop_ns, min(exch_ns, request_ns))

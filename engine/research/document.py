@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from engine.domain.events import RiskTripped
 from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, ZERO, tidy
 from engine.research.fills import FillQuality, summary
@@ -58,6 +59,8 @@ def build_document(
         "cancels": result.cancels,
         "fills": result.fills,
         "denied": result.denied,
+        "denied_by": dict(sorted(result.denied_by.items())),
+        "limits_reached": [_trip(event) for event in result.tripped],
         "position": tidy(result.position),
         "mid": tidy(result.mid),
         "cash": tidy(result.cash),
@@ -76,6 +79,11 @@ def build_document(
     if setting.assumptions:
         document["assumptions"] = list(setting.assumptions)
     return document
+
+
+def _trip(event: RiskTripped) -> dict[str, Any]:
+    named = {"ts_ns": event.ts_ns, "limit": event.limit}
+    return {**named, "limit_value": event.limit_value, "value": event.value}
 
 
 def _numbers(values: Mapping[str, Value]) -> dict[str, Decimal | None]:

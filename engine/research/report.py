@@ -63,6 +63,9 @@ def render(run: StoredRun) -> str:
         "title": _text(f"{document['strategy']} on {document['instrument']}"),
         "subtitle": _subtitle(document),
         "verdict": _text(words.verdict(document)),
+        "warnings": "".join(
+            f'<p class="warning">{_text(line)}</p>\n' for line in words.warnings(document)
+        ),
         "cards": "".join(_card(figure) for figure in words.headlines(document)),
         "hold_note": _hold_note(data),
         "samples_note": f"{len(run.equity):,} samples of equity.",

@@ -14,6 +14,7 @@ from engine.research.metrics import METRICS, Metric
 
 MISSING = "-"
 GROUPS = {"return": "Return", "risk": "Risk", "ratio": "Reward for risk", "trade": "Trades"}
+TRIPS_SHOWN = 3
 _SIGNIFICANT = 6
 
 
@@ -111,6 +112,22 @@ def headlines(document: Mapping[str, Any]) -> list[Figure]:
         Figure("Position at the end", at_end),
     ]  # fmt: skip
     return rows
+
+
+def warnings(document: Mapping[str, Any]) -> list[str]:
+    """What the limits of the account did to the run: one who reads the result must know."""
+    lines = [
+        f"{count:,} orders denied by the limit {limit}"
+        for limit, count in document.get("denied_by", {}).items()
+    ]
+    reached = document.get("limits_reached", [])
+    for one in reached[:TRIPS_SHOWN]:
+        after = duration(one["ts_ns"] - document["start_ns"])
+        words = f"limit {one['limit']} of {one['limit_value']} reached after {after}"
+        lines.append(f"{words}, with {one['value']}: the engine stepped in")
+    if len(reached) > TRIPS_SHOWN:
+        lines.append(f"account limits reached {len(reached) - TRIPS_SHOWN:,} times more")
+    return lines
 
 
 def metric_groups(document: Mapping[str, Any]) -> Iterator[Group]:

@@ -115,6 +115,9 @@ class Backtest:
                 self._records[event.order.bot_id].intended(event)
             elif isinstance(event, e.OrderDenied):
                 self._records[event.bot_id].denied(event)
+            elif isinstance(event, e.RiskTripped):
+                for record in self._records.values():
+                    record.tripped(event)
             elif isinstance(event, e.CancelIntended):
                 self._of(event.client_order_id)[1].cancelled()
             elif isinstance(event, _OVER):

@@ -16,8 +16,6 @@ from engine.runtime.order_rows import OrderRow, order_row
 from engine.runtime.recorder import FillMark, Recorder, Sample
 from engine.runtime.trader import BotSpec, Trader
 
-_OVER = (e.OrderCanceled, e.OrderExpired, e.OrderRejected)
-
 
 class TraceRow(msgspec.Struct, frozen=True, array_like=True):
     """A bot's book after one wake-up of its strategy."""
@@ -53,6 +51,10 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
     cancels: int
     fills: int
     denied: int
+    denied_by: dict[str, int]
+    """Which limit or rule refused how many of them."""
+    tripped: list[e.RiskTripped]
+    """Account limits that were reached, in order."""
     position: Decimal
     mid: Decimal
     cash: Decimal
@@ -95,7 +97,8 @@ class BotRecord:
         self._order_rows: dict[str, OrderRow] | None = {} if keep_orders else None
         self._orders = 0
         self._cancels = 0
-        self._denied = 0
+        self._denied_by: dict[str, int] = {}
+        self._tripped: list[e.RiskTripped] = []
         self._makers = 0
         self._notional = ZERO
         if keep_trace:
@@ -116,7 +119,10 @@ class BotRecord:
         self.recorder.intend(event.order.client_order_id)
 
     def denied(self, event: e.OrderDenied) -> None:
-        self._denied += 1 + event.repeats
+        self._denied_by[event.limit] = self._denied_by.get(event.limit, 0) + 1 + event.repeats
+
+    def tripped(self, event: e.RiskTripped) -> None:
+        self._tripped.append(event)
 
     def cancelled(self) -> None:
         self._cancels += 1
@@ -183,7 +189,9 @@ class BotRecord:
             orders=self._orders,
             cancels=self._cancels,
             fills=position.fills,
-            denied=self._denied,
+            denied=sum(self._denied_by.values()),
+            denied_by=self._denied_by,
+            tripped=self._tripped,
             position=view.instrument.qty(position.lots),
             mid=view.mid,
             cash=value.cash,

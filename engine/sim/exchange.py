@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -48,6 +48,10 @@ _REASONS = {
     k.REASON_LIQUIDATION: "ended by the venue: the position was liquidated",
 }
 _HALF = Decimal("0.5")
+
+
+Compiled = Callable[[k.Rows, k.Int64s, k.ExchangeState, k.MarketState], int]
+"""Rows, their venue order, the exchange, the market; returns why it stopped."""
 
 
 class _Slot:
@@ -158,6 +162,18 @@ class SimExchange:
         if self._exchange.control.item(k.X_OVERFLOW):
             raise WorkFailed("simulated exchange: too many orders at once; it has lost some")
         return Wake(self._exchange.control.item(k.X_NOW_NS), reasons)
+
+    def run_compiled(self, run: Compiled) -> int:
+        """Let a compiled strategy trade here until it stops for a reason of its own, which is
+        returned. It writes its requests and reads its answers itself; `submit` and
+        `drain_reports` are not for a world that is traded this way."""
+        while True:
+            reason = run(self._rows, self._order, self._exchange, self._market)
+            if self._exchange.control.item(k.X_OVERFLOW):
+                raise WorkFailed("simulated exchange: too many orders at once; it has lost some")
+            if reason != k.WAKE_MORE:
+                return reason
+            self._load()
 
     def next_event_ns(self) -> int:
         """No instant before this one can bring anything, unless a request is handed over; FAR_NS

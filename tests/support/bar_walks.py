@@ -129,3 +129,12 @@ def born(bars: BarColumns, index: int) -> BarColumns:
     for column in columns[2:5]:
         column[-1] = columns[1][-1]
     return BarColumns(bars.period_ns, *columns)
+
+
+HOUR_NS = 60 * MINUTE_NS
+
+
+def hours(bars: BarColumns) -> BarColumns:
+    """The same bars, each an hour long: a few thousand make months."""
+    start_ns = START_NS + (bars.start_ns - START_NS) * 60
+    return bars._replace(period_ns=HOUR_NS, start_ns=start_ns)

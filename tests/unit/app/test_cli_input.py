@@ -16,49 +16,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from app.cli.files import write_csv
-from app.cli.main import main
 from app.paths import HOME_VARIABLE
 from engine.core.clock import LiveClock
 from engine.store.journal import open_ledger
 from tests.support.captures import CaptureWriter, small_capture
 from tests.support.plain_events import numbered
+from tests.support.shell import Shell, assert_refused
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND_LINE = "import sys; from app.cli.main import main; sys.exit(main(sys.argv[1:]))"
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-class Shell:
-    """`shell(*words)` runs a command in a home of its own."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self.home = folder / "home"
-        self._capsys = capsys
-
-    def __call__(self, *words: object) -> Said:
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        return Said(code, *self._capsys.readouterr())
-
-    def files(self) -> set[Path]:
-        return {path for path in self.folder.rglob("*") if path.is_file()}
-
-    def ledger(self) -> Path:
-        (found,) = self.home.rglob("ledger-*.db")
-        return found
 
 
 @pytest.fixture
@@ -70,16 +40,6 @@ def shell(
     os.umask(mask)
     yield Shell(tmp_path, capsys)
     os.umask(mask)  # `main` makes it private; other tests must not notice.
-
-
-def assert_refused(said: Said, *parts: str, code: int = 2) -> None:
-    assert said.code == code, said
-    assert said.out == ""
-    assert said.err.count("\n") == 1, said.err
-    assert said.err.endswith("\n")
-    assert "Traceback" not in said.err
-    for part in parts:
-        assert part in said.err, said.err
 
 
 # -- recordings ----------------------------------------------------------------------------------
