@@ -25,7 +25,14 @@ from engine.sim.fees import FeePlan, Tier
 from engine.sim.funding import HOUR_NS, FundingPlan, RecordedRate
 from engine.sim.impact import Impact
 from engine.sim.margin import MarginPlan, tiers_of
-from engine.sim.scenario import Scenario, parse_fills, parse_queue, parse_self_trade
+from engine.sim.refusals import Refusals
+from engine.sim.scenario import (
+    Scenario,
+    SelfTrade,
+    parse_fills,
+    parse_queue,
+    parse_self_trade,
+)
 
 LATENCY_MS_MAX = lat.LATENCY_MS_MAX
 FEE_RATE_MAX = Decimal("0.05")
@@ -371,6 +378,18 @@ def scenario_of(
             field = "--latency-ms" if key == "latency" else f"--{key}"
             scenario = MODELS[key].change(scenario, field, text)
     return scenario
+
+
+BOUNDS = ("optimistic", "pessimistic")
+
+
+def bound_of(name: str, scenario: Scenario) -> Scenario:
+    """The scenario `name` for a run under `scenario`: what is fact for the account (fees, funding,
+    margin, the feed) stays as it is, what is assumed of the venue changes."""
+    base = msgspec.structs.replace(
+        scenario, refusals=Refusals(), impact=Impact(), self_trade=SelfTrade.NONE
+    )
+    return _apply(base, NAMED[name], f"--scenario {name}")
 
 
 def paper_scenario(settings: PaperSettings) -> Scenario:

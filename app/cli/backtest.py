@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 from msgspec import Struct
 
-from app.cli import results, sweep
+from app.cli import check, results, sweep
 from app.cli.files import check_targets, write_rows
 from app.cli.output import print_error, print_json
 from app.progress import Step
@@ -31,6 +31,7 @@ app = typer.Typer(no_args_is_help=True)
 
 
 app.command("sweep")(sweep.sweep)
+app.command("check")(check.check)
 app.command("list")(results.list_runs)
 app.command("show")(results.show)
 app.command("export")(results.export)
@@ -114,6 +115,10 @@ def run(
         bool,
         typer.Option("--per-sample", help="Ratios of the samples, not of days, not annualised."),
     ] = False,
+    realism: Annotated[
+        bool,
+        typer.Option("--realism", help="Run it under optimistic and pessimistic scenarios too."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Run STRATEGY over recorded order books and trades, with queues, latency and fees.
@@ -146,6 +151,7 @@ def run(
         keep_orders=orders is not None,
         basis=Basis.SAMPLE if per_sample else Basis.DAY,
         path=parse_path(path) if path else None,
+        with_bounds=realism,
     )
     targets = {"--trades": trades, "--orders": orders, "--equity": equity, "--trace": trace}
     check_targets(data, {**targets, "--report": report})
@@ -154,6 +160,8 @@ def run(
         wishes += [parse_bot(text, parse_assignments) for text in bot or []]
         if report is not None:
             raise BadInput("--report", str(report), "is of one bot: see `pilothouse backtest list`")
+        if realism:
+            raise BadInput("--realism", "several bots", "is for one bot on one instrument")
         _run_many(request, wishes, targets, save=save, json=json)
         return
     with progress_of(strategy) as progress:
