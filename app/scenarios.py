@@ -393,16 +393,20 @@ def bound_of(name: str, scenario: Scenario) -> Scenario:
 
 
 def paper_scenario(settings: PaperSettings) -> Scenario:
-    """What the settings say of the simulated venue."""
-    latency_ns = int(settings.latency_ms * lat.NS_PER_MS)
-    return Scenario(
-        entry_latency_ns=latency_ns,
-        response_latency_ns=latency_ns,
-        queue=parse_queue(settings.queue, "paper.queue"),
-        fills=parse_fills(settings.fills, "paper.fills"),
-        maker=settings.maker,
-        taker=settings.taker,
-    )
+    """What the settings say of the simulated venue. BadInput names the scenario's key."""
+    field, usual = "paper.scenario", PaperSettings()
+    scenario = _apply(Scenario(), named_models(settings.scenario, field), field)
+    own = {
+        "latency": (settings.latency_ms, usual.latency_ms),
+        "queue": (settings.queue, usual.queue),
+        "fills": (settings.fills, usual.fills),
+        "maker": (settings.maker, usual.maker),
+        "taker": (settings.taker, usual.taker),
+    }
+    for key, (value, default) in own.items():
+        if value != default:
+            scenario = MODELS[key].change(scenario, f"paper.{key}", str(value))
+    return scenario
 
 
 def parse_models(texts: Sequence[str]) -> dict[str, str]:
