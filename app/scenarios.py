@@ -434,7 +434,8 @@ def named_models(name: str, field: str) -> dict[str, str]:
             raise BadInput(field, name, "is too large for a scenario")
         document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(field, name, f"cannot be read: {error}") from None
+        said = getattr(error, "strerror", None) or error
+        raise BadInput(field, name, f"cannot be read: {said}") from None
     values = {}
     for key, value in document.items():
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):

@@ -145,7 +145,7 @@ def _markout_sentence(
 
 
 def _ms(ns: int) -> str:
-    return f"{ns / 1e6:g} ms"
+    return f"{ns / 1e6:.4g} ms"
 
 
 def bot_story(

@@ -21,6 +21,7 @@ import msgspec
 from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, ZERO, plain
 from engine.kernels import layout as k
+from engine.sim.latency import NS_PER_MS
 
 
 class Impact(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +37,8 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True):
     def words(self) -> str:
         words = []
         if self.half_life_ns:
-            words.append(f"holes recover by half in {self.half_life_ns} ns")
+            half_life = plain(MONEY.divide(Decimal(self.half_life_ns), Decimal(NS_PER_MS)))
+            words.append(f"holes recover by half in {half_life} ms")
         if self.beyond:
             words.append(
                 f"beyond the book {plain(self.beyond)} x {plain(self.volatility)} x "

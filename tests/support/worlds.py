@@ -38,10 +38,11 @@ from engine.sim.exchange import SimExchange
 from engine.sim.fees import FeePlan
 from engine.sim.funding import FundingPlan
 from engine.sim.generator import SIM_INSTRUMENT, MarketGenerator
+from engine.sim.impact import Impact
 from engine.sim.latency import Spread
 from engine.sim.margin import MarginPlan, MarginTier
 from engine.sim.refusals import Refusals
-from engine.sim.scenario import QueueModel, Scenario
+from engine.sim.scenario import QueueModel, Scenario, SelfTrade
 from engine.store.memory import MemoryJournal
 from engine.strategy.catalogue import build_strategy
 from engine.strategy.runner import NEVER_NS
@@ -79,6 +80,13 @@ EVERY_MODEL = Scenario(
         price_band=Decimal("0.01"),
         reject_rate=Decimal("0.05"),
         outage_rate=Decimal("0.1"),
+    ),
+    self_trade=SelfTrade.BOTH,
+    impact=Impact(
+        half_life_ns=SECOND,
+        beyond=Decimal("0.7"),
+        volatility=Decimal("0.03"),
+        volume=Decimal(1000),
     ),
     funding=FundingPlan(rate=Decimal("0.0003"), interval_ns=7 * SECOND),
     margin=MarginPlan(leverage=Decimal(100), tiers=(MarginTier(Decimal(0), Decimal("0.0098")),)),
