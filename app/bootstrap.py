@@ -207,13 +207,16 @@ def session_of(market: Market, scenario: Scenario, capital: Decimal, salt: int) 
     )
 
 
-def trader_of(market: Market, limits: RiskLimits, watchdog: Watchdog) -> Trader:
+def trader_of(
+    market: Market, limits: RiskLimits, watchdog: Watchdog, *, marks_fills: bool = False
+) -> Trader:
     return Trader(
         limits=limits,
         markets=market.views,
         guard=watchdog.guard,
         shield=watchdog,
         housekeeping_ns=market.housekeeping_ns,
+        marks_fills=marks_fills,
     )
 
 
@@ -229,7 +232,7 @@ def paper_runtime(
 ) -> PaperRuntime:
     clock = LiveClock()
     return PaperRuntime(
-        trader=trader_of(market, limits, watchdog),
+        trader=trader_of(market, limits, watchdog, marks_fills=True),
         world=market.world,
         journal=journal,
         clock=clock,
