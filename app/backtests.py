@@ -76,9 +76,7 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
     data = request.data if bars is None else bars
     market = data_market(data, request.scenario, params, path)
     instrument = next(iter(market.world.instruments.values()))
-    capital = default_capital(instrument) if request.capital is None else request.capital
-    if capital <= 0:
-        raise BadInput("--capital", str(capital), "must be greater than zero")
+    capital = checked_capital(request.capital, instrument)
     bot = build_bot(BOT_ID, request.strategy, request.params, instrument)
     check_warm_up(params, market.world.start_ns, market.end_ns)
     watchdog = Watchdog()
@@ -89,7 +87,7 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
             NoJournal(),
             keep_trace=request.keep_trace,
             keep_orders=request.keep_orders,
-            progress=progress and _shares(market, progress),
+            progress=progress and shares_of(market, progress),
         )
         session = session_of(market, request.scenario, capital, BACKTEST_SALT)
         result = backtest.run(session, bot)
@@ -105,9 +103,17 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
     return BacktestReport(document, result.trades, result.trace, result.order_rows, kept)
 
 
-def _shares(market: Market, progress: Progress) -> Callable[[int, int], None]:
+def shares_of(market: Market, progress: Progress) -> Callable[[int, int], None]:
+    """`progress`, told the market's time instead of a share of it."""
     start_ns, span_ns = market.world.start_ns, max(1, market.end_ns - market.world.start_ns)
     return lambda now_ns, rows: progress(min(1.0, (now_ns - start_ns) / span_ns), rows)
+
+
+def checked_capital(capital: Decimal | None, instrument: Instrument) -> Decimal:
+    capital = default_capital(instrument) if capital is None else capital
+    if capital <= 0:
+        raise BadInput("--capital", str(capital), "must be greater than zero")
+    return capital
 
 
 def default_capital(instrument: Instrument) -> Decimal:

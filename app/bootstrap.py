@@ -26,6 +26,7 @@ from engine.research.bar_data import BarData, period_of
 from engine.runtime.paper import Bridge, PaperRuntime
 from engine.runtime.trader import HOUSEKEEPING_NS, BotSpec, Trader
 from engine.sim.bar_feed import BarFeed, BarPath
+from engine.sim.combined import CombinedWorld
 from engine.sim.exchange import SimExchange
 from engine.sim.generator import SIM_INSTRUMENT, MarketGenerator
 from engine.sim.scenario import Scenario
@@ -70,7 +71,7 @@ def recorded_market(paths: Sequence[Path], scenario: Scenario, timeframes: Seque
         end_ns = int(rows["ts_local_ns"][-1]) if len(rows) else 0
         first_ticks = int(rows["price_ticks"][0]) if len(rows) else 0
         source = rows
-    periods = _periods(timeframes)
+    periods = periods_of(timeframes)
     world = SimExchange(instrument, source, scenario, periods_ns=tuple(periods.values()))
     words = f"{instrument.instrument_id} from {', '.join(path.name for path in paths)}"
     return market_of(world, periods, None, first_ticks, words)._replace(end_ns=end_ns)
@@ -80,7 +81,7 @@ def replayed_market(
     instrument: Instrument, source: RowSource, scenario: Scenario, timeframes: Sequence[str]
 ) -> Market:
     """Rows of a recording that come block by block."""
-    periods = _periods(timeframes)
+    periods = periods_of(timeframes)
     world = SimExchange(instrument, source, scenario, periods_ns=tuple(periods.values()))
     return market_of(world, periods, None, 0, instrument.instrument_id)
 
@@ -97,10 +98,12 @@ def bars_market(
     world = SimExchange(data.instrument, feed, scenario, periods_ns=tuple(periods.values()))
     words = f"{data.words}, path {path}"
     market = market_of(world, periods, None, int(data.bars.open[0]), words)
-    # Every leg of the path ends on a quarter of the bar: that is when losses are looked at.
-    return market._replace(
-        end_ns=data.bars.end_ns, housekeeping_ns=max(HOUSEKEEPING_NS, data.bars.period_ns // 4)
-    )
+    return market._replace(end_ns=data.bars.end_ns, housekeeping_ns=housekeeping_of_bars(data))
+
+
+def housekeeping_of_bars(data: BarData) -> int:
+    """Every leg of the path ends on a quarter of the bar: that is when losses are looked at."""
+    return max(HOUSEKEEPING_NS, data.bars.period_ns // 4)
 
 
 def data_market(
@@ -117,6 +120,29 @@ def data_market(
     return recorded_market(data, scenario, timeframes)
 
 
+def combined_market(markets: Sequence[Market]) -> Market:
+    """Several recordings as one world. BadInput when they do not settle in one asset."""
+    if len(markets) == 1:
+        return markets[0]
+    settles = {key: one.settle for part in markets for key, one in part.world.instruments.items()}
+    if len(set(settles.values())) > 1:
+        told = ", ".join(f"{key} in {settle}" for key, settle in settles.items())
+        raise BadInput("--data", told, "one account counts in one asset: run them apart")
+    exchanges = [part.world for part in markets if isinstance(part.world, SimExchange)]
+    assert len(exchanges) == len(markets)
+    world = CombinedWorld(exchanges)
+    return Market(
+        world=world,
+        views={key: view for part in markets for key, view in part.views.items()},
+        press_crash=None,
+        queue_ahead=world.own_queue_ahead,
+        reference_ticks=0,
+        words=" and ".join(part.words for part in markets),
+        end_ns=max(part.end_ns for part in markets),
+        housekeeping_ns=min(part.housekeeping_ns for part in markets),
+    )
+
+
 def check_warm_up(params: Params, start_ns: int, end_ns: int) -> None:
     """BadInput when the data ends before a strategy that averages `slow` bars has seen them."""
     slow, timeframe = getattr(params, "slow", 0), getattr(params, "timeframe", "")
@@ -131,7 +157,7 @@ def check_warm_up(params: Params, start_ns: int, end_ns: int) -> None:
 
 def generated_market(seed: int, scenario: Scenario, timeframes: Sequence[str]) -> Market:
     generator = MarketGenerator(seed)
-    periods = _periods(timeframes)
+    periods = periods_of(timeframes)
     world = SimExchange(SIM_INSTRUMENT, generator, scenario, periods_ns=tuple(periods.values()))
     words = f"generated market, seed {seed}"
     return market_of(world, periods, generator.crash, generator.reference_ticks, words)
@@ -155,7 +181,7 @@ def market_of(
     )
 
 
-def _periods(timeframes: Sequence[str]) -> dict[str, int]:
+def periods_of(timeframes: Sequence[str]) -> dict[str, int]:
     return {word: parse_timeframe(word) for word in dict.fromkeys(timeframes)}
 
 

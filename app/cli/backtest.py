@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from msgspec import Struct
 
-from app.cli import results, sweep
+from app.cli import check, results, sweep
 from app.cli.files import check_targets, write_rows
 from app.cli.output import print_error, print_json
 from app.progress import Step
@@ -21,12 +21,17 @@ from engine.domain.errors import BadInput
 from engine.domain.money import parse_decimal
 
 if TYPE_CHECKING:
-    from app.backtests import BacktestReport, Progress
+    from app.backtest_many import BotWish
+    from app.backtests import BacktestReport, BacktestRequest, Progress
+    from engine.runtime.backtest import FillRow, TraceRow
+    from engine.runtime.order_rows import OrderRow
+    from engine.store.results import StoredRun
 
 app = typer.Typer(no_args_is_help=True)
 
 
 app.command("sweep")(sweep.sweep)
+app.command("check")(check.check)
 app.command("list")(results.list_runs)
 app.command("show")(results.show)
 app.command("export")(results.export)
@@ -47,6 +52,12 @@ def run(
     ],
     param: Annotated[
         list[str] | None, typer.Option(help="Parameter as name=value; may be given again.")
+    ] = None,
+    bot: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A further bot, as 'STRATEGY[@INSTRUMENT] name=value ...'; again for more."
+        ),
     ] = None,
     scenario: Annotated[
         str, typer.Option(help="plain, optimistic, realistic, pessimistic, or a .toml file.")
@@ -106,7 +117,11 @@ def run(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Run STRATEGY over recorded order books and trades, with queues, latency and fees."""
+    """Run STRATEGY over recorded order books and trades, with queues, latency and fees.
+
+    With --bot, or with --data of several instruments, one account holds several bots.
+    """
+    from app.backtest_many import BotWish, has_many, parse_bot
     from app.backtests import BacktestRequest, run_backtest, save_run
     from app.scenarios import scenario_of
     from engine.research.metrics import Basis
@@ -135,6 +150,13 @@ def run(
     )
     targets = {"--trades": trades, "--orders": orders, "--equity": equity, "--trace": trace}
     check_targets(data, {**targets, "--report": report})
+    if bot or has_many(data):
+        wishes = [BotWish(strategy, request.params)]
+        wishes += [parse_bot(text, parse_assignments) for text in bot or []]
+        if report is not None:
+            raise BadInput("--report", str(report), "is of one bot: see `pilothouse backtest list`")
+        _run_many(request, wishes, targets, save=save, json=json)
+        return
     with progress_of(strategy) as progress:
         done = run_backtest(request, progress)
     if json:
@@ -142,7 +164,7 @@ def run(
     else:
         results.print_document(done.document)
     # What was asked for stands on the screen by now, whatever happens to the files.
-    _write(done, targets)
+    _write(done, done.kept, targets)
     if report is not None:
         results.write_report(report, done.kept)
     if save:
@@ -151,7 +173,48 @@ def run(
             print(f"\nkept as {run_id[: results.SHORT_ID]}: see `pilothouse backtest list`")
 
 
-def _write(done: BacktestReport, targets: Mapping[str, Path | None]) -> None:
+def _run_many(
+    request: BacktestRequest,
+    wishes: Sequence[BotWish],
+    targets: Mapping[str, Path | None],
+    *,
+    save: bool,
+    json: bool,
+) -> None:
+    from app.backtest_many import run_many
+    from app.backtests import save_run
+
+    with progress_of(" + ".join(wish.strategy for wish in wishes)) as progress:
+        done = run_many(request, wishes, progress)
+    if json:
+        print_json(done.document)
+    else:
+        results.print_account(done.document)
+    for part in done.bots:
+        rows = _Rows(part.result.trades, part.result.order_rows, part.result.trace)
+        own = {option: path and _of_bot(path, part.bot_id) for option, path in targets.items()}
+        check_targets(request.data, own)
+        _write(rows, part.kept, own)
+        if save:
+            run_id = save_run(part.kept)
+            if not json:
+                print(f"{part.bot_id}: kept as {run_id[: results.SHORT_ID]}")
+
+
+def _of_bot(path: Path, bot_id: str) -> Path:
+    """`trades.csv` as `trades.grid-1.csv`."""
+    return path.with_name(f"{path.stem}.{bot_id}{path.suffix}")
+
+
+class _Rows(NamedTuple):
+    trades: Sequence[FillRow]
+    orders: Sequence[OrderRow]
+    trace: Sequence[TraceRow]
+
+
+def _write(
+    done: BacktestReport | _Rows, kept: StoredRun, targets: Mapping[str, Path | None]
+) -> None:
     from engine.runtime.backtest import FillRow, TraceRow
     from engine.runtime.order_rows import OrderRow
     from engine.store.results import EquityPoint
@@ -159,7 +222,7 @@ def _write(done: BacktestReport, targets: Mapping[str, Path | None]) -> None:
     tables: dict[str, tuple[type[Struct], Sequence[Struct]]] = {
         "--trades": (FillRow, done.trades),
         "--orders": (OrderRow, done.orders),
-        "--equity": (EquityPoint, done.kept.equity),
+        "--equity": (EquityPoint, kept.equity),
         "--trace": (TraceRow, done.trace),
     }
     for option, path in targets.items():

@@ -146,6 +146,40 @@ def print_document(document: dict[str, Any]) -> None:
         print(f"assumed: {line}")
 
 
+def print_account(document: dict[str, Any]) -> None:
+    """Several bots in one account: each in a line, and what they come to together."""
+    from engine.research import words
+
+    start, end = (_instant(document[name]) for name in ("start_ns", "end_ns"))
+    settle, metrics = document["settle"], document["metrics"]
+    print(f"{len(document['bots'])} bots on {', '.join(document['instruments'])}")
+    print(f"{start} to {end} UTC, {document['rows']:,} rows\n")
+    columns = ("bot", "instrument", "orders", "fills", "fees", "profit", "position")
+    rows = [
+        (
+            bot["bot_id"],
+            bot["instrument"],
+            bot["orders"],
+            bot["fills"],
+            words.number(bot["fees"]),
+            words.number(bot["equity"]),
+            words.number(bot["position"]),
+        )
+        for bot in document["bots"]
+    ]
+    print_table(columns, rows, right=columns[2:])
+    print()
+    figures = [
+        ("profit", words.money(document["equity"], settle)),
+        ("profit, % of capital", words.number(metrics["profit_pct"])),
+        ("cash", words.money(metrics["benchmark_cash"], settle)),
+        ("buying and holding in equal parts", words.number(metrics["benchmark_buy_and_hold"])),
+        ("deepest fall", words.number(metrics["max_drawdown"])),
+        ("fees", words.money(document["fees"], settle)),
+    ]
+    print_table(("account", "value"), figures, right=("value",))
+
+
 def _instant(ts_ns: int) -> str:
     return f"{dt.datetime.fromtimestamp(ts_ns // 1_000_000_000, dt.UTC):%Y-%m-%d %H:%M}"
 

@@ -11,17 +11,31 @@ from engine.domain import commands as c
 from engine.domain.algo import is_reducing
 from engine.domain.snapshots import EngineSnapshot
 
-NAME_MAX = 40
+HARMLESS = (
+    c.CancelOrder,
+    c.CancelAlgo,
+    c.CancelAll,
+    c.Flatten,
+    c.PauseBot,
+    c.TakeHelm,
+    c.StopBot,
+    c.RemoveBot,
+    c.Kill,
+)
+"""Commands that every face may give at any time."""
 
 
 def adds_risk(command: c.AnyCommand, snapshot: EngineSnapshot | None) -> bool:
     """Whether the command may make a loss possible that was not before.
 
-    Taking the helm is none of these: the bot's hands come off, and that is all.
+    What is not known to be harmless adds risk. Taking the helm is harmless: the bot's hands come
+    off, and that is all.
     """
     match command:
         case c.PlaceOrder(spec=spec):
             return not spec.reduce_only
+        case c.PlaceAlgo(spec=algo) | c.AmendAlgo(spec=algo):
+            return not is_reducing(algo)
         case c.MoveOrder(client_order_id=client_order_id):
             orders = [row.order for row in snapshot.orders] if snapshot is not None else []
             return not any(
@@ -29,15 +43,8 @@ def adds_risk(command: c.AnyCommand, snapshot: EngineSnapshot | None) -> bool:
                 for order in orders
                 if order.client_order_id == client_order_id
             )
-        case c.PlaceAlgo(spec=spec):
-            return not is_reducing(spec)
-        case c.AmendAlgo(algo_id=algo_id):
-            algos = snapshot.algos if snapshot is not None else []
-            return not any(is_reducing(algo.spec) for algo in algos if algo.algo_id == algo_id)
-        case c.ResumeBot() | c.GiveHelm() | c.AddBot() | c.ResetKill():
-            return True
         case _:
-            return False
+            return not isinstance(command, HARMLESS)
 
 
 class Roster:

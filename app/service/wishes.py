@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 
+from engine.domain.algo import AlgoSpec
 from engine.domain.commands import AddBot, AnyCommand
-from engine.domain.order import OrderSpec
 from engine.domain.snapshots import EngineSnapshot
 
 NUMBER_MAX = 2**53
 TEXT_MAX = 100
 PARAMS_MAX = 4000
+PARTS_MAX = 1000
 MANUAL = "manual"
 
 
@@ -24,21 +25,27 @@ def unusable(command: AnyCommand, snapshot: EngineSnapshot | None) -> str:
     """Why the engine cannot take this wish as it is; "" when it can."""
     fields = msgspec.structs.asdict(command)
     spec = fields.pop("spec", None)
-    if isinstance(spec, OrderSpec):
+    if isinstance(spec, msgspec.Struct):
         fields |= msgspec.structs.asdict(spec)
-        if spec.qty_lots <= 0:
+        if fields["qty_lots"] <= 0:
             return "qty_lots: must be greater than zero"
+    # Distances of an algo may point either way; the algo knows which.
+    least = -NUMBER_MAX if isinstance(spec, AlgoSpec) else 0
     for name, value in fields.items():
-        if words := _unusable_value(name, value):
+        if words := _unusable_value(name, value, least):
             return words
     if snapshot is None or isinstance(command, AddBot):
         return ""
     return _unknown(fields, snapshot)
 
 
-def _unusable_value(name: str, value: Any) -> str:
-    if isinstance(value, int) and not 0 <= value <= NUMBER_MAX:
-        return f"{name}: must be 0 to {NUMBER_MAX}"
+def _unusable_value(name: str, value: Any, least: int) -> str:
+    if isinstance(value, int) and not least <= value <= NUMBER_MAX:
+        return f"{name}: must be {least} to {NUMBER_MAX}"
+    if isinstance(value, list):
+        if len(value) > PARTS_MAX:
+            return f"{name}: must have up to {PARTS_MAX} parts"
+        return next((words for part in value if (words := _unusable_value(name, part, least))), "")
     most = PARAMS_MAX if name == "params_json" else TEXT_MAX
     if isinstance(value, str) and (len(value) > most or not value.isprintable()):
         return f"{name}: must be up to {most} plain characters"

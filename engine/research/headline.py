@@ -19,20 +19,20 @@ def headline_metrics(
     result: BacktestResult, instrument: Instrument, capital: Decimal
 ) -> dict[str, Decimal]:
     """Name -> value. Percentages are of `capital`; money is in the settle asset."""
-    market = _ratio_pct(MONEY.subtract(result.mid, result.first_mid), result.first_mid)
+    market = share_pct(MONEY.subtract(result.mid, result.first_mid), result.first_mid)
     hold = hold_profit(instrument, capital, result.first_mid, result.mid)
     minutes = Decimal(result.end_ns - result.start_ns) / Decimal(60_000_000_000)
     return {
-        "profit_pct": _ratio_pct(result.equity, capital),
+        "profit_pct": share_pct(result.equity, capital),
         "profit_before_fees": tidy(MONEY.add(result.equity, result.fees)),
         "benchmark_cash": ZERO,
         "benchmark_buy_and_hold": hold,
         "market_return_pct": market,
         "max_drawdown": tidy(result.max_drawdown),
-        "max_drawdown_pct": _ratio_pct(result.max_drawdown, capital),
+        "max_drawdown_pct": share_pct(result.max_drawdown, capital),
         "traded_notional": tidy(result.traded_notional),
-        "fees_per_notional_pct": _ratio_pct(result.fees, result.traded_notional),
-        "maker_share_pct": _ratio_pct(Decimal(result.maker_fills), Decimal(result.fills)),
+        "fees_per_notional_pct": share_pct(result.fees, result.traded_notional),
+        "maker_share_pct": share_pct(Decimal(result.maker_fills), Decimal(result.fills)),
         "fills_per_order": _ratio(Decimal(result.fills), Decimal(result.orders)),
         "fills_per_minute": _ratio(Decimal(result.fills), minutes),
     }
@@ -56,5 +56,5 @@ def _ratio(part: Decimal, whole: Decimal) -> Decimal:
     return tidy(MONEY.divide(part, whole).quantize(_PERCENT, context=MONEY))
 
 
-def _ratio_pct(part: Decimal, whole: Decimal) -> Decimal:
+def share_pct(part: Decimal, whole: Decimal) -> Decimal:
     return _ratio(MONEY.multiply(part, Decimal(100)), whole)

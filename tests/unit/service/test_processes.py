@@ -1,0 +1,271 @@
+"""Real engines, real faces, real signals: what holds when processes come, go and are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.service.client import RemoteSession
+from engine.core.ids import new_command_id
+from engine.domain import commands as c
+from engine.domain.events import BotAdded, Helm, OrderFilled
+from engine.domain.snapshots import EngineSnapshot
+from engine.store import history
+from tests.support.service import (
+    EngineProcess,
+    attached,
+    command_line,
+    endpoint_at,
+    eventually,
+    paths_of,
+    shell,
+)
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def shot_of(face: RemoteSession) -> EngineSnapshot:
+    shot = face.snapshot()
+    assert shot is not None
+    return shot
+
+
+def do(face: RemoteSession, command: type[Any], **fields: Any) -> str:
+    wish = command(command_id=new_command_id(), **fields)
+    face.submit(wish)
+    return face.wait_for(wish.command_id, 10).refused
+
+
+def told(home: Path, *words: str) -> Any:
+    """What a shell command says in JSON."""
+    done = shell(home, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@contextmanager
+def terminal(home: Path) -> Iterator[int]:
+    """`pilothouse tui` in a terminal of its own, read but not looked at; its process."""
+    pid, master = pty.fork()
+    if pid == 0:  # The child: only exec from here on.
+        os.environ.update(
+            PILOTHOUSE_HOME=str(home), TERM="xterm-256color", COLUMNS="100", LINES="30"
+        )
+        line = command_line("tui")
+        os.execv(line[0], line)
+    reader = threading.Thread(target=_drain, args=[master], daemon=True)
+    reader.start()
+    try:
+        yield pid
+    finally:
+        with _gone_is_fine():
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(master)
+
+
+def _drain(master: int) -> None:
+    with _gone_is_fine():
+        while os.read(master, 1 << 16):
+            pass
+
+
+@contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except OSError:  # The terminal or its process has ended.
+        return
+
+
+def kinds(face: RemoteSession) -> list[str]:
+    """What sort of faces are attached, in the order they came."""
+    standing = face.standing()
+    return [] if standing is None else [name.partition("@")[0] for name in standing.faces]
+
+
+def test_two_faces_and_a_script_see_the_same(own_home: Path) -> None:
+    """While all three give commands: pictures of one version are equal in every face."""
+    with (
+        EngineProcess(own_home),
+        attached(own_home, "tui", "free") as one,
+        attached(own_home, "gui") as other,
+    ):
+        seen: list[dict[int, EngineSnapshot]] = [{}, {}]
+        watching = threading.Event()
+
+        def watch(face: RemoteSession, pictures: dict[int, EngineSnapshot]) -> None:
+            while not watching.wait(0.01):
+                pictures[shot_of(face).version] = shot_of(face)
+
+        watchers = [
+            threading.Thread(target=watch, args=[face, pictures], daemon=True)
+            for face, pictures in zip((one, other), seen, strict=True)
+        ]
+        for watcher in watchers:
+            watcher.start()
+        refused = shell(own_home, "bots", "add", "grid")
+        assert "holds the trade token: take it over first" in refused.stderr
+        params = ["--param", "qty=0.01", "--param", "levels=2"]
+        added = told(own_home, "bots", "add", "grid", *params, "--take-token")
+        assert (added["bot_id"], added["params"]["levels"]) == ("grid-1", "2")
+        eventually(lambda: "took the trade token over" in one.standing().notice)  # type: ignore[union-attr]
+        eventually(lambda: any(row.order.bot_id == "grid-1" for row in shot_of(other).orders))
+        assert do(one, c.PauseBot, bot_id="maker-1") == ""
+        assert do(other, c.TakeHelm, bot_id="grid-1") == ""
+        assert told(own_home, "flatten")["refused"] == ""
+        eventually(lambda: not any(book.lots for book in shot_of(one).positions))
+        assert told(own_home, "kill")["refused"] == ""
+        eventually(lambda: not shot_of(one).orders and not shot_of(other).orders)
+        watching.set()
+        for watcher in watchers:
+            watcher.join(10)
+
+        common = sorted(seen[0].keys() & seen[1].keys())
+        assert len(common) > 20, "the faces have hardly met"
+        for version in common:
+            mine, theirs = seen[0][version], seen[1][version]
+            assert (mine.orders, mine.positions, mine.bots) == (
+                theirs.orders,
+                theirs.positions,
+                theirs.bots,
+            ), version
+            assert (mine.equity, mine.fills) == (theirs.equity, theirs.fills)
+        listed = {bot["bot_id"]: bot["helm"] for bot in told(own_home, "bots")}
+        assert listed == {bot.bot_id: str(bot.helm) for bot in shot_of(one).bots}
+        assert listed["maker-1"] == "paused"
+        assert told(own_home, "orders") == []
+
+
+def test_a_killed_face_changes_nothing_and_a_new_one_sees_the_truth(own_home: Path) -> None:
+    with EngineProcess(own_home) as engine, attached(own_home, "doctor") as looker:
+        with terminal(own_home) as pid:
+            eventually(lambda: "tui" in kinds(looker), 30)
+            assert shot_of(looker).bots[0].helm is Helm.AUTO
+            holder = looker.standing()
+            assert holder is not None
+            assert holder.holder.startswith("tui@")
+            os.kill(pid, signal.SIGKILL)
+            eventually(lambda: kinds(looker) == ["doctor"])
+        assert looker.standing().holder == ""  # type: ignore[union-attr]
+        version, fills = shot_of(looker).version, shot_of(looker).bots[0].fills
+        eventually(lambda: shot_of(looker).version > version + 20)
+        eventually(lambda: shot_of(looker).bots[0].fills > fills, 60)
+        assert [bot.helm for bot in shot_of(looker).bots] == [Helm.AUTO, Helm.AUTO]
+        with attached(own_home, "again") as again:
+            eventually(lambda: shot_of(again).version >= shot_of(looker).version)
+        code, words = engine.stop()
+        assert code == 0
+        assert "stopped: " in words
+        assert "closed after" in words
+
+
+def test_a_killed_engine_is_missed_at_once_and_comes_back_with_everything(own_home: Path) -> None:
+    with attached_to_a_killed_engine(own_home) as (face, before):
+        assert "reconnecting" in face.failure()
+        assert shot_of(face).orders == before.orders, "the last picture is still to be read"
+        with EngineProcess(own_home) as engine:
+            eventually(lambda: not face.failure())
+            after = shot_of(face)
+            assert after.ts_ns >= before.ts_ns, "what was shown had been made durable first"
+            known = {(fill.client_order_id, fill.seq) for fill in after.fills}
+            assert {(fill.client_order_id, fill.seq) for fill in before.fills[-50:]} <= known
+            assert [bot.bot_id for bot in after.bots] == [bot.bot_id for bot in before.bots]
+            code, _ = engine.stop(signal.SIGINT)
+            assert code == 0
+        eventually(face.failure)
+        assert "stopped: " in face.failure()
+    ledger = next(paths_of(own_home).profile("paper").glob("ledger-*.db"))
+    events = [row.event for row in history.last_events(ledger, 1_000_000)]
+    assert sum(isinstance(event, BotAdded) for event in events) == 3
+    booked = {event.client_order_id for event in events if isinstance(event, OrderFilled)}
+    assert {fill.client_order_id for fill in before.fills} <= booked
+
+
+@contextmanager
+def attached_to_a_killed_engine(home: Path) -> Iterator[tuple[RemoteSession, EngineSnapshot]]:
+    """A face that has seen fills and a third bot, and its last picture before a kill -9."""
+    with EngineProcess(home) as engine, attached(home, "tui", "free") as face:
+        added = {"strategy": "trend", "instrument_id": "sim.BTCUSDT"}
+        assert do(face, c.AddBot, bot_id="trend-2", **added) == ""
+        eventually(lambda: len(shot_of(face).fills) > 3, 60)
+        engine.kill()
+        eventually(face.failure)
+        yield face, shot_of(face)
+
+
+def test_one_engine_a_ledger_and_profiles_side_by_side(own_home: Path) -> None:
+    with EngineProcess(own_home) as paper, EngineProcess(own_home, "--profile", "other") as other:
+        second = shell(own_home, "engine")
+        assert (second.returncode, second.stdout) == (4, "")
+        assert second.stderr.count("\n") == 1
+        assert f"one already serves profile paper (process {paper.pid})" in second.stderr
+        assert told(own_home, "kill", "--profile", "other")["refused"] == ""
+        assert told(own_home, "status")["kill"] == "none"
+        assert told(own_home, "status", "--profile", "other")["kill"] == "cancel-all"
+        assert endpoint_at(own_home).folder != endpoint_at(own_home, "other").folder
+        report = told(own_home, "stop", "--profile", "other")
+        assert report["orders_working"] == 0
+        assert report["by"].startswith("shell@")
+        assert other.wait() == 0
+        assert told(own_home, "status")["profile"] == "paper"
+
+
+def test_the_helm_from_a_shell(own_home: Path) -> None:
+    """Each word does what it says, once; what cannot be done says why, with the agreed code."""
+    with EngineProcess(own_home):
+        story = [
+            ("pause --bot maker-1", 0, "maker-1 paused"),
+            ("resume --bot maker-1", 0, "maker-1 steers by itself"),
+            ("take --bot maker-1", 0, "maker-1 is yours"),
+            ("take --bot maker-1", 1, "TakeHelm refused: maker-1 is already yours"),
+            ("give --bot maker-1", 0, "maker-1 steers by itself"),
+            ("give --bot nobody", 1, "GiveHelm refused: no bot nobody"),
+            ("give", 2, "name the bot"),
+            ("cancel-all", 0, "cancelling the orders of everybody"),
+            ("bots remove maker-1 --flatten", 0, "maker-1 removed"),
+            ("bots add nope", 2, "strategy: nope"),
+            ("bots add grid --param levels=many", 2, "levels: many"),
+            ("bots add trend --param timeframe=9h", 1, "this engine keeps"),
+            ("kill --level no-entries", 0, "kill switch on: no entries"),
+            ("bots add grid", 1, "the kill switch is on"),
+            ("reset resume", 2, "type RESUME in capitals"),
+            ("reset RESUME", 0, "bots stay paused"),
+            ("incidents", 0, "nothing needs a look"),
+            ("why maker-1", 0, "removed by shell@"),
+            ("logs -n 3", 0, "shell@"),
+            ("status --profile empty", 3, "pilothouse engine --profile empty"),
+        ]
+        for words, code, said in story:
+            done = shell(own_home, *words.split())
+            assert (done.returncode, done.stdout.count("Traceback")) == (code, 0), words
+            assert said in (done.stdout if code == 0 else done.stderr), words
+            assert done.stderr.count("\n") == (code != 0), done.stderr
+
+
+def test_logs_follow_until_the_engine_is_gone(own_home: Path) -> None:
+    with EngineProcess(own_home) as engine:
+        follower = subprocess.Popen(
+            command_line("logs", "-f", "-n", "1", "--json"),
+            env={**os.environ, "PILOTHOUSE_HOME": str(own_home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert follower.stdout is not None
+        lines = [json.loads(follower.stdout.readline()) for _ in range(5)]
+        assert [row["seq"] for row in lines] == sorted({row["seq"] for row in lines})
+        engine.kill()
+        _, errors = follower.communicate(timeout=20)
+        assert follower.returncode == 3
+        assert "engine gone" in errors

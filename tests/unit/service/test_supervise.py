@@ -1,0 +1,175 @@
+"""An engine that crashes comes back, and one that cannot run is not tried again."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.service.launch import command_line
+from app.service.unit import remove_unit, unit_path, unit_text, write_unit
+from engine.domain.errors import ConfigError
+from tests.support.service import ROOT, EngineProcess, attached, eventually, shell
+
+ENGINE = """
+import os, pathlib, signal, socket, sys, time
+log = pathlib.Path({log!r})
+number = len(log.read_text()) if log.exists() else 0
+log.write_text("x" * (number + 1))
+
+def tell(text):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notice:
+        notice.sendto(text.encode(), os.environ["NOTIFY_SOCKET"])
+
+def linger(tick=lambda: None):
+    while True:
+        tick()
+        time.sleep(0.05)
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+{story}
+"""
+"""An engine in small: it counts its starts in a file, and does what the story says."""
+
+SUPERVISOR = """
+import sys
+sys.path.insert(0, {root!r})
+from app.service.supervise import Supervisor
+from engine.core.clock import LiveClock
+say = lambda line: print(line, file=sys.stderr, flush=True)
+command = [sys.executable, "-c", sys.argv[1]]
+sys.exit(Supervisor(command, LiveClock(), say, cool_down_s=0.01, silent_s=1).run())
+"""
+
+
+class Run:
+    """A supervisor in a process of its own, over an engine with this story."""
+
+    def __init__(self, folder: Path, story: str) -> None:
+        self.log = folder / "starts"
+        engine = ENGINE.format(log=str(self.log), story=story)
+        program = SUPERVISOR.format(root=str(ROOT))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", program, engine], stderr=subprocess.PIPE, text=True
+        )
+
+    @property
+    def starts(self) -> int:
+        return len(self.log.read_text()) if self.log.exists() else 0
+
+    def end(self) -> tuple[int, list[str]]:
+        _, said = self.process.communicate(timeout=60)
+        return self.process.returncode, said.splitlines()
+
+
+def test_after_a_crash_it_is_started_again(tmp_path: Path) -> None:
+    run = Run(tmp_path, "tell('READY=1'); sys.exit(0) if number == 2 else os.kill(os.getpid(), 9)")
+    code, said = run.end()
+    assert (code, run.starts) == (0, 3)
+    assert said == [
+        "engine: ended with signal 9: starting it again in 0.01 s (try 1 of 5)",
+        "engine: ended with signal 9: starting it again in 0.01 s (try 2 of 5)",
+    ]
+
+
+def test_a_crash_loop_ends(tmp_path: Path) -> None:
+    code, said = (run := Run(tmp_path, "tell('READY=1'); sys.exit(1)")).end()
+    assert (code, run.starts) == (1, 6)
+    assert said[-1] == "engine: ended with code 1, 6 times in 10 minutes: it stays down"
+
+
+@pytest.mark.parametrize(
+    ("story", "code"),
+    [
+        ("sys.exit(1)", 1),
+        ("tell('READY=1'); sys.exit(4)", 4),
+        ("tell('READY=1'); sys.exit(2)", 2),
+        ("tell('READY=1'); tell('STOPPING=1'); sys.exit(0)", 0),
+    ],
+    ids=["never up", "settings", "usage", "stopped"],
+)
+def test_what_another_try_would_not_mend_is_left(tmp_path: Path, story: str, code: int) -> None:
+    run = Run(tmp_path, story)
+    assert run.end() == (code, [])
+    assert run.starts == 1
+
+
+def test_an_engine_whose_loop_stands_still_is_killed(tmp_path: Path) -> None:
+    story = "tell('READY=1'); linger() if number == 0 else sys.exit(0)"
+    run = Run(tmp_path, story)
+    code, said = run.end()
+    assert (code, run.starts) == (0, 2)
+    assert said[0] == "engine: its loop has stood still for 1 s: killing it"
+
+
+def test_a_stop_reaches_the_engine_and_ends_both(tmp_path: Path) -> None:
+    run = Run(tmp_path, "tell('READY=1'); linger(lambda: tell('WATCHDOG=1'))")
+    eventually(lambda: run.starts == 1)
+    run.process.send_signal(signal.SIGTERM)
+    assert run.end() == (0, [])
+    assert run.starts == 1
+
+
+def test_the_real_engine_tells_its_supervisor(own_home: Path) -> None:
+    """It is up, its loop turns, it stops: what systemd would be told as well."""
+    with EngineProcess(own_home, "--restart") as supervisor, attached(own_home) as face:
+        eventually(lambda: face.snapshot() is not None)
+        assert shell(own_home, "stop").returncode == 0
+        assert supervisor.wait() == 0
+
+
+# -- systemd -------------------------------------------------------------------------------------
+
+
+def test_the_unit_is_what_systemd_reads(tmp_path: Path) -> None:
+    odd = str(tmp_path / 'a "b" 50% $HOME')
+    text = unit_text(
+        "paper", [*command_line(), "engine", "--capture", odd], {"PILOTHOUSE_HOME": odd}
+    )
+    parsed = configparser.RawConfigParser(strict=True)
+    parsed.optionxform = str  # type: ignore[assignment, method-assign]
+    parsed.read_string(text)
+    service = parsed["Service"]
+    assert service["Type"] == "notify"
+    assert int(service["WatchdogSec"]) > 0
+    assert service["Restart"] == "on-failure"
+    quoted = odd.replace('"', '\\"').replace("%", "%%")
+    assert service["Environment"] == f'"PILOTHOUSE_HOME={quoted}"'
+    assert service["ExecStart"].endswith(f'"--capture" "{quoted.replace("$", "$$")}"')
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_systemd_finds_nothing_to_object_to(own_home: Path, tmp_path: Path) -> None:
+    config = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    done = shell(own_home, "engine", "install", "--profile", "two", "--seed", "3", **config)
+    assert (done.returncode, done.stderr) == (0, "")
+    path = unit_path("two", config)
+    assert str(path) in done.stdout
+    assert "systemctl --user enable --now pilothouse-two\n" in done.stdout
+    checked = subprocess.run(
+        ["systemd-analyze", "--user", "verify", str(path)],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert shell(own_home, "engine", "uninstall", "--profile", "two", **config).returncode == 0
+    again = shell(own_home, "engine", "uninstall", "--profile", "two", **config)
+    assert (again.returncode, again.stderr.count("\n")) == (4, 1)
+
+
+def test_a_unit_that_cannot_be_written_or_removed(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(ConfigError, match="is the settings folder yours"):
+        write_unit(file / "u.service", "")
+    with pytest.raises(ConfigError, match="nothing is installed"):
+        remove_unit(tmp_path / "u.service")
+    with pytest.raises(ConfigError, match="cannot stand in a systemd unit"):
+        unit_text("p", ["a\nb"], {})
