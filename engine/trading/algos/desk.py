@@ -47,6 +47,8 @@ class AlgoDesk:
         self._markets = markets
         self.abilities = abilities
         self._record = record
+        self._timed_ns = 0
+        """Up to when timers have been served."""
         self.next_timer_ns = NEVER_NS
         self.wake_mask = 0
         """Of all working algos, by what they must see at once (`WAKE_` codes)."""
@@ -218,35 +220,47 @@ class AlgoDesk:
 
     def on_market(self, instrument_id: str, reasons: int, now_ns: int) -> None:
         if reasons & self.wake_mask:
-            for algo in list(self._state.algos.values()):
-                if algo.spec.instrument_id == instrument_id and reasons & wake_mask(algo.spec):
-                    self.step(algo.algo_id, now_ns)
+            self._step_those(
+                now_ns,
+                lambda algo: (
+                    algo.spec.instrument_id == instrument_id
+                    and bool(reasons & wake_mask(algo.spec))
+                ),
+            )
 
     def on_order(self, order: Order, *, has_traded: bool, now_ns: int) -> None:
         """An order has changed: its algo looks; after a fill so do all of the same book."""
         if order.algo_id:
             self._reopen(order, has_traded=has_traded, now_ns=now_ns)
             self.step(order.algo_id, now_ns)
-        if not has_traded:
-            return
-        for algo in list(self._state.algos.values()):
-            if (algo.bot_id, algo.spec.instrument_id) == (order.bot_id, order.spec.instrument_id):
-                self.step(algo.algo_id, now_ns)
+        if has_traded and self._state.algos:
+            book = (order.bot_id, order.spec.instrument_id)
+            self._step_those(now_ns, lambda algo: (algo.bot_id, algo.spec.instrument_id) == book)
 
     def on_timer(self, now_ns: int) -> None:
-        for algo in list(self._state.algos.values()):
-            if any(0 < due <= now_ns for due in algo.due_ns):
-                self.step(algo.algo_id, now_ns)
-        self._note_timers(now_ns)
+        """The last word of every instant: what has become due since the one before."""
+        before_ns, self._timed_ns = self._timed_ns, now_ns
+        if self.next_timer_ns > now_ns:
+            return
+        self._step_those(now_ns, lambda algo: any(before_ns < due <= now_ns for due in algo.due_ns))
+
+    def resume(self, now_ns: int) -> None:
+        """After a restart at `now_ns`, whose instant had been worked through."""
+        self._timed_ns = now_ns
+        self.step_all(now_ns)
 
     def step_bot(self, bot_id: str, now_ns: int) -> None:
-        for algo in list(self._state.algos.values()):
-            if algo.bot_id == bot_id:
-                self.step(algo.algo_id, now_ns)
+        self._step_those(now_ns, lambda algo: algo.bot_id == bot_id)
 
     def step_all(self, now_ns: int) -> None:
-        for algo_id in list(self._state.algos):
-            self.step(algo_id, now_ns)
+        if self._state.algos:
+            self._step_those(now_ns, lambda algo: True)
+
+    def _step_those(self, now_ns: int, wanted: Callable[[AlgoState], bool]) -> None:
+        for algo in list(self._state.algos.values()):
+            if wanted(algo):
+                self._step(algo.algo_id, now_ns)
+        self._note_timers()
 
     def _reopen(self, order: Order, *, has_traded: bool, now_ns: int) -> None:
         """A late fill of an ended bracket: somebody has to guard what it bought."""
@@ -260,6 +274,10 @@ class AlgoDesk:
     # -- the step --------------------------------------------------------------------------------
 
     def step(self, algo_id: str, now_ns: int) -> None:
+        self._step(algo_id, now_ns)
+        self._note_timers()
+
+    def _step(self, algo_id: str, now_ns: int) -> None:
         """Look at one algo until it has nothing more to say about this instant."""
         for _ in range(ROUNDS_MAX):
             algo = self._state.algos.get(algo_id)
@@ -271,7 +289,6 @@ class AlgoDesk:
         else:
             text = "its step did not come to rest; the engine looks again at the next instant"
             self._record(e.Noted(ts_ns=now_ns, bot_id="", text=f"algo {algo_id}: {text}"))
-        self._note_timers(now_ns)
 
     def _decide(self, algo: AlgoState, now_ns: int) -> list[core.Decision]:
         why = self._why_end(algo)
@@ -342,13 +359,13 @@ class AlgoDesk:
                 return f"{bot.bot_id} is {bot.helm}"
         return ""
 
-    def _note_timers(self, now_ns: int) -> None:
-        """Instants not after now have had their look."""
+    def _note_timers(self) -> None:
+        """Instants up to the last `on_timer` have had their look."""
         soonest, mask = NEVER_NS, 0
         for algo in self._state.algos.values():
             mask |= wake_mask(algo.spec)
             for due in algo.due_ns:
-                if now_ns < due < soonest:
+                if self._timed_ns < due < soonest:
                     soonest = due
         self.next_timer_ns, self.wake_mask = soonest, mask
 
