@@ -39,6 +39,8 @@ class Form(NamedTuple):
     summary: str
     hint: str
     """The words that it takes."""
+    rests: str
+    """Where its legs are."""
     words: Mapping[str, Read]
     needs: tuple[str, ...] = ()
     """Words that must be there."""
@@ -145,6 +147,7 @@ FORMS: dict[str, Form] = {
         a.Bracket,
         "entry, stop and target as one",
         "stop=P [target=P trail=DIST for=TIME post]",
+        "entry, stop and target rest at the venue, the exits as the entry fills",
         {
             "stop": _price("stop_ticks"),
             "target": _price("target_ticks"),
@@ -159,6 +162,7 @@ FORMS: dict[str, Form] = {
         a.Oco,
         "limit and stop; one cancels the other",
         "stop=P [limit=P enter]; guards unless enter",
+        "both rest at the venue; to enter, the stop waits in the engine",
         {"stop": _price("trigger_ticks"), "limit": _price("stop_price_ticks")},
         needs=("stop",),
         needs_price=True,
@@ -168,6 +172,7 @@ FORMS: dict[str, Form] = {
         a.TrailingStop,
         "a stop that follows the price",
         "by=DIST or by=0.5% [step=DIST]",
+        "rests at the venue as a stop that the engine moves",
         {"by": _distance("distance_ticks", "distance_bp"), "step": _distance("step_ticks")},
         needs=("by",),
         price="activate_ticks",
@@ -176,6 +181,7 @@ FORMS: dict[str, Form] = {
         a.TakeProfit,
         "take-profit: close at a good price",
         "[limit=P]; price is the trigger",
+        "waits in the engine until the price is touched",
         {"limit": _price("price_ticks")},
         price="trigger_ticks",
         needs_price=True,
@@ -184,6 +190,7 @@ FORMS: dict[str, Form] = {
         a.IfTouched,
         "send it once a price is touched",
         "[limit=P reduce]; price is the trigger",
+        "waits in the engine until the price is touched",
         {"limit": _price("price_ticks")},
         price="trigger_ticks",
         needs_price=True,
@@ -193,6 +200,7 @@ FORMS: dict[str, Form] = {
         a.GoodTill,
         "a limit order with an end",
         "for=TIME [post reduce]",
+        "rests at the venue; its end is the engine's",
         {"for": _until},
         needs=("for",),
         needs_price=True,
@@ -202,6 +210,7 @@ FORMS: dict[str, Form] = {
         a.Iceberg,
         "show a part at a time",
         "show=QTY [post reduce]",
+        "one part rests at the venue, the others wait in the engine",
         {"show": _qty},
         needs=("show",),
         needs_price=True,
@@ -211,6 +220,7 @@ FORMS: dict[str, Form] = {
         a.Twap,
         "equal parts over time",
         "parts=N every=TIME [reduce]",
+        "waits in the engine; every part is sent at its time",
         {"parts": _count("slices"), "every": _every},
         needs=("parts", "every"),
         flags=_REDUCE,
@@ -219,6 +229,7 @@ FORMS: dict[str, Form] = {
         a.Vwap,
         "parts by weight over time",
         "weights=3,1,2 every=TIME [reduce]",
+        "waits in the engine; every part is sent at its time",
         {"weights": _weights, "every": _every},
         needs=("weights", "every"),
         flags=_REDUCE,
@@ -227,6 +238,7 @@ FORMS: dict[str, Form] = {
         a.Pov,
         "a share of the market's volume",
         "share=10% every=TIME for=TIME [reduce]",
+        "waits in the engine; parts follow the market's volume",
         {"share": _share, "every": _every, "for": _until},
         needs=("share", "every", "for"),
         flags=_REDUCE,
@@ -235,6 +247,7 @@ FORMS: dict[str, Form] = {
         a.Pegged,
         "follow the touch",
         "[improve=DIST chase=DIST every=TIME reduce]",
+        "rests at the venue; the engine moves it",
         {"improve": _shift, "chase": _distance("chase_ticks"), "every": _every},
         price="limit_ticks",
         flags=_REDUCE,
@@ -243,6 +256,7 @@ FORMS: dict[str, Form] = {
         a.ScaledLadder,
         "limit orders at even steps",
         "to=P rungs=N [weight=far post reduce]",
+        "every rung rests at the venue",
         {"to": _price("last_ticks"), "rungs": _count("rungs"), "weight": _weighting},
         needs=("to", "rungs"),
         price="first_ticks",

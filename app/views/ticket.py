@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
 
 from app.views import format as fmt
 from app.views.algo_ticket import FORMS, PRICE_HINTS, Sheet, parse_algo, price_ticks, worth
+from app.views.truth import truth_words
 from app.views.viewstate import ViewState
-from engine.domain.algo import AnyAlgo
+from engine.domain.algo import AnyAlgo, Bracket
 from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.domain.money import parse_decimal
 from engine.domain.order import OrderSpec, OrderType, Purpose, Side, TimeInForce
+from engine.domain.snapshots import LimitSnapshot, MarketSnapshot
+from engine.trading.algos.check import worst_orders
 from engine.trading.algos.describe import algo_words
 
 T = TypeVar("T")
@@ -157,6 +161,23 @@ def describe(spec: OrderSpec, instrument: Instrument) -> str:
         return text
     worth = instrument.notional(spec.qty_lots, ticks)
     return f"{text}, worth {fmt.money(worth, instrument.settle)} {instrument.settle}"
+
+
+def wish_truth(
+    wish: Wish,
+    market: MarketSnapshot | None,
+    instrument: Instrument,
+    limits: Iterable[LimitSnapshot] = (),
+) -> list[str]:
+    """What it would do to the book in sight: an order, or a bracket's entry; of an algo also
+    where its legs rest."""
+    if isinstance(wish, OrderSpec):
+        return truth_words(wish, market, instrument, limits)
+    rests = next(form.rests for form in FORMS.values() if form.kind is type(wish))
+    if not isinstance(wish, Bracket):
+        return [rests]
+    (entry,), _ = worst_orders(wish)
+    return [*truth_words(entry, market, instrument, limits), rests]
 
 
 def _choice(field: str, text: str, choices: dict[str, T]) -> T:

@@ -8,7 +8,8 @@ from textual.widget import Widget
 from app.views.cells import Cell, Line, fit
 from app.views.desk import Desk
 from app.views.effects import Effect, Less
-from app.views.ticket import Ticket, Wish, describe_wish, hints, parse_wish, prefilled
+from app.views.ticket import Ticket, Wish, describe_wish, hints, parse_wish, prefilled, wish_truth
+from app.views.viewstate import find_market
 from engine.domain.errors import BadInput
 from ui_tui.look import Look
 from ui_tui.screens.dialog import Dialog, Field
@@ -36,7 +37,7 @@ class TicketDialog(Dialog):
         return hints(self._instrument, self.value("type") if self.query(Field) else "")
 
     def rows(self) -> int:
-        return 3
+        return 7
 
     def lines(self, width: int, now_ns: int) -> list[Line]:
         """Whose order it will be, and whether it could leave now."""
@@ -49,7 +50,22 @@ class TicketDialog(Dialog):
             (),
             (Cell(fit(f" {self._instrument.symbol}, into the book of {owner}", width), "text"),),
             (Cell(fit(f" order keys are {guard}", width), "armed_text" if armed else "dim"),),
+            (),
+            *((Cell(fit(f" {words}", width), "text"),) for words in self._truth()),
         ]
+
+    def _truth(self) -> list[str]:
+        """What the order as typed so far would do to the book in sight."""
+        shot = self.desk.snapshot
+        if self._instrument is None or shot is None:
+            return []
+        typed = Ticket(**{name: self.value(name) for name in self.fields()})
+        try:
+            wish = parse_wish(typed, self._instrument, shot.ts_ns)
+        except BadInput:
+            return []
+        market = find_market(shot, self._instrument.instrument_id)
+        return wish_truth(wish, market, self._instrument, shot.limits)
 
     def on_key_name(self, key: str, now_ns: int) -> list[Effect] | None:
         if key != "enter":
