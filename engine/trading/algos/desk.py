@@ -9,7 +9,7 @@ import msgspec
 from engine.domain import algo as a
 from engine.domain import events as e
 from engine.domain.commands import KillLevel
-from engine.domain.order import Order, Side
+from engine.domain.order import Order, OrderSpec, Side
 from engine.market.view import MarketView
 from engine.ports.venue import VenueAbilities
 from engine.trading.algos import core, good_till, iceberg, oco
@@ -18,7 +18,7 @@ from engine.trading.algos.guard import guarded_lots
 from engine.trading.algos.kinds import decide, wake_mask
 from engine.trading.algos.state import ENTRY, STOP, TARGET, AlgoState
 from engine.trading.order_manager import OrderManager
-from engine.trading.risk.gate import RiskGate
+from engine.trading.risk.gate import Denial, RiskGate
 from engine.trading.state import MANUAL, TradingState
 
 NEVER_NS = 1 << 62
@@ -205,16 +205,22 @@ class AlgoDesk:
         refusal = check_shape(spec, instrument, touch, is_amended=but is not None)
         if refusal is not None:
             return refusal
-        if but is not None and spec.qty_lots <= but.spec.qty_lots:
-            return None
         orders, count = worst_orders(spec)
         for order in orders:
-            denial = self._gate.check_whole(
-                order, bot_id, now_ns, count, but.algo_id if but is not None else ""
-            )
+            denial = self._denial(order, count, bot_id, now_ns, but)
             if denial is not None:
                 return Refusal(denial.limit, denial.limit_value, denial.order_value)
         return None
+
+    def _denial(
+        self, order: OrderSpec, count: int, bot_id: str, now_ns: int, but: AlgoState | None
+    ) -> Denial | None:
+        if but is None:
+            return self._gate.check_whole(order, bot_id, now_ns, count)
+        if order.qty_lots > but.spec.qty_lots:
+            return self._gate.check_whole(order, bot_id, now_ns, count, but.algo_id)
+        is_entering = not order.reduce_only and not but.memory.entry_over
+        return self._gate.check_price(order) if is_entering else None
 
     # -- what may have changed something ---------------------------------------------------------
 
@@ -296,7 +302,7 @@ class AlgoDesk:
             self._end(algo, "engine", why, now_ns)
         if algo.ending:
             if algo.orders:
-                return core.withdraw(algo)
+                return core.withdraw(algo, now_ns)
             return [core.End(a.AlgoOutcome.CANCELED, algo.ending)]
         return decide(algo, self._facts(algo, now_ns))
 

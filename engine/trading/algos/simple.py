@@ -34,7 +34,7 @@ def finish(algo: AlgoState, facts: Facts, why: str = "") -> list[Decision] | Non
     if left > 0 and not why:
         return None
     if algo.orders:
-        return withdraw(algo)
+        return withdraw(algo, facts.now_ns)
     if algo.entered_lots >= spec.qty_lots:
         return [End(AlgoOutcome.DONE, "filled")]
     if not why:
@@ -44,10 +44,10 @@ def finish(algo: AlgoState, facts: Facts, why: str = "") -> list[Decision] | Non
     return [End(AlgoOutcome.CANCELED, f"{why}; {done} of {whole} traded")]
 
 
-def failed(algo: AlgoState, leg: str) -> list[Decision]:
+def failed(algo: AlgoState, facts: Facts, leg: str) -> list[Decision]:
     """An order of the algo was refused and nothing else works: it ends, and says why."""
     if algo.orders:
-        return withdraw(algo)
+        return withdraw(algo, facts.now_ns)
     return [End(AlgoOutcome.FAILED, algo.leg(leg).said or "its order is gone")]
 
 
