@@ -8,6 +8,7 @@ from engine.domain.commands import KillLevel
 from engine.domain.order import Side, TimeInForce
 from tests.support.session import MID, a_snapshot
 from tests.tui.harness import NARROW, WIDE, at_terminal
+from tests.unit.views.test_algo_lines import an_algo
 
 SIZES = pytest.mark.parametrize("size", [NARROW, WIDE])
 
@@ -200,3 +201,10 @@ async def test_the_ticket_takes_an_order_type_with_its_words() -> None:
         assert isinstance(command, c.PlaceAlgo)
         assert isinstance(command.spec, Bracket)
         assert (command.spec.stop_ticks, command.spec.target_ticks) == (590_000, 610_000)
+
+
+async def test_algos_stand_below_the_orders() -> None:
+    async with at_terminal(WIDE) as person:
+        person.session.publish(algos=[an_algo()])
+        await person.wait(400)
+        assert "a3 manual if-touched; in the engine: " in person.screen()
