@@ -17,14 +17,15 @@ from engine.trading.algos.check import Refusal, Touch, check_shape, worst_orders
 from engine.trading.algos.guard import guarded_lots
 from engine.trading.algos.kinds import decide, wake_mask
 from engine.trading.algos.state import ENTRY, STOP, TARGET, AlgoState
-from engine.trading.order_manager import OrderManager
+from engine.trading.order_manager import DENIAL_QUIET_NS, OrderManager
 from engine.trading.risk.gate import Denial, RiskGate
 from engine.trading.state import MANUAL, TradingState
 
 NEVER_NS = 1 << 62
 ROUNDS_MAX = 32
 """Looks at one algo in one instant. A step that still wants something then is at fault."""
-ALGOS_MAX = 200
+ALGOS_MAX = 50
+"""In one book, not counting those that only reduce."""
 
 Record = Callable[[e.AnyEvent], None]
 
@@ -47,6 +48,8 @@ class AlgoDesk:
         self._markets = markets
         self.abilities = abilities
         self._record = record
+        self._repeats: dict[tuple[str, str, str], int] = {}
+        """Refusals since the one last journalled, by bot, limit and side."""
         self._timed_ns = 0
         """Up to when timers have been served."""
         self.next_timer_ns = NEVER_NS
@@ -61,18 +64,17 @@ class AlgoDesk:
         """The id of the algo that works from here on, or what forbids it."""
         refusal = self._refusal(spec, bot_id, now_ns)
         if refusal is not None:
-            self._record(
-                e.AlgoDenied(
-                    ts_ns=now_ns,
-                    bot_id=bot_id,
-                    owner=owner,
-                    spec=spec,
-                    limit=refusal.limit,
-                    limit_value=refusal.limit_value,
-                    order_value=refusal.order_value,
-                    command_id=command_id,
-                )
+            denied = e.AlgoDenied(
+                ts_ns=now_ns,
+                bot_id=bot_id,
+                owner=owner,
+                spec=spec,
+                limit=refusal.limit,
+                limit_value=refusal.limit_value,
+                order_value=refusal.order_value,
+                command_id=command_id,
             )
+            self._record_denied(denied)
             return refusal
         algo_id = f"a{self._state.algos_started + 1}"
         self._record(
@@ -87,6 +89,16 @@ class AlgoDesk:
         )
         self.step(algo_id, now_ns)
         return algo_id
+
+    def _record_denied(self, denied: e.AlgoDenied) -> None:
+        """Journal a refusal, but equal ones of a bot only once a second, with their count."""
+        key = (denied.bot_id, denied.limit, denied.spec.side)
+        last_ns = self._state.denied_ns.get(key, denied.ts_ns - DENIAL_QUIET_NS)
+        if denied.owner == "bot" and denied.ts_ns - last_ns < DENIAL_QUIET_NS:
+            self._repeats[key] = self._repeats.get(key, 0) + 1
+            return
+        repeats = self._repeats.pop(key, 0)
+        self._record(msgspec.structs.replace(denied, repeats=repeats))
 
     def amend(self, algo_id: str, spec: a.AnyAlgo, by: str, now_ns: int) -> str:
         """Work on with `spec`; returns why not, "" when done."""
@@ -196,8 +208,9 @@ class AlgoDesk:
         instrument = self._state.instruments.get(spec.instrument_id)
         if instrument is None:
             return Refusal("instrument", "one of this session", spec.instrument_id)
-        if but is None and len(self._state.algos) >= ALGOS_MAX:
-            return Refusal("algos", f"at most {ALGOS_MAX} working", str(ALGOS_MAX + 1))
+        working = sum(algo.bot_id == bot_id for algo in self._state.algos.values())
+        if but is None and working >= ALGOS_MAX and not a.is_reducing(spec):
+            return Refusal("algos", f"at most {ALGOS_MAX} working in a book", str(working + 1))
         view = self._markets[spec.instrument_id]
         if not view.is_ready and not a.is_reducing(spec):
             return Refusal("book", "complete and not crossed", "is not")

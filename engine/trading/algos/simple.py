@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from engine.domain.algo import AlgoOutcome, is_reducing
-from engine.domain.order import OrderSpec, Side
 from engine.trading.algos.core import Decision, End, Facts, entry_over, leaves, withdraw
 from engine.trading.algos.guard import guarded_lots
 from engine.trading.algos.state import AlgoState
@@ -54,12 +53,3 @@ def failed(algo: AlgoState, facts: Facts, leg: str) -> list[Decision]:
 def is_tried(algo: AlgoState, leg: str) -> bool:
     """Whether an order of this leg was ever sent or refused."""
     return bool(algo.leg(leg).orders or algo.leg(leg).failures)
-
-
-def priced(spec: OrderSpec) -> int:
-    return spec.price_ticks or spec.trigger_ticks
-
-
-def is_better(ticks: int, than_ticks: int, side: Side) -> bool:
-    """For whoever trades on `side`: lower for a buyer, higher for a seller."""
-    return (than_ticks - ticks) * side.sign > 0
