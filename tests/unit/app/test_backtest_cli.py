@@ -180,9 +180,9 @@ def test_a_path_is_for_bars(shell: Shell) -> None:
     assert_refused(said, "--path: worst-first", "is for bars")
 
 
-def test_other_instruments_do_not_mix(shell: Shell, bars: Path) -> None:
+def test_a_sweep_is_of_one_instrument(shell: Shell, bars: Path) -> None:
     other = write_csv(shell.folder / "ETHUSDT_PERP.csv", walk(5, 250))
-    said = shell(*run_words(bars, "--data", other))
+    said = shell("backtest", "sweep", "trend", "--data", bars, "--data", other, "--param", "fast=2")
     assert_refused(said, "BTCUSDT_PERP", "ETHUSDT_PERP", "one instrument")
     assert shell.files() == {other}
 
