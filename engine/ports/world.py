@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from engine.domain.instrument import Instrument
-from engine.domain.reports import AnyReport
+from engine.domain.reports import AnyVenueReport
 from engine.kernels.layout import MarketState
 from engine.ports.venue import Venue
 
@@ -57,5 +57,5 @@ class World(Venue, Protocol):
         the last row; advancing again returns WAKE_END again.
         """
 
-    def drain_reports(self) -> list[AnyReport]:
+    def drain_reports(self) -> list[AnyVenueReport]:
         """Reports received up to now, in order; each is handed out once."""

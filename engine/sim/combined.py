@@ -100,12 +100,14 @@ class CombinedWorld:
                 self._instrument_of[name] = request.spec.instrument_id
             self._exchanges[self._instrument_of[name]].submit([request], now_ns)
 
-    def drain_reports(self) -> list[r.AnyReport]:
+    def drain_reports(self) -> list[r.AnyVenueReport]:
         """Of all exchanges, in a fixed order, numbered as one stream."""
-        reports = []
+        reports: list[r.AnyVenueReport] = []
         for one in self._exchanges.values():
             for report in one.drain_reports():
                 self._report_seq += 1
+                if isinstance(report, r.LiquidationReport):
+                    self._instrument_of[report.client_order_id] = report.spec.instrument_id
                 reports.append(msgspec.structs.replace(report, report_seq=self._report_seq))
         return reports
 

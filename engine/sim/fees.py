@@ -93,6 +93,12 @@ class FeeBook:
         )
         return Charge(amount, plan.asset, MONEY.multiply(amount, plan.asset_price))
 
+    def with_penalty(self, charge: Charge, lots: int, ticks: int, rate: Decimal) -> Charge:
+        """The same and `rate` of the value on top, in the settle asset whatever the plan."""
+        paid = charge.fee if charge.worth is None else charge.worth
+        penalty = MONEY.multiply(self._instrument.notional(lots, ticks), rate)
+        return Charge(MONEY.add(paid, penalty), self._instrument.settle, None)
+
     def _note(self, day: int, lots: int, ticks: int) -> None:
         """A fill of `day`; its own volume counts from tomorrow on."""
         if day > self._day:
