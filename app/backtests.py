@@ -7,7 +7,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.bootstrap import Market, build_bot, check_warm_up, data_market, session_of, trader_of
+from app.bootstrap import (
+    Market,
+    build_bot,
+    check_gaps,
+    check_warm_up,
+    data_market,
+    session_of,
+    trader_of,
+)
 from app.paths import locate
 from engine.core.clock import LiveClock
 from engine.core.ids import BACKTEST_SALT
@@ -46,6 +54,7 @@ class BacktestRequest(NamedTuple):
     basis: Basis = Basis.DAY
     path: BarPath | None = None
     """Within a bar: the worst first unless it is said."""
+    allow_gaps: bool = False
 
 
 class BacktestReport(NamedTuple):
@@ -79,6 +88,7 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
     capital = checked_capital(request.capital, instrument)
     bot = build_bot(BOT_ID, request.strategy, request.params, instrument)
     check_warm_up(params, market.world.start_ns, market.end_ns)
+    holes = check_gaps(request.data, market.gaps, is_allowed=request.allow_gaps)
     watchdog = Watchdog()
     try:
         backtest = Backtest(
@@ -95,7 +105,9 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
         watchdog.close()
     if result.bot_error:
         raise WorkFailed(f"strategy {request.strategy} failed: {result.bot_error}")
-    notes = () if bars is None else (f"path within a bar: {path}", *bars.notes)
+    notes = [holes] if holes else []
+    if bars is not None:
+        notes = [f"path within a bar: {path}", *bars.notes]
     setting = Setting(bot, request.scenario.digest(), instrument, capital, notes, request.basis)
     qualities = fill_qualities(result, instrument)
     document = build_document(setting, result, qualities)

@@ -25,9 +25,9 @@ import numpy as np
 import app
 from app import VERSION
 from app.backtests import default_capital
-from app.bootstrap import check_warm_up
+from app.bootstrap import check_gaps, check_warm_up
 from app.sweep_worker import Setup
-from engine.archive.catalogue import load_rows
+from engine.archive.catalogue import load_counted
 from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.domain.money import tidy
@@ -65,6 +65,7 @@ class SweepRequest(NamedTuple):
     through_engine: bool = False
     """Not the compiled road, whatever the strategy: account limits apply then."""
     path: BarPath = BarPath.WORST_FIRST
+    allow_gaps: bool = False
     patience: int = 0
     """Stop when so many sets in a row, by their parameters, brought no better one; 0: never."""
 
@@ -102,7 +103,7 @@ def run_sweep(request: SweepRequest, progress: Progress | None = None) -> SweepR
     kind = find_strategy(request.strategy)
     axes = parse_axes(kind, request.axes)
     _check(request)
-    data = _load(request.data)
+    data = _load(request.data, allow_gaps=request.allow_gaps)
     if data.bars is not None:
         timeframes = with_timeframe(kind, {}, data.bars.timeframe)
         axes = {**{name: [word] for name, word in timeframes.items()}, **axes}
@@ -128,11 +129,12 @@ def _check(request: SweepRequest) -> None:
         raise BadInput("--capital", str(request.capital), "must be greater than zero")
 
 
-def _load(paths: Sequence[Path]) -> _Data:
+def _load(paths: Sequence[Path], *, allow_gaps: bool) -> _Data:
     if is_bar_data(paths):
         bars = load_bar_data(paths)
         return _Data(bars.instrument, bars, None, int(bars.bars.start_ns[0]), bars.bars.end_ns)
-    instrument, rows = load_rows(paths)
+    instrument, rows, gaps = load_counted(paths)
+    check_gaps(paths, gaps, is_allowed=allow_gaps)
     times = rows["ts_local_ns"]
     return _Data(instrument, None, rows, int(times[0]), int(times[-1]))
 

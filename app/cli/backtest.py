@@ -89,6 +89,9 @@ def run(
             "low-first, high-first."
         ),
     ] = "",
+    allow_gaps: Annotated[
+        bool, typer.Option("--allow-gaps", help="Run on a recording with holes all the same.")
+    ] = False,
     capital: Annotated[
         str, typer.Option(help="In the settle asset; default 10,000,000, or 1,000 in coin.")
     ] = "",
@@ -147,6 +150,7 @@ def run(
         keep_orders=orders is not None,
         basis=Basis.SAMPLE if per_sample else Basis.DAY,
         path=parse_path(path) if path else None,
+        allow_gaps=allow_gaps,
     )
     targets = {"--trades": trades, "--orders": orders, "--equity": equity, "--trace": trace}
     check_targets(data, {**targets, "--report": report})

@@ -80,6 +80,9 @@ def sweep(
         str, typer.Option(help="Maker fee rate, negative for a rebate; plain: 0.0002.")
     ] = "",
     taker: Annotated[str, typer.Option(help="Taker fee rate; plain: 0.0005.")] = "",
+    allow_gaps: Annotated[
+        bool, typer.Option("--allow-gaps", help="Run on a recording with holes all the same.")
+    ] = False,
     capital: Annotated[
         str, typer.Option(help="In the settle asset; default 10,000,000, or 1,000 in coin.")
     ] = "",
@@ -116,6 +119,7 @@ def sweep(
         through_engine=full,
         path=parse_path(path),
         patience=patience,
+        allow_gaps=allow_gaps,
     )
     _check_files(data, out, resume)
     with _progress(strategy, sort) as progress:
