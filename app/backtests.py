@@ -55,6 +55,8 @@ class BacktestRequest(NamedTuple):
     path: BarPath | None = None
     """Within a bar: the worst first unless it is said."""
     allow_gaps: bool = False
+    tried: int = 1
+    """Parameter sets that this one was chosen from; for the probability of skill."""
 
 
 class BacktestReport(NamedTuple):
@@ -108,7 +110,9 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
     notes = [holes] if holes else []
     if bars is not None:
         notes = [f"path within a bar: {path}", *bars.notes]
-    setting = Setting(bot, request.scenario.digest(), instrument, capital, notes, request.basis)
+    setting = Setting(
+        bot, request.scenario.digest(), instrument, capital, notes, request.basis, request.tried
+    )
     qualities = fill_qualities(result, instrument)
     document = build_document(setting, result, qualities)
     kept = stored_run(document, result, instrument, qualities)

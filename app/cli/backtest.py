@@ -118,6 +118,9 @@ def run(
         bool,
         typer.Option("--per-sample", help="Ratios of the samples, not of days, not annualised."),
     ] = False,
+    tried: Annotated[
+        int, typer.Option(min=1, help="How many parameter sets this one was chosen from.")
+    ] = 1,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Run STRATEGY over recorded order books and trades, with queues, latency and fees.
@@ -151,6 +154,7 @@ def run(
         basis=Basis.SAMPLE if per_sample else Basis.DAY,
         path=parse_path(path) if path else None,
         allow_gaps=allow_gaps,
+        tried=tried,
     )
     targets = {"--trades": trades, "--orders": orders, "--equity": equity, "--trace": trace}
     check_targets(data, {**targets, "--report": report})

@@ -180,7 +180,9 @@ def _counts(document: Mapping[str, Any], *names: str) -> str:
 
 def assumptions(document: Mapping[str, Any]) -> list[str]:
     """Under which the figures hold, one a line."""
+    tried = document.get("tried", 1)
     return [
+        *([f"chosen from {tried:,} parameter sets"] if tried > 1 else []),
         document["scenario"],
         f"ratios from returns by {document['metrics_basis']}, riskless rate 0, 365 days a year",
         *document.get("assumptions", []),
