@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import events
-from textual.app import App
 from textual.binding import BindingType
 
 from app.bookshelf import FileShelf, files_words
@@ -23,6 +22,7 @@ from app.views.theme import DEFAULT_PALETTE
 from engine.core.clock import Clock, LiveClock
 from engine.domain.errors import PilothouseError
 from ui_tui.flow import FrameFlow, set_title
+from ui_tui.inside import ShortFrames
 from ui_tui.look import Look
 from ui_tui.pane import NeedsPaint
 from ui_tui.screens.dialog import Dialog
@@ -70,7 +70,7 @@ def run(
     app.run()
 
 
-class PilothouseApp(App[None], inherit_bindings=False):
+class PilothouseApp(ShortFrames, inherit_bindings=False):
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
@@ -151,6 +151,8 @@ class PilothouseApp(App[None], inherit_bindings=False):
     # -- keys ----------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Resize):
+            self.forget_frame()  # Terminals keep what they like of the old picture.
         if isinstance(event, events.Key) and not event.is_forwarded:
             if self._press(event):
                 return
