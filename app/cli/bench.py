@@ -22,6 +22,7 @@ BENCHMARKS = {
     "commit": "tests.bench.commit",
     "bars": "tests.bench.bars",
     "sweep": "tests.bench.sweep",
+    "tui": "tests.bench.tui",
 }
 
 
@@ -33,6 +34,7 @@ HEADLINES = {
     "commit": "commit_p50",
     "bars": "bars_cross",
     "sweep": "sweep_all_cores",
+    "tui": "tui_key_p99",
 }
 """The figure that `--json` puts at the top when one benchmark was asked for."""
 
@@ -40,7 +42,7 @@ HEADLINES = {
 @app.command("bench")
 def bench(
     name: Annotated[
-        str, typer.Argument(help="replay, import, commit, bars or sweep; nothing for all of them.")
+        str, typer.Argument(help=f"{', '.join(BENCHMARKS)}; nothing for all of them.")
     ] = "",
     runs: Annotated[int, typer.Option(help="Counted runs, after one warm-up.", min=1)] = 5,
     capture: Annotated[
