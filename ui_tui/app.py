@@ -17,6 +17,7 @@ from app.views import effects as fx
 from app.views.desk import Desk
 from app.views.header import title
 from app.views.keymap import Keymap, load_keymap
+from app.views.presets import DEFAULT_PRESET
 from app.views.shelf import Shelf, answer_of
 from app.views.theme import DEFAULT_PALETTE
 from engine.core.clock import Clock, LiveClock
@@ -42,6 +43,7 @@ def run(
     profile: str = "",
     leaving: str = LEAVING,
     keymap_path: Path | None = None,
+    preset: str = DEFAULT_PRESET,
     palette: str = DEFAULT_PALETTE,
     ascii_only: bool = False,
     is_local: bool = True,
@@ -56,7 +58,7 @@ def run(
     """
     app = PilothouseApp(
         session,
-        load_keymap(keymap_path),
+        load_keymap(keymap_path, preset),
         Look(palette, ascii_only=ascii_only),
         LiveClock(),
         profile=profile,
@@ -106,6 +108,10 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         return MainScreen(self.desk, self.look)
 
     @property
+    def is_covered(self) -> bool:
+        return super().is_covered or self.main.dialog is not None
+
+    @property
     def main(self) -> MainScreen:
         screen = self.screen
         assert isinstance(screen, MainScreen), screen
@@ -147,6 +153,7 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
             return
         now_ns = self.clock.monotonic_ns()
         self.main.show(now_ns, changed=changed, at_once=at_once, lag_ms=self._flow.lag_ms)
+        self.send_frame()
 
     # -- keys ----------------------------------------------------------------------------------
 

@@ -59,6 +59,10 @@ class Canvas:
         """The terminal may show anything: what comes next is sent whole."""
         self._size = (0, 0)
 
+    def knows(self, size: tuple[int, int]) -> bool:
+        """Whether a picture of this size is on the terminal."""
+        return size == self._size
+
     def frame(
         self, size: tuple[int, int], spans: Iterable[tuple[int, int, Iterable[Piece]]]
     ) -> str:

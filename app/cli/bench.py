@@ -22,6 +22,7 @@ BENCHMARKS = {
     "commit": "tests.bench.commit",
     "bars": "tests.bench.bars",
     "sweep": "tests.bench.sweep",
+    "service": "tests.bench.service",
     "tui": "tests.bench.tui",
 }
 
@@ -34,6 +35,7 @@ HEADLINES = {
     "commit": "commit_p50",
     "bars": "bars_cross",
     "sweep": "sweep_all_cores",
+    "service": "service_propagation_p99",
     "tui": "tui_key_p99",
 }
 """The figure that `--json` puts at the top when one benchmark was asked for."""

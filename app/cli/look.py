@@ -14,7 +14,6 @@ from app.cli.attach import DEFAULT_PROFILE, Bot, Json, Profile, attached, instru
 from app.cli.bots import print_bots
 from app.cli.output import LINE_LIMIT, clean_line, print_json, print_table
 from engine.domain.errors import BadInput, EngineNotRunning
-from engine.domain.order import Pending
 from engine.domain.text import clean
 
 if TYPE_CHECKING:
@@ -189,15 +188,15 @@ def incidents(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
 
 
 def _incidents(shot: EngineSnapshot) -> list[Row]:
+    from app.views.doubts import doubtful_rows
+
     found = [("limit", row.name, "reached") for row in shot.limits if row.is_tripped]
     if shot.halted:
         found.append(("halt", "engine", shot.halted))
     found += [("bot", bot.bot_id, bot.error) for bot in shot.bots if bot.error]
-    for row in shot.orders:
-        order = row.order
-        if order.suspect or order.pending is Pending.UNKNOWN:
-            words = order.suspect or "nobody knows whether it reached the venue"
-            found.append(("order", order.client_order_id, words))
+    for row in doubtful_rows(shot):
+        words = row.suspect or "its answer was lost: it may work at the venue"
+        found.append(("order", row.order_id, words))
     return [{"kind": kind, "about": about, "what": what} for kind, about, what in found]
 
 

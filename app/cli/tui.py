@@ -9,7 +9,7 @@ import typer
 
 from app.cli.attach import DEFAULT_PROFILE, STOP_S, Profile
 from app.cli.output import ExitCode
-from app.faces import open_face
+from app.faces import look_of, open_face
 from app.progress import Step
 from engine.domain.errors import BadInput, PilothouseError
 
@@ -37,6 +37,9 @@ def tui(
     start: Annotated[
         bool, typer.Option("--start", help="Start an engine without asking if none runs.")
     ] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="A generated market that ends with this terminal.")
+    ] = False,
 ) -> None:
     """Attach the terminal to an engine; leaving it leaves the engine and its bots running."""
     from app.paths import check_profile, locate
@@ -44,6 +47,15 @@ def tui(
     from app.service.links import SocketRoad, SshRoad
     from app.settings import load_settings
 
+    if demo:
+        from app.cli.demo import demo as run_demo
+
+        if ssh or take_token or start or profile != DEFAULT_PROFILE:
+            raise BadInput(
+                "--demo", "with other options", "it has an engine and profile of its own"
+            )
+        run_demo()
+        return
     check_profile(profile)
     if not sys.stdout.isatty() or not sys.stdin.isatty():
         raise BadInput("terminal", "none", "the tui needs one; see status for scripts")
@@ -56,9 +68,8 @@ def tui(
             session,
             leaving=LEAVING,
             profile=profile,
-            keymap_path=paths.config / ui.keymap if ui.keymap else None,
-            palette=ui.palette,
-            ascii_only=ui.ascii,
+            is_local=not ssh,
+            **look_of(ui, paths),
         )
         if session.is_stopping:
             print(session.wait_gone(STOP_S).words)

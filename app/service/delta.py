@@ -28,7 +28,7 @@ Patch = list[int | list[T]]
 
 _NEAR = 8
 """How far a row may have moved and still be recognised."""
-_BLOCK = 32
+_BLOCKS = (64, 16, 4, 1)
 
 
 # -- lists -------------------------------------------------------------------------------------
@@ -89,23 +89,23 @@ def patched(old: Sequence[T], patch: Patch[T]) -> list[T]:
 
 def _common(old: Sequence[T], at_old: int, new: Sequence[T], at_new: int) -> int:
     """How many rows agree from here on."""
-    most = min(len(old) - at_old, len(new) - at_new)
+    room = min(len(old) - at_old, len(new) - at_new)
+    if room <= 0 or old[at_old] != new[at_new]:
+        return 0
     run = 0
-    while run + _BLOCK <= most and (
-        old[at_old + run : at_old + run + _BLOCK] == new[at_new + run : at_new + run + _BLOCK]
-    ):
-        run += _BLOCK
-    while run < most and old[at_old + run] == new[at_new + run]:
-        run += 1
+    # In blocks, the comparing is done by the list type itself and not by this loop.
+    for block in _BLOCKS:
+        while run + block <= room and (
+            old[at_old + run : at_old + run + block] == new[at_new + run : at_new + run + block]
+        ):
+            run += block
     return run
 
 
 def _find(rows: Sequence[T], at: int, reach: int, wanted: T) -> int:
     """How far behind `at` the row stands; 0 when it is not within reach."""
-    for ahead in range(1, min(reach, len(rows) - at)):
-        if rows[at + ahead] == wanted:
-            return ahead
-    return 0
+    ahead = rows[at + 1 : at + reach]
+    return ahead.index(wanted) + 1 if wanted in ahead else 0
 
 
 # -- snapshots ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from engine.domain.instrument import Instrument
@@ -56,6 +57,10 @@ class World(Venue, Protocol):
         WAKE_REPORT, WAKE_UNTIL and WAKE_END are always reasons. At WAKE_END the clock stays at
         the last row; advancing again returns WAKE_END again.
         """
+
+    def fee_rates(self, instrument_id: str) -> tuple[Decimal, Decimal]:
+        """What a fill costs now, (maker, taker), as shares of its value. For showing: fills are
+        charged exactly, one by one."""
 
     def drain_reports(self) -> list[AnyVenueReport]:
         """Reports received up to now, in order; each is handed out once."""

@@ -8,6 +8,7 @@ could hand control back: the one with the earliest event goes first, alone, unti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -110,6 +111,9 @@ class CombinedWorld:
                     self._instrument_of[report.client_order_id] = report.spec.instrument_id
                 reports.append(msgspec.structs.replace(report, report_seq=self._report_seq))
         return reports
+
+    def fee_rates(self, instrument_id: str) -> tuple[Decimal, Decimal]:
+        return self._exchanges[instrument_id].fee_rates(instrument_id)
 
     def own_queue_ahead(self, client_order_id: str) -> int:
         """Lots ahead of a resting order now, -1 where it makes no sense."""

@@ -206,6 +206,9 @@ class SimExchange:
             self._order
         )
 
+    def fee_rates(self, instrument_id: str) -> tuple[Decimal, Decimal]:
+        return self._fees.rates()
+
     def own_queue_ahead(self, client_order_id: str) -> int:
         """Lots ahead of a resting order now, -1 where it makes no sense."""
         slot = self._slots.get(client_order_id)

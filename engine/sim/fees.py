@@ -79,6 +79,14 @@ class FeeBook:
         self._days: deque[tuple[int, Decimal]] = deque()
         """Traded by day, the last 30 and today."""
 
+    def rates(self) -> tuple[Decimal, Decimal]:
+        """(maker, taker) that the next fill is charged, discounts taken off; rebates have none."""
+        cut = 1 - self._plan.discount if self._plan.asset else Decimal(1)
+        maker, taker = (
+            rate if rate <= 0 else MONEY.multiply(rate, cut) for rate in (self._maker, self._taker)
+        )
+        return maker, taker
+
     def charge(self, lots: int, ticks: int, venue_ns: int, *, is_maker: bool) -> Charge:
         plan, instrument = self._plan, self._instrument
         if plan.tiers:

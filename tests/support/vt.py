@@ -29,7 +29,9 @@ _ENDS = {
     27: ("reverse",),
     29: ("out",),
 }
-_SWITCHES = frozenset("25 1000 1002 1003 1004 1006 1015 1016 2004 2026".split())
+_SWITCHES = frozenset(
+    f"{number}" for number in (25, 1000, 1002, 1003, 1004, 1006, 1015, 1016, 2004, 2026)
+)
 
 
 class Pen(NamedTuple):
