@@ -109,6 +109,7 @@ class SshRoad:
             process = await asyncio.create_subprocess_exec(
                 "ssh",
                 "-T",
+                "-C",  # Pictures shrink to a fifth.
                 *quiet,
                 "--",
                 self.target,
