@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +31,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 
 
 @contextmanager
-def attached(profile: str, wants: Wants = "nothing") -> Iterator[RemoteSession]:
+def attached(
+    profile: str, wants: Wants = "nothing", topics: Iterable[str] = ()
+) -> Iterator[RemoteSession]:
     """A session with a first picture; EngineNotRunning when there is no engine."""
     from app.paths import locate
     from app.service.client import RemoteSession
@@ -39,7 +41,7 @@ def attached(profile: str, wants: Wants = "nothing") -> Iterator[RemoteSession]:
     from app.service.links import SocketRoad
 
     road = SocketRoad(endpoint_of(locate(), profile))
-    session = RemoteSession(road, "shell", wants=wants)
+    session = RemoteSession(road, "shell", wants=wants, topics=topics)
     session.start(ANSWER_S)
     try:
         yield session

@@ -209,7 +209,7 @@ def logs(
     json: Json = False,
 ) -> None:
     """What has happened, newest last. With -f --json: one document a line."""
-    with attached(profile) as session:
+    with attached(profile, topics=["history"]) as session:
         rows = [row for row in picture(session).log if bot in ("", row.source)]
         seen = rows[-1].seq if rows else 0
         newest = rows[-count:] if count else []

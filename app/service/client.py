@@ -17,7 +17,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,11 +51,18 @@ class RemoteSession:
     """Implements `app.service.session.Session`."""
 
     def __init__(
-        self, road: Road, name: str, *, wants: p.Wants = "nothing", clock: Clock | None = None
+        self,
+        road: Road,
+        name: str,
+        *,
+        wants: p.Wants = "nothing",
+        topics: Iterable[str] = p.TOPICS,
+        clock: Clock | None = None,
     ) -> None:
         self._road = road
         self._name = name
         self._wants: p.Wants = wants
+        self._topics = tuple(topics)
         self._clock = clock or LiveClock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -241,6 +248,7 @@ class RemoteSession:
             host=socket.gethostname().partition(".")[0],
             pid=os.getpid(),
             wants=self._wants if self._engine is None else _later(self._wants),
+            topics=self._topics,
         )
         link.writer.write(p.encode(hello))
         try:

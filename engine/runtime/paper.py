@@ -170,7 +170,7 @@ class PaperRuntime:
             commands = self._bridge.take_commands()
             if commands:
                 await self._batch(Wake(self._world.now_ns, k.WAKE_UNTIL), commands)
-            self._publish()
+            self._publish(PROMPT_NS if commands else PUBLISH_NS)
             await self._clock.sleep(IDLE_NS)
 
     # -- the loop --------------------------------------------------------------------------------
