@@ -113,7 +113,6 @@ def _document(data: bytes) -> dict[str, Any]:
 def _run_row(listed: Listed) -> RunRow:
     document = _document(listed.document)
     metrics = document.get("metrics", {})
-    hold = document.get("benchmarks", {}).get("buy_and_hold", {})
     return RunRow(
         run_id=listed.run_id,
         kept_ns=listed.saved_ns,
@@ -125,7 +124,7 @@ def _run_row(listed: Listed) -> RunRow:
         fills=document["fills"],
         profit=Decimal(document["equity"]),
         profit_pct=_figure(metrics, "profit_pct"),
-        hold_pct=_figure(hold, "profit_pct"),
+        hold_pct=_figure(metrics, "market_return_pct"),
         drawdown_pct=_figure(metrics, "max_drawdown_pct"),
         sharpe=_figure(metrics, "sharpe"),
     )

@@ -71,7 +71,7 @@ def recorded_market(paths: Sequence[Path], scenario: Scenario, timeframes: Seque
         end_ns = int(rows["ts_local_ns"][-1]) if len(rows) else 0
         first_ticks = int(rows["price_ticks"][0]) if len(rows) else 0
         source = rows
-    periods = _periods(timeframes)
+    periods = periods_of(timeframes)
     world = SimExchange(instrument, source, scenario, periods_ns=tuple(periods.values()))
     words = f"{instrument.instrument_id} from {', '.join(path.name for path in paths)}"
     return market_of(world, periods, None, first_ticks, words)._replace(end_ns=end_ns)
@@ -81,7 +81,7 @@ def replayed_market(
     instrument: Instrument, source: RowSource, scenario: Scenario, timeframes: Sequence[str]
 ) -> Market:
     """Rows of a recording that come block by block."""
-    periods = _periods(timeframes)
+    periods = periods_of(timeframes)
     world = SimExchange(instrument, source, scenario, periods_ns=tuple(periods.values()))
     return market_of(world, periods, None, 0, instrument.instrument_id)
 
@@ -98,10 +98,12 @@ def bars_market(
     world = SimExchange(data.instrument, feed, scenario, periods_ns=tuple(periods.values()))
     words = f"{data.words}, path {path}"
     market = market_of(world, periods, None, int(data.bars.open[0]), words)
-    # Every leg of the path ends on a quarter of the bar: that is when losses are looked at.
-    return market._replace(
-        end_ns=data.bars.end_ns, housekeeping_ns=max(HOUSEKEEPING_NS, data.bars.period_ns // 4)
-    )
+    return market._replace(end_ns=data.bars.end_ns, housekeeping_ns=housekeeping_of_bars(data))
+
+
+def housekeeping_of_bars(data: BarData) -> int:
+    """Every leg of the path ends on a quarter of the bar: that is when losses are looked at."""
+    return max(HOUSEKEEPING_NS, data.bars.period_ns // 4)
 
 
 def data_market(
@@ -155,7 +157,7 @@ def check_warm_up(params: Params, start_ns: int, end_ns: int) -> None:
 
 def generated_market(seed: int, scenario: Scenario, timeframes: Sequence[str]) -> Market:
     generator = MarketGenerator(seed)
-    periods = _periods(timeframes)
+    periods = periods_of(timeframes)
     world = SimExchange(SIM_INSTRUMENT, generator, scenario, periods_ns=tuple(periods.values()))
     words = f"generated market, seed {seed}"
     return market_of(world, periods, generator.crash, generator.reference_ticks, words)
@@ -179,7 +181,7 @@ def market_of(
     )
 
 
-def _periods(timeframes: Sequence[str]) -> dict[str, int]:
+def periods_of(timeframes: Sequence[str]) -> dict[str, int]:
     return {word: parse_timeframe(word) for word in dict.fromkeys(timeframes)}
 
 

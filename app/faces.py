@@ -6,10 +6,22 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from app.paths import Paths
 from app.service.session import Session
+from app.settings import UiSettings
 from engine.domain.errors import ConfigError
 
 FACES = {"tui": "ui_tui.app", "gui": "ui_qt.main_window"}
+
+
+def look_of(ui: UiSettings, paths: Paths) -> dict[str, Any]:
+    """How a person wants it to look and which keys: the options that every face takes."""
+    return {
+        "keymap_path": paths.config / ui.keymap if ui.keymap else None,
+        "preset": ui.keys,
+        "palette": ui.palette,
+        "ascii_only": ui.ascii,
+    }
 
 
 def open_face(name: str, session: Session, **options: Any) -> None:

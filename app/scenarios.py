@@ -10,17 +10,20 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from app.settings import PaperSettings
-from engine.archive.tables import read_columns, whole_numbers
+from engine.archive.tables import read_columns, table_columns, whole_numbers
 from engine.domain.errors import BadInput
 from engine.domain.money import parse_decimal
 from engine.sim import latency as lat
 from engine.sim.fees import FeePlan, Tier
+from engine.sim.funding import HOUR_NS, FundingPlan, RecordedRate
+from engine.sim.margin import MarginPlan, tiers_of
 from engine.sim.scenario import Scenario, parse_fills, parse_queue
 
 LATENCY_MS_MAX = lat.LATENCY_MS_MAX
@@ -184,6 +187,95 @@ def _outages(scenario: Scenario, field: str, text: str) -> Scenario:
     return _refusals(scenario, outage_rate=_number(field, text, "0", "1"))
 
 
+def _funding(scenario: Scenario, field: str, text: str) -> Scenario:
+    """A rate of one interval, or a table of recorded ones."""
+    plan = scenario.funding or FundingPlan()
+    if Path(text).suffix.lower() in (".csv", ".parquet"):
+        plan = msgspec.structs.replace(plan, recorded=_recorded_rates(field, Path(text)))
+    elif text == "none":
+        return msgspec.structs.replace(scenario, funding=None)
+    else:
+        plan = msgspec.structs.replace(plan, rate=_number(field, text, "-0.05", "0.05"))
+    return msgspec.structs.replace(scenario, funding=plan)
+
+
+def _recorded_rates(field: str, path: Path) -> tuple[RecordedRate, ...]:
+    names = table_columns(path, field)
+    time = "ts_ns" if "ts_ns" in names else "timestamp_ms"
+    rate = "rate" if "rate" in names else "funding_rate"
+    wanted = [time, rate, "mark"] if "mark" in names else [time, rate]
+    columns = read_columns(path, wanted, field)
+    times = whole_numbers(columns[time], time, path, field)
+    unit_ns = 1 if time == "ts_ns" else lat.NS_PER_MS
+    marks = columns.get("mark", [""] * len(times))
+    rates = [
+        RecordedRate(
+            ts * unit_ns,
+            _number(field, text, "-0.1", "0.1"),
+            _mark(field, mark) if mark else None,
+        )
+        for ts, text, mark in zip(times, columns[rate], marks, strict=True)
+    ]
+    if any(a.ts_ns >= b.ts_ns for a, b in pairwise(rates)):
+        raise BadInput(field, str(path), f"{time} must ascend from row to row")
+    return tuple(rates)
+
+
+def _mark(field: str, text: str) -> Decimal:
+    mark = parse_decimal(field, text)
+    if mark <= 0:
+        raise BadInput(field, text, "a mark price must be greater than zero")
+    return mark
+
+
+def _funding_hours(scenario: Scenario, field: str, text: str) -> Scenario:
+    hours = _number(field, text, "1", "24")
+    if hours not in (1, 2, 4, 8, 12, 24):
+        raise BadInput(field, text, "expected 1, 2, 4, 8, 12 or 24")
+    plan = scenario.funding or FundingPlan()
+    plan = msgspec.structs.replace(plan, interval_ns=int(hours) * HOUR_NS)
+    return msgspec.structs.replace(scenario, funding=plan)
+
+
+def _leverage(scenario: Scenario, field: str, text: str) -> Scenario:
+    if text == "off":
+        return msgspec.structs.replace(scenario, margin=None)
+    leverage = _number(field, text, "1", "200")
+    plan = scenario.margin or MarginPlan(leverage=leverage)
+    return msgspec.structs.replace(
+        scenario, margin=msgspec.structs.replace(plan, leverage=leverage)
+    )
+
+
+def _maintenance(scenario: Scenario, field: str, text: str) -> Scenario:
+    """`0.005`, or tiers `0:0.004,50000:0.005`."""
+    plan = _margin_of(scenario, field, text)
+    shape = "expected a RATE below 1, or VALUE:RATE,... by ascending value from 0"
+    pairs: list[tuple[Decimal, Decimal]] = []
+    for part in text.split(","):
+        value_text, colon, rate_text = part.rpartition(":")
+        value = parse_decimal(field, value_text) if colon else Decimal(0)
+        rate = parse_decimal(field, rate_text)
+        lowest = pairs[-1] if pairs else (Decimal(-1), Decimal(0))
+        if value <= lowest[0] or (not pairs and value) or not lowest[1] <= rate < 1:
+            raise BadInput(field, text, shape)
+        pairs.append((value, rate))
+    plan = msgspec.structs.replace(plan, tiers=tiers_of(pairs))
+    return msgspec.structs.replace(scenario, margin=plan)
+
+
+def _liquidation_fee(scenario: Scenario, field: str, text: str) -> Scenario:
+    plan = _margin_of(scenario, field, text)
+    plan = msgspec.structs.replace(plan, liquidation_fee=_number(field, text, "0", "0.1"))
+    return msgspec.structs.replace(scenario, margin=plan)
+
+
+def _margin_of(scenario: Scenario, field: str, text: str) -> MarginPlan:
+    if scenario.margin is None:
+        raise BadInput(field, text, "give leverage first: without it nothing is liquidated")
+    return scenario.margin
+
+
 MODELS: dict[str, Model] = {
     "latency": Model("ms each way, LOW-HIGH ms, binance, coinbase, venue or FILE", _latency),
     "feed": Model("ms on top of the recording's own", _feed),
@@ -198,6 +290,11 @@ MODELS: dict[str, Model] = {
     "price_band": Model("share of the mid, such as 0.05", _price_band),
     "rejects": Model("share of all orders", _rejects),
     "outages": Model("share of the time", _outages),
+    "funding": Model("rate of one interval, FILE, or none", _funding),
+    "funding_hours": Model("1, 2, 4, 8, 12 or 24", _funding_hours),
+    "leverage": Model("1 to 200: isolated margin with liquidation, or off", _leverage),
+    "maintenance": Model("RATE, or VALUE:RATE,... by value of the position", _maintenance),
+    "liquidation_fee": Model("share of the value", _liquidation_fee),
     "seed": Model("whole number", _seed),
 }
 

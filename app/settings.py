@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from app import paths
+from app.views.presets import DEFAULT_PRESET, PRESETS
 from app.views.theme import DEFAULT_PALETTE, PALETTES
 from engine.domain.errors import BadInput, ConfigError
 from engine.trading.risk.limits import RiskLimits
@@ -51,6 +52,8 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 class UiSettings(msgspec.Struct, frozen=True, kw_only=True):
     palette: str = DEFAULT_PALETTE
+    keys: str = DEFAULT_PRESET
+    """The keys to begin with."""
     keymap: str = ""
     """A file with keys of one's own, seen from the settings folder; "" for the shipped ones."""
     ascii: bool = False
@@ -162,7 +165,15 @@ SCHEMA: dict[str, tuple[type[msgspec.Struct], dict[str, Parser]]] = {
             "taker": _number("-0.05", "0.05"),
         },
     ),
-    "ui": (UiSettings, {"palette": _one_of(*PALETTES), "keymap": _text, "ascii": _flag}),
+    "ui": (
+        UiSettings,
+        {
+            "palette": _one_of(*PALETTES),
+            "keys": _one_of(*PRESETS),
+            "keymap": _text,
+            "ascii": _flag,
+        },
+    ),
     "log": (LogSettings, {"level": _one_of("debug", "info", "warning", "error")}),
 }
 

@@ -18,6 +18,7 @@ from app.views import effects as fx
 from app.views.desk import Desk
 from app.views.header import title
 from app.views.keymap import Keymap, load_keymap
+from app.views.presets import DEFAULT_PRESET
 from app.views.shelf import Shelf, answer_of
 from app.views.theme import DEFAULT_PALETTE
 from engine.core.clock import Clock, LiveClock
@@ -42,6 +43,7 @@ def run(
     profile: str = "",
     leaving: str = LEAVING,
     keymap_path: Path | None = None,
+    preset: str = DEFAULT_PRESET,
     palette: str = DEFAULT_PALETTE,
     ascii_only: bool = False,
     is_local: bool = True,
@@ -56,7 +58,7 @@ def run(
     """
     app = PilothouseApp(
         session,
-        load_keymap(keymap_path),
+        load_keymap(keymap_path, preset),
         Look(palette, ascii_only=ascii_only),
         LiveClock(),
         profile=profile,

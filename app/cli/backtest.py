@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 from msgspec import Struct
 
-from app.cli import results, sweep
+from app.cli import check, results, sweep
 from app.cli.files import check_targets, write_rows
 from app.cli.output import print_error, print_json
 from app.progress import Step
@@ -31,6 +31,7 @@ app = typer.Typer(no_args_is_help=True)
 
 
 app.command("sweep")(sweep.sweep)
+app.command("check")(check.check)
 app.command("list")(results.list_runs)
 app.command("show")(results.show)
 app.command("export")(results.export)

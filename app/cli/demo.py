@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.output import print_json, print_table
-from app.faces import open_face
+from app.faces import look_of, open_face
 from app.progress import Step
 from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.money import parse_decimal, plain
@@ -40,6 +40,10 @@ def demo(
     speed: Annotated[str, typer.Option(help="Market seconds per second; 0: no waiting.")] = "1",
     profile: Annotated[str, typer.Option(help="Name of the ledger's folder.")] = "demo",
     fresh: Annotated[bool, typer.Option(help="Start a new ledger instead of resuming.")] = False,
+    tour: Annotated[
+        bool | None,
+        typer.Option(help="Begin with the tour; without a word, the first time it does."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document (headless).")] = False,
 ) -> None:
     """Watch two bots trade a generated or recorded market on paper, and take the helm."""
@@ -73,7 +77,16 @@ def demo(
     if headless:
         _headless(request, paths, json)
     else:
-        _terminal(request, paths, settings.ui)
+        _terminal(request, paths, settings.ui, tour=_wants_tour(tour, request, paths))
+
+
+def _wants_tour(asked: bool | None, request: DemoRequest, paths: Paths) -> bool:
+    """The tour is offered once: to whoever has never had a ledger here, on a generated market."""
+    if asked is not None:
+        if asked and request.captures:
+            raise BadInput("--tour", "with --capture", "the tour needs the generated market")
+        return asked
+    return not request.captures and not paths.profile(request.profile).exists()
 
 
 def _headless(request: DemoRequest, paths: Paths, json: bool) -> None:
@@ -93,7 +106,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-def _terminal(request: DemoRequest, paths: Paths, ui: UiSettings) -> None:
+def _terminal(request: DemoRequest, paths: Paths, ui: UiSettings, *, tour: bool) -> None:
     from app.demo import session_with_engine
 
     if not sys.stdout.isatty():
@@ -107,9 +120,8 @@ def _terminal(request: DemoRequest, paths: Paths, ui: UiSettings) -> None:
             session,
             leaving=LEAVING,
             profile=request.profile,
-            keymap_path=paths.config / ui.keymap if ui.keymap else None,
-            palette=ui.palette,
-            ascii_only=ui.ascii,
+            tour=tour,
+            **look_of(ui, paths),
         )
     finally:
         has_stopped = session.stop()

@@ -60,6 +60,7 @@ COMMANDS: dict[str, Row] = {
     "flatten": Row("app.cli.helm", "Pause, cancel and close: one bot, or everything."),
     "cancel-all": Row("app.cli.helm", "Cancel working orders."),
     "kill": Row("app.cli.helm", "The kill switch."),
+    "act": Row("app.cli.act", "Any action of the screens, by its id; without one, the list."),
     "reset": Row("app.cli.helm", "Leave the kill state by a typed word."),
     "stop": Row("app.cli.engine", "Stop the engine; orders and positions stay as they are."),
     "data": Row("app.cli.data", "Import, list and check recorded market data.", group=True),

@@ -9,7 +9,7 @@ import typer
 
 from app.cli.attach import DEFAULT_PROFILE, STOP_S, Profile
 from app.cli.output import ExitCode
-from app.faces import open_face
+from app.faces import look_of, open_face
 from app.progress import Step
 from engine.domain.errors import BadInput, PilothouseError
 
@@ -68,9 +68,8 @@ def tui(
             session,
             leaving=LEAVING,
             profile=profile,
-            keymap_path=paths.config / ui.keymap if ui.keymap else None,
-            palette=ui.palette,
-            ascii_only=ui.ascii,
+            is_local=not ssh,
+            **look_of(ui, paths),
         )
         if session.is_stopping:
             print(session.wait_gone(STOP_S).words)

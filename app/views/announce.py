@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from app.views import format as fmt
-from app.views.viewstate import ViewState, find_instrument, steering_bots
+from app.views.handover import holding
+from app.views.viewstate import ViewState, steering_bots
 from engine.domain.order import Purpose, Side
 from engine.domain.snapshots import EngineSnapshot, OrderSnapshot
 
@@ -33,6 +34,20 @@ def kill(view: ViewState) -> str:
     if snapshot is None:
         return "pause all bots, cancel all orders, block new orders"
     return _parts(_pauses(snapshot), _cancels(snapshot.orders), "block new orders")
+
+
+def kill_no_entries(view: ViewState) -> str:
+    pauses = _pauses(view.snapshot) if view.snapshot is not None else "pause all bots"
+    return _parts(pauses, "refuse what adds risk until the typed word")
+
+
+def kill_reduce_only(view: ViewState) -> str:
+    entries = [o for o in view.orders if o.order.spec.purpose is Purpose.ENTRY]
+    return _parts(f"cancel {fmt.count(len(entries), 'entry order')}", kill_no_entries(view))
+
+
+def kill_flatten(view: ViewState) -> str:
+    return _parts(flatten_all(view), "block new orders until the typed word")
 
 
 def flatten_symbol(view: ViewState) -> str:
@@ -84,15 +99,8 @@ def quit(view: ViewState) -> str:
 
 
 def _bot_holding(view: ViewState) -> str:
-    """`+0.25 BTCUSDT and 12 orders`."""
-    bot = view.bot
-    if bot is None:
-        return "nothing"
-    held = f"{fmt.count(bot.open_orders, 'order')}"
-    instrument = find_instrument(view.snapshot, bot.instrument_id)
-    if instrument is None or bot.position_lots == 0:
-        return f"no position and {held}"
-    return f"{fmt.signed_qty(bot.position_lots, instrument)} {instrument.symbol} and {held}"
+    bot, snapshot = view.bot, view.snapshot
+    return holding(snapshot, bot) if bot is not None and snapshot is not None else "nothing"
 
 
 def bot_take(view: ViewState) -> str:

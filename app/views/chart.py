@@ -114,6 +114,8 @@ class Dot(msgspec.Struct, frozen=True):
     ts_ns: int
     ticks: int
     side: int
+    is_own: bool = True
+    """Of the person's own book, or of a bot whose helm they hold."""
 
 
 class Drawing(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,19 +249,27 @@ def draw_dots(
     step: int,
     glyphs: Glyphs,
 ) -> None:
-    """Fills, over the candle they fell into: an arrow up for a buy, down for a sell."""
+    """Fills. A person's stand at their price; those of bots below (bought) or above (sold) the
+    candle they fell into, one arrow for all of a kind, or they would hide the market."""
     starts = [bar.start_ns for bar in bars]
     columns = len(grid[0])
     end_ns = starts[-1] + drawing.bar_s * 1_000_000_000 if drawing.bar_s else None
     for dot in drawing.dots:
         at = bisect_right(starts, dot.ts_ns) - 1
-        row = scale.row_of(dot.ticks)
-        if at < 0 or row is None or (end_ns is not None and dot.ts_ns >= end_ns):
+        if at < 0 or (end_ns is not None and dot.ts_ns >= end_ns):
             continue
         column = columns - 1 - (len(bars) - 1 - at) * step
-        if column >= 0:
+        row = scale.row_of(dot.ticks) if dot.is_own else _beside(bars[at], dot.side, scale)
+        if column >= 0 and row is not None:
             tone = "fill_buy" if dot.side > 0 else "fill_sell"
-            grid[row][column] = Cell(glyphs.up if dot.side > 0 else glyphs.down, tone)
+            glyph = glyphs.up if dot.side > 0 else glyphs.down
+            grid[row][column] = Cell(glyph, tone if dot.is_own else "dim")
+
+
+def _beside(bar: BarRow, side: int, scale: Scale) -> int | None:
+    """The row below the candle's low, or above its high; None where the chart ends there."""
+    row = scale.half_of(bar.low if side > 0 else bar.high) // 2 + (1 if side > 0 else -1)
+    return row if 0 <= row < scale.rows else None
 
 
 def _say_unknown(grid: list[list[Cell]], window: slice, bars: Sequence[BarRow], step: int) -> None:

@@ -39,6 +39,13 @@ def _kill(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
     return [c.Kill(command_id=sender.new_id(), by=sender.by)]
 
 
+def _kill_to(level: c.KillLevel) -> Builder:
+    def make(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
+        return [c.Kill(command_id=sender.new_id(), by=sender.by, level=level)]
+
+    return make
+
+
 def _reset_kill(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
     return [c.ResetKill(command_id=sender.new_id(), by=sender.by)]
 
@@ -195,6 +202,10 @@ Builder = Callable[[ViewState, Sender], list[c.AnyCommand]]
 
 BUILDERS: dict[str, Builder] = {
     "kill": _kill,
+    "kill_no_entries": _kill_to(c.KillLevel.NO_ENTRIES),
+    "kill_reduce_only": _kill_to(c.KillLevel.REDUCE_ONLY),
+    "kill_cancel_all": _kill_to(c.KillLevel.CANCEL_ALL),
+    "kill_flatten": _kill_to(c.KillLevel.FLATTEN),
     "reset_kill": _reset_kill,
     "flatten_symbol": _flatten_symbol,
     "flatten_all": _flatten_all,

@@ -19,7 +19,8 @@ def curve_lines(
     glyphs: Glyphs,
 ) -> list[Line]:
     """Equity over time, newest at the right; columns above `base` look like profit."""
-    axis = max((len(fmt.money(value, asset)) for _, value in points[-1:]), default=0) + 2
+    ends = [value for _, value in points]
+    axis = max((len(fmt.money(f(ends), asset)) for f in (min, max) if ends), default=0) + 2
     columns, rows = width - axis, height - 1
     if len(points) < 2 or columns < 8 or rows < 2:
         return [(Cell(" the curve begins with the second mark", "faint"),)]

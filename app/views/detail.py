@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from app.views import format as fmt
 from app.views.cells import Cell, Line, fit
 from app.views.columns import helm_cell
 from app.views.glyphs import Glyphs
+from app.views.handover import handover
+from app.views.rows import LOG_TONES
 from app.views.viewstate import find_bot, find_instrument
 from engine.domain.snapshots import BotSnapshot, EngineSnapshot
 
 _KEY = 13
+_LATELY = 30
 
 
 def detail_lines(
@@ -28,8 +33,25 @@ def detail_lines(
     if bot.last_action:
         when = fmt.clock(bot.last_action_ns)
         lines += _wrapped("last action", f"{when} {bot.last_action}", "text", width)
+    lines += [(), (Cell(fit(" the helm", width), "head"),)]
+    for sentence in handover(snapshot, bot):
+        pieces = textwrap.wrap(sentence, max(20, width - 2))
+        lines += [(Cell(f" {piece}", "text"),) for piece in pieces]
     lines += [(), (Cell(fit(" parameters", width), "head"),)]
     lines += [_pair(name, Cell(value, "strong"), width) for name, value in bot.params.items()]
+    return lines + _lately(snapshot, bot_id, width)
+
+
+def _lately(snapshot: EngineSnapshot, bot_id: str, width: int) -> list[Line]:
+    """Its own lines of the log, newest first: decisions, fills, refusals and their reasons."""
+    rows = [row for row in reversed(snapshot.log) if row.source == bot_id][:_LATELY]
+    if not rows:
+        return []
+    lines: list[Line] = [(), (Cell(fit(" lately", width), "head"),)]
+    for row in rows:
+        tone = LOG_TONES.get(row.level, "text")
+        text = fit(row.text, max(0, width - 10))
+        lines.append((Cell(f" {fmt.clock(row.ts_ns)} ", "dim"), Cell(text, tone)))
     return lines
 
 

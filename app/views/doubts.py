@@ -18,10 +18,14 @@ def doubtful_rows(snapshot: EngineSnapshot | None) -> list[OrderRow]:
 
 def doubt_lines(snapshot: EngineSnapshot | None, width: int) -> list[Line]:
     rows = doubtful_rows(snapshot)
-    if not rows:
+    alarms = [algo for algo in snapshot.algos if algo.alarm] if snapshot is not None else []
+    if not rows and not alarms:
         words = " nothing: we and the venue agree on every order and position"
         return [(Cell(fit(words, width), "text"),)]
     lines: list[Line] = []
+    for algo in alarms:
+        lines.append((Cell(fit(f" {algo.words} of {algo.bot_id}", width), "alert_text"),))
+        lines.append((Cell(fit(f"   {algo.alarm}", width), "warn"),))
     for row in rows:
         name = f" {row.order_id} of {row.owner[0]}, {row.status.value}"
         lines.append((Cell(fit(name, width), "alert_text"),))

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.views.actions import ACTIONS, CONTEXTS, Action, Risk
+from app.views.presets import DEFAULT_PRESET
 from engine.domain.errors import ConfigError
-
-SHIPPED = "resources/keymap.toml"
 
 _NAMED = frozenset(
     {"up", "down", "left", "right", "home", "end", "pageup", "pagedown"}
@@ -118,10 +117,12 @@ class Keymap:
         return " ".join([key_label(keys[0])] * action.taps)
 
 
-def load_keymap(own: Path | None = None) -> Keymap:
-    """The shipped keys, with the lines of the file `own` (if it exists) in place of theirs."""
-    shipped = (resources.files("resources") / "keymap.toml").read_text("utf-8")
-    bound = parse_keymap(shipped, SHIPPED)
+def load_keymap(own: Path | None = None, preset: str = DEFAULT_PRESET) -> Keymap:
+    """The shipped keys, the lines of `preset` in place of theirs, and over both the lines of the
+    file `own`, if it exists."""
+    bound = _shipped("keymap.toml")
+    if preset != DEFAULT_PRESET:
+        bound = override(bound, _shipped(f"keymap-{preset}.toml"))
     if own is not None and own.exists():
         try:
             text = own.read_text("utf-8")
@@ -129,6 +130,11 @@ def load_keymap(own: Path | None = None) -> Keymap:
             raise ConfigError(f"{own}: cannot be read as a key map: {error}") from error
         bound = override(bound, parse_keymap(text, str(own)))
     return Keymap(bound)
+
+
+def _shipped(name: str) -> list[Bound]:
+    text = (resources.files("resources") / name).read_text("utf-8")
+    return parse_keymap(text, f"resources/{name}")
 
 
 def override(base: list[Bound], own: list[Bound]) -> list[Bound]:

@@ -101,8 +101,14 @@ _PANE = {
         "center",
     ),
     "bots": ("bot_pause", "bot_take", "bot_return", "bot_stop", "bot_detail"),
-    "orders": ("order_cancel",),
-    "chart": ("tf_next", "tf_prev", "zoom_in", "zoom_out", "chart_live"),
+    "orders": ("order_cancel", "why", "orders_filter"),
+    "fills": ("why",),
+    "tape": ("tape_larger", "tape_smaller"),
+    "log": ("log_level", "log_source", "log_find", "log_follow", "log_clear"),
+    "limits": ("kill_no_entries", "kill_reduce_only", "kill_flatten"),
+    "runs": ("run_open", "runs_read"),
+    "settings": ("settings_file",),
+    "chart": ("tf_next", "tf_prev", "chart_studies", "zoom_in", "zoom_out", "chart_live"),
 }
 _WISHES = ("arm", "pause_all", "palette", "quit", "ticket", "next_pane", "maximise")
 _ORDER = (

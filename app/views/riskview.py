@@ -5,8 +5,10 @@ from __future__ import annotations
 import textwrap
 
 from app.views import format as fmt
+from app.views.actions import ACTIONS
 from app.views.cells import Cell, Line, fit
 from app.views.glyphs import Glyphs
+from app.views.keymap import Keymap
 from app.views.rows import LimitRow, limit_rows
 from app.views.viewstate import ViewState
 from engine.domain.commands import KillLevel
@@ -23,16 +25,26 @@ _SENTENCES = {
 }
 
 LEVELS = (
-    (KillLevel.NO_ENTRIES, "no entries", "bots and people may only reduce or close; stops work on"),
-    (KillLevel.REDUCE_ONLY, "reduce only", "entry orders are cancelled too; only exits remain"),
-    (KillLevel.CANCEL_ALL, "cancel all", "every order is cancelled, bots pause, nothing new"),
-    (KillLevel.FLATTEN, "flatten", "all of that, and every position is closed"),
+    (
+        KillLevel.NO_ENTRIES,
+        "kill_no_entries",
+        "no entries",
+        "bots pause; what adds risk is refused; exits and stops work on",
+    ),
+    (
+        KillLevel.REDUCE_ONLY,
+        "kill_reduce_only",
+        "reduce only",
+        "and entry orders of people are cancelled too",
+    ),
+    (KillLevel.CANCEL_ALL, "kill_cancel_all", "cancel all", "and every order, stops as well"),
+    (KillLevel.FLATTEN, "kill_flatten", "flatten", "and every position is closed"),
 )
-"""The four levels, what they are called and what they do."""
+"""The four levels: their actions, what they are called and what each adds to the one before."""
 
 
 def risk_lines(
-    view: ViewState, armed_s: int, arm_label: str, width: int, glyphs: Glyphs
+    view: ViewState, armed_s: int, keymap: Keymap, width: int, glyphs: Glyphs
 ) -> list[Line]:
     snapshot = view.snapshot
     if snapshot is None:
@@ -41,8 +53,8 @@ def risk_lines(
     rows = limit_rows(snapshot.limits)
     for limit, row in zip(snapshot.limits, rows, strict=True):
         lines += _limit_lines(limit, row, width, glyphs)
-    lines += [(), _arming(view, armed_s, arm_label, width), ()]
-    return lines + _kill_lines(view, width, glyphs)
+    lines += [(), _arming(view, armed_s, keymap.label(ACTIONS["arm"]), width), ()]
+    return lines + _kill_lines(view, keymap, width, glyphs)
 
 
 def sentence(limit: LimitSnapshot) -> str:
@@ -77,7 +89,7 @@ def _arming(view: ViewState, armed_s: int, arm_label: str, width: int) -> Line:
     return (Cell(fit(f" {words}", width), "strong"),)
 
 
-def _kill_lines(view: ViewState, width: int, glyphs: Glyphs) -> list[Line]:
+def _kill_lines(view: ViewState, keymap: Keymap, width: int, glyphs: Glyphs) -> list[Line]:
     snapshot = view.snapshot
     assert snapshot is not None
     is_off = snapshot.kill is KillLevel.NONE
@@ -89,14 +101,15 @@ def _kill_lines(view: ViewState, width: int, glyphs: Glyphs) -> list[Line]:
     ]
     if snapshot.halted:
         lines.append((Cell(fit(f" halted: {snapshot.halted}", width), "alert_text"),))
-    for level, name, what in LEVELS:
+    for level, action_id, name, what in LEVELS:
         is_now = snapshot.kill is level
         mark = glyphs.pointer if is_now else " "
         lines.append(
             (
-                Cell(f" {mark}{int(level)} ", "alert_text" if is_now else "key"),
+                Cell(f" {mark}{int(level)} ", "alert_text" if is_now else "dim"),
+                Cell(fit(keymap.label(ACTIONS[action_id]).replace(" ", ""), 4), "key"),
                 Cell(fit(name, 12), "alert_text" if is_now else "strong"),
-                Cell(fit(what, max(0, width - 16)), "text" if is_now else "dim"),
+                Cell(fit(what, max(0, width - 20)), "text" if is_now else "dim"),
             )
         )
     if not is_off or snapshot.halted:
@@ -106,4 +119,4 @@ def _kill_lines(view: ViewState, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _level_name(level: KillLevel) -> str:
-    return next((name for one, name, _ in LEVELS if one is level), level.name.lower())
+    return next((name for one, _, name, _ in LEVELS if one is level), level.name.lower())

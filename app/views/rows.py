@@ -43,6 +43,11 @@ class BotRow(msgspec.Struct, frozen=True):
     is_selected: bool
 
 
+def own_books(snapshot: EngineSnapshot) -> set[str]:
+    """The books that a person steers: their own, and those of bots whose helm they hold."""
+    return {bot.bot_id for bot in snapshot.bots if bot.helm is Helm.MANUAL} | {MANUAL}
+
+
 def bot_rows(snapshot: EngineSnapshot, selected: str) -> list[BotRow]:
     rows = []
     for bot in snapshot.bots:

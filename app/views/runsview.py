@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import textwrap
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,8 @@ from app.views.shelf import Answer, Run, RunRow
 _NAME = 26
 _CURVE_ROWS = 8
 _SHORT_ID = 12
+_CENT = Decimal("0.01")
+"""Percents below it get two more digits: a short run earns little, and not nothing."""
 
 
 class ShownRun(msgspec.Struct, frozen=True):
@@ -30,7 +33,8 @@ class ShownRun(msgspec.Struct, frozen=True):
 def _percent(value: Decimal | None, glyphs: Glyphs) -> Cell:
     if value is None:
         return Cell(glyphs.dash, "dim")
-    return Cell(f"{value:+.2f}%", fmt.tone_of(value))
+    places = 2 if abs(value) >= _CENT else 4
+    return Cell(f"{value:+.{places}f}%", fmt.tone_of(value))
 
 
 def _plain(value: Decimal | None, glyphs: Glyphs) -> Cell:
@@ -72,12 +76,16 @@ def run_lines(answer: Answer, width: int, glyphs: Glyphs) -> list[Line]:
         return [(Cell(fit(f" {answer.error}", width), "alert_text"),)]
     run: Run = answer.value
     row, document = run.row, run.document
-    lines = [
-        _pair("run", row.run_id[:_SHORT_ID], width),
-        _pair("strategy", f"{row.strategy} on {row.instrument_id}", width),
-        _pair("parameters", _params(document), width),
-        _pair("from", f"{date(row.start_ns)} to {date(row.end_ns)} UTC", width),
-        _pair("assumptions", str(document.get("scenario", "")), width),
+    lines: list[Line] = []
+    for name, words in (
+        ("run", row.run_id[:_SHORT_ID]),
+        ("strategy", f"{row.strategy} on {row.instrument_id}"),
+        ("parameters", _params(document)),
+        ("from", f"{date(row.start_ns)} to {date(row.end_ns)} UTC"),
+        ("assumptions", str(document.get("scenario", ""))),
+    ):
+        lines += _pair(name, words, width)
+    lines += [
         _money("profit or loss", row.profit, row.settle, width),
         _money("fees", -Decimal(document.get("fees", 0)), row.settle, width),
         (),
@@ -94,9 +102,13 @@ def _params(document: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in document.get("params", {}).items())
 
 
-def _pair(name: str, value: str, width: int) -> Line:
-    room = max(0, width - _NAME)
-    return (Cell(fit(f" {name}", _NAME), "dim"), Cell(fit(value, room), "text"))
+def _pair(name: str, value: str, width: int) -> list[Line]:
+    """A name and what belongs to it, over as many lines as that needs."""
+    pieces = textwrap.wrap(value, max(20, width - _NAME)) or [""]
+    return [
+        (Cell(fit(f" {name}" if at == 0 else "", _NAME), "dim"), Cell(piece, "text"))
+        for at, piece in enumerate(pieces)
+    ]
 
 
 def _money(name: str, amount: Decimal, settle: str, width: int) -> Line:

@@ -41,6 +41,10 @@ def _own(snapshot: EngineSnapshot) -> frozenset[str]:
     return frozenset(order.client_order_id for order in found if order.placed_by == "human")
 
 
+def _now(snapshot: EngineSnapshot) -> Since:
+    return Since(frozenset(row.command_id for row in snapshot.receipts), _own(snapshot))
+
+
 def _carried_out(snapshot: EngineSnapshot, since: Since, *names: str) -> bool:
     """Has a command of these names been done since?"""
 
@@ -149,15 +153,12 @@ class Tour:
         if self.is_over:
             return False
         if self._since is None:
-            self._since = Since(
-                frozenset(row.command_id for row in snapshot.receipts),
-                _own(snapshot),
-            )
+            self._since = _now(snapshot)
             return False
         if not STEPS[self.step].is_done(snapshot, self._since):
             return False
         self.step += 1
-        self._since = None
+        self._since = _now(snapshot)
         return True
 
     def lines(self, keymap: Keymap, width: int) -> list[Line]:

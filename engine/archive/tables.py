@@ -30,6 +30,19 @@ def read_columns(path: Path, names: Sequence[str], field: str) -> dict[str, list
     return columns
 
 
+def table_columns(path: Path, field: str) -> list[str]:
+    """The names of all columns of the file."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            from pyarrow import parquet
+
+            return list(parquet.read_schema(path).names)
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file).fieldnames or ())
+    except (OSError, ValueError, csv.Error) as error:
+        raise BadInput(field, str(path), f"cannot be read: {error}") from None
+
+
 def whole_numbers(texts: Sequence[str], name: str, path: Path, field: str) -> tuple[int, ...]:
     """A column of `read_columns` as integers."""
     numbers = []

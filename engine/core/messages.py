@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.domain.commands import AnyCommand
-from engine.domain.reports import AnyReport
+from engine.domain.reports import AnyVenueReport
 
 
 class MarketAdvanced(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,4 +20,4 @@ class TimersDue(msgspec.Struct, frozen=True, kw_only=True):
     """Time has passed; timers at or before now may fire."""
 
 
-Message = AnyCommand | AnyReport | MarketAdvanced | TimersDue
+Message = AnyCommand | AnyVenueReport | MarketAdvanced | TimersDue

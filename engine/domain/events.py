@@ -228,6 +228,21 @@ class FundingPaid(Event, frozen=True, kw_only=True):
     bot_id: str
     instrument_id: str
     amount: Decimal
+    report_seq: int = 0
+    lots: int = 0
+    """Position at the stamp."""
+    rate: Decimal | None = None
+    mark: Decimal | None = None
+
+
+class PositionLiquidated(Event, frozen=True, kw_only=True):
+    """The venue took a position out of a bot's hands with an order of its own; fills follow."""
+
+    bot_id: str
+    order: Order
+    due_ticks: int
+    """The liquidation price."""
+    report_seq: int = 0
 
 
 class EquityMarked(Event, frozen=True, kw_only=True):
@@ -348,6 +363,7 @@ AnyEvent = (
     | AlgoEnded
     | AlgoReopened
     | FundingPaid
+    | PositionLiquidated
     | EquityMarked
     | HelmChanged
     | BotFailed

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
-from engine.domain.order import Fill
+from engine.domain.order import Fill, OrderSpec
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class VenueReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """`report_seq` counts a venue's reports from 1, so that a restart can skip those already
     applied; `venue_ns` is the venue's clock, `received_ns` ours."""
 
-    client_order_id: str
     report_seq: int
     venue_ns: int
     received_ns: int
+
+
+class FundingReport(VenueReport, frozen=True, kw_only=True):
+    """Funding of a perpetual was settled for one bot's position."""
+
+    bot_id: str
+    instrument_id: str
+    lots: int
+    rate: Decimal
+    mark: Decimal
+    amount: Decimal
+    """In the settle asset; positive when we pay."""
+
+
+class LiquidationReport(VenueReport, frozen=True, kw_only=True):
+    """The venue closes a bot's position with an order of its own; its fills follow."""
+
+    client_order_id: str
+    """Given by the venue."""
+    bot_id: str
+    spec: OrderSpec
+    due_ticks: int
+    """The liquidation price."""
+
+
+class Report(VenueReport, frozen=True, kw_only=True):
+    """About an order."""
+
+    client_order_id: str
 
 
 class AcceptReport(Report, frozen=True, kw_only=True):
@@ -62,3 +92,6 @@ AnyReport = (
     | ExpireReport
     | TriggerReport
 )
+"""Of orders."""
+
+AnyVenueReport = AnyReport | FundingReport | LiquidationReport

@@ -67,6 +67,10 @@ class MarketSnapshot(Snapshot, frozen=True, kw_only=True):
     bars: dict[str, list[BarRow]]
     """By timeframe word (`1s`, `1m`), oldest first; the last one is still forming."""
     rows: int
+    maker_rate: Decimal | None = None
+    """Fee of a resting fill as a share of its value, negative for a rebate; None where the venue
+    has not said."""
+    taker_rate: Decimal | None = None
 
 
 class BotSnapshot(Snapshot, frozen=True, kw_only=True):

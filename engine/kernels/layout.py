@@ -189,6 +189,10 @@ A_TRADED = 11  # lots traded at its price or beyond since it rests
 ANSWER_COLUMNS = 12
 ANSWER_ACCEPT, ANSWER_FILL, ANSWER_CANCEL, ANSWER_CANCEL_REJECT = 1, 2, 3, 4
 ANSWER_EXPIRE, ANSWER_TRIGGER, ANSWER_REJECT = 5, 6, 7
+ANSWER_FUNDING = 8  # A_SLOT: owner, A_LOTS: position, A_TICKS: best bid + best ask, 0 unknown
+ANSWER_LIQUIDATION = (
+    9  # an order of the venue: A_LOTS to close, A_TICKS the price that it was due at
+)
 
 REASON_NONE = 0
 REASON_POST_ONLY = 1  # would have taken
@@ -202,6 +206,7 @@ REASON_MIN_LOTS = 8  # filters, see `engine.sim.refusals`
 REASON_MIN_VALUE = 9
 REASON_BAND_HIGH = 10
 REASON_BAND_LOW = 11
+REASON_LIQUIDATION = 12  # the position was liquidated
 
 ORDER_SLOTS = 8192
 REQUESTS_LENGTH = 4096
@@ -233,7 +238,11 @@ X_LATENCY = 24  # LATENCY_ codes: where the response latency comes from
 X_FILTERS = 25  # 1: orders are checked on arrival
 X_MIN_LOTS = 26
 X_MIN_VALUE_X2 = 27  # twice the least lots x ticks
-X_BAND = 28  # millionths of the mid that a limit price may be beyond it; 0: no band
+X_BAND = 28  # of BAND_UNIT: how far beyond the mid a limit price may be; 0: no band
+X_STAMP_NS = 29  # next funding stamp, by the venue's clock
+X_STAMP_EVERY_NS = 30  # 0: no funding
+X_OWNERS = 31  # owners so far
+X_MARGIN = 32  # MARGIN_ codes
 CONTROL_LENGTH = 64
 
 QUEUE_RISK_AVERSE, QUEUE_POWER_PROB, QUEUE_LOG_PROB_1, QUEUE_LOG_PROB_2, QUEUE_TRADES_ONLY = (
@@ -244,6 +253,11 @@ QUEUE_RISK_AVERSE, QUEUE_POWER_PROB, QUEUE_LOG_PROB_1, QUEUE_LOG_PROB_2, QUEUE_T
     5,
 )
 
+BAND_UNIT = 1_000_000
+MARGIN_NONE, MARGIN_LINEAR, MARGIN_INVERSE = range(3)
+G_SIDE = 0  # of the order that would close the position; 0: no position, or no such price
+G_TICKS = 1  # liquidation price
+G_SLOT = 2  # kept for that order; -1 while the last one's news is under way
 LATENCY_CONSTANT, LATENCY_DRAWN, LATENCY_RECORDED = range(3)
 
 # Indices of `ExchangeState.shape`, see `engine.kernels.latency`
@@ -275,6 +289,12 @@ class ExchangeState(NamedTuple):
     queue      float64[1]                            parameter of the queue model
     shape      int64[6]                              response latency drawn, see the L_ codes
     delays     int64[2, n]                           response latency recorded: times, delays
+    guards     int64[OWNERS, 3]                      where an owner is liquidated, see the G_ codes
+    costs      float64[OWNERS]                       entry value of the position: lots x ticks, if
+                                                     inverse lots / ticks
+    tiers      float64[n, 3]                         value from which it applies, maintenance rate,
+                                                     deduction; see `engine.sim.margin`
+    margin     float64[1]                            1 / leverage
     """
 
     book: Int64s
@@ -290,6 +310,10 @@ class ExchangeState(NamedTuple):
     queue: Float64s
     shape: Int64s
     delays: Int64s
+    guards: Int64s
+    costs: Float64s
+    tiers: Float64s
+    margin: Float64s
 
 
 def new_exchange(mid_ticks: int, window_ticks: int = BOOK_WINDOW_TICKS) -> ExchangeState:
@@ -311,4 +335,8 @@ def new_exchange(mid_ticks: int, window_ticks: int = BOOK_WINDOW_TICKS) -> Excha
         queue=np.zeros(1, np.float64),
         shape=np.zeros(LATENCY_COLUMNS, np.int64),
         delays=np.zeros((2, 1), np.int64),
+        guards=np.zeros((0, 3), np.int64),
+        costs=np.zeros(0, np.float64),
+        tiers=np.zeros((0, 3), np.float64),
+        margin=np.zeros(1, np.float64),
     )

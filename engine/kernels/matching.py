@@ -6,7 +6,7 @@ book; what we take from it is gone until the level's next depth row.
 
 from __future__ import annotations
 
-from engine.kernels import chance, latency, queue
+from engine.kernels import chance, latency, margin, queue
 from engine.kernels import layout as k
 from engine.kernels.book import (
     clear_asks,
@@ -17,6 +17,7 @@ from engine.kernels.book import (
     set_bid,
 )
 from engine.kernels.compile import kernel
+from engine.kernels.filters import filter_reason
 from engine.kernels.layout import ExchangeState, Int64s, Rows
 from engine.kernels.plain import run_exchange
 
@@ -43,6 +44,10 @@ ANSWERS_LENGTH, LIVE_MAX, MARKS = k.ANSWERS_LENGTH, k.LIVE_MAX, k.MARKS
 ANSWER_ACCEPT, ANSWER_FILL, ANSWER_CANCEL = k.ANSWER_ACCEPT, k.ANSWER_FILL, k.ANSWER_CANCEL
 ANSWER_CANCEL_REJECT, ANSWER_EXPIRE = k.ANSWER_CANCEL_REJECT, k.ANSWER_EXPIRE
 ANSWER_TRIGGER, ANSWER_REJECT, REQUEST_NEW = k.ANSWER_TRIGGER, k.ANSWER_REJECT, k.REQUEST_NEW
+X_MARGIN, MARGIN_NONE, X_OWNERS = k.X_MARGIN, k.MARGIN_NONE, k.X_OWNERS
+G_SIDE, G_TICKS, G_SLOT = k.G_SIDE, k.G_TICKS, k.G_SLOT
+ANSWER_LIQUIDATION = k.ANSWER_LIQUIDATION
+REASON_LIQUIDATION = k.REASON_LIQUIDATION
 X_FILTERS, X_MIN_LOTS, X_MIN_VALUE_X2, X_BAND = (
     k.X_FILTERS,
     k.X_MIN_LOTS,
@@ -136,8 +141,11 @@ def reducible(ex: ExchangeState, slot: int) -> int:
 def fill(ex: ExchangeState, now_ns: int, slot: int, ticks: int, lots: int, maker: int) -> None:
     """Book `lots` at `ticks` for the order; the caller has made sure that they are left."""
     order = ex.orders[slot]
+    owner = order[O_OWNER]
     order[O_LEAVES] -= lots
-    ex.positions[order[O_OWNER]] += order[O_SIDE] * lots
+    if ex.control[X_MARGIN] != MARGIN_NONE:
+        margin.note_fill(ex, owner, ex.positions[owner], order[O_SIDE], lots, ticks)
+    ex.positions[owner] += order[O_SIDE] * lots
     if order[O_LEAVES] == 0:
         order[O_STATE] = STATE_DONE
     answer(ex, now_ns, ANSWER_FILL, slot, ticks, lots, maker, REASON_NONE)
@@ -317,31 +325,6 @@ def refuse(ex: ExchangeState, now_ns: int, kind: int, slot: int, reason: int) ->
 
 
 @kernel
-def filter_reason(ex: ExchangeState, slot: int) -> tuple[int, int]:
-    """(why the order breaks a rule of the instrument, the price that would be allowed), or
-    (REASON_NONE, 0); the rules are those of `engine.sim.refusals`."""
-    order, control = ex.orders[slot], ex.control
-    best_bid, best_ask = ex.scalars[M_BEST_BID], ex.scalars[M_BEST_ASK]
-    mid_x2 = best_bid + best_ask if best_bid != NO_BID and best_ask != NO_ASK else 0
-    ticks, band = order[O_TICKS], control[X_BAND]
-    if order[O_LEAVES] < control[X_MIN_LOTS]:
-        return REASON_MIN_LOTS, 0
-    if ticks != 0 and band > 0 and mid_x2 > 0:
-        high = mid_x2 * (BAND_UNIT + band) // (2 * BAND_UNIT)
-        low = -(-mid_x2 * (BAND_UNIT - band) // (2 * BAND_UNIT))
-        if order[O_SIDE] == BUY and ticks > high:
-            return REASON_BAND_HIGH, high
-        if order[O_SIDE] == SELL and ticks < low:
-            return REASON_BAND_LOW, low
-    price_x2 = 2 * ticks if ticks != 0 else 2 * order[O_TRIGGER]
-    if price_x2 == 0:
-        price_x2 = mid_x2
-    if not order[O_REDUCE] and order[O_LEAVES] * price_x2 < control[X_MIN_VALUE_X2]:
-        return REASON_MIN_VALUE, 0
-    return REASON_NONE, 0
-
-
-@kernel
 def arrive_new(ex: ExchangeState, now_ns: int, slot: int) -> None:
     order = ex.orders[slot]
     if ex.control[X_FILTERS]:
@@ -434,6 +417,43 @@ def quote_through(ex: ExchangeState, now_ns: int, which: int, best: int) -> None
 
 
 @kernel
+def end_orders(ex: ExchangeState, now_ns: int, owner: int, reason: int) -> None:
+    """The venue ends every working order of `owner`."""
+    for which in range(3):
+        for index in range(ex.control[X_BUYS + which]):
+            slot = ex.live[which, index]
+            if ex.orders[slot, O_OWNER] == owner:
+                expire(ex, now_ns, slot, reason)
+        sweep_live(ex, which)
+
+
+@kernel
+def liquidate(ex: ExchangeState, now_ns: int, owner: int) -> None:
+    """The venue closes a position with a market order of its own, in the slot kept for it."""
+    guard, held = ex.guards[owner], ex.positions[owner]
+    slot = guard[G_SLOT]
+    guard[G_SLOT] = -1
+    end_orders(ex, now_ns, owner, REASON_LIQUIDATION)
+    order = ex.orders[slot]
+    order[:] = 0
+    order[O_SIDE], order[O_LEAVES], order[O_OWNER] = guard[G_SIDE], abs(held), owner
+    order[O_KIND], order[O_TIF], order[O_REDUCE] = KIND_MARKET, TIF_IOC, 1
+    order[O_STATE], order[O_AHEAD] = STATE_SENT, -1
+    answer(ex, now_ns, ANSWER_LIQUIDATION, slot, guard[G_TICKS], abs(held), 0, REASON_NONE)
+    work(ex, now_ns, slot, False)
+
+
+@kernel
+def check_margins(ex: ExchangeState, now_ns: int, ticks: int) -> None:
+    """A trade at `ticks`: does it reach anybody's liquidation price?"""
+    for owner in range(ex.control[X_OWNERS]):
+        guard = ex.guards[owner]
+        side = guard[G_SIDE]
+        if side != 0 and (ticks - guard[G_TICKS]) * side >= 0 and guard[G_SLOT] >= 0:
+            liquidate(ex, now_ns, owner)
+
+
+@kernel
 def trigger_stops(ex: ExchangeState, now_ns: int, ticks: int) -> None:
     """Stops look at trades: a buy stop at or above its trigger, a sell stop at or below."""
     control = ex.control
@@ -469,6 +489,8 @@ def exchange_trade(ex: ExchangeState, now_ns: int, side: int, ticks: int, lots: 
             trade_against(ex, now_ns, LIVE_SELLS, ticks, lots)
     elif control[X_BUYS] > 0 and ticks <= control[X_BUY_HIGH]:
         trade_against(ex, now_ns, LIVE_BUYS, ticks, lots)
+    if control[X_MARGIN] != MARGIN_NONE:
+        check_margins(ex, now_ns, ticks)
     if control[X_STOPS] > 0:
         trigger_stops(ex, now_ns, ticks)
 
@@ -476,7 +498,9 @@ def exchange_trade(ex: ExchangeState, now_ns: int, side: int, ticks: int, lots: 
 @kernel
 def has_orders(ex: ExchangeState) -> bool:
     """Whether a market row can cause an answer at all."""
-    return ex.control[X_BUYS] + ex.control[X_SELLS] + ex.control[X_STOPS] > 0
+    control = ex.control
+    live = control[X_BUYS] + control[X_SELLS] + control[X_STOPS]
+    return live > 0 or control[X_MARGIN] != MARGIN_NONE
 
 
 @kernel
@@ -528,8 +552,8 @@ def exchange_run(
     control = ex.control
     answers = control[X_ANS_TAIL]
     while index < count and control[X_ANS_TAIL] == answers:
-        # A waiting stop looks at every trade.
-        has_stops = control[X_STOPS] > 0
+        # A waiting stop looks at every trade, and so does who may liquidate.
+        has_stops = control[X_STOPS] > 0 or control[X_MARGIN] != MARGIN_NONE
         index = run_exchange(
             ex.book,
             ex.scalars,

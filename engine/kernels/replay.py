@@ -1,8 +1,8 @@
 """Two processors with latency between them: the exchange, and we who hear of it later.
 
 At one instant the order is: market data that reaches us, answers that reach us, market data at the
-exchange, requests that reach the exchange. We can only know what has crossed the wire, so looking
-ahead is impossible by construction.
+exchange, funding stamps, requests that reach the exchange. We can only know what has crossed the
+wire, so looking ahead is impossible by construction.
 
 The two sides meet only in answers and requests. So each runs in strides, as far as nothing of the
 other can reach it, instead of taking turns row by row:
@@ -15,9 +15,16 @@ from __future__ import annotations
 
 from engine.kernels import layout as k
 from engine.kernels.compile import kernel
+from engine.kernels.funding import pay_funding
 from engine.kernels.layout import ExchangeState, Int64s, MarketState, Rows
 from engine.kernels.local import local_run
-from engine.kernels.matching import arrive_cancel, arrive_new, exchange_run, has_orders, refuse
+from engine.kernels.matching import (
+    arrive_cancel,
+    arrive_new,
+    exchange_run,
+    has_orders,
+    refuse,
+)
 
 X_NOW_NS, X_ROWS, X_EXCH_ROW, X_LOCAL_ROW = k.X_NOW_NS, k.X_ROWS, k.X_EXCH_ROW, k.X_LOCAL_ROW
 X_MORE, X_REQ_HEAD, X_REQ_TAIL = k.X_MORE, k.X_REQ_HEAD, k.X_REQ_TAIL
@@ -26,6 +33,7 @@ REQUESTS_LENGTH, ANSWERS_LENGTH = k.REQUESTS_LENGTH, k.ANSWERS_LENGTH
 Q_ARRIVAL_NS, Q_KIND, Q_SLOT, REQUEST_NEW = k.Q_ARRIVAL_NS, k.Q_KIND, k.Q_SLOT, k.REQUEST_NEW
 Q_REASON, REASON_NONE = k.Q_REASON, k.REASON_NONE
 ANSWERS_PASS = k.ANSWERS_PASS
+X_STAMP_NS, X_STAMP_EVERY_NS = k.X_STAMP_NS, k.X_STAMP_EVERY_NS
 X_PENDING, X_EXCH_NS, X_RESPONSE_NS = k.X_PENDING, k.X_EXCH_NS, k.X_RESPONSE_NS
 A_RECEIVED_NS, M_NOW_NS = k.A_RECEIVED_NS, k.M_NOW_NS
 WAKE_UNTIL, WAKE_REPORT, WAKE_END, WAKE_MORE = (
@@ -54,6 +62,14 @@ def next_request_ns(ex: ExchangeState) -> int:
 
 
 @kernel
+def next_stamp_ns(ex: ExchangeState, has_rows: bool) -> int:
+    """The next funding stamp; there is none after the last row."""
+    if ex.control[X_STAMP_EVERY_NS] == 0 or not has_rows:
+        return FAR_NS
+    return ex.control[X_STAMP_NS]
+
+
+@kernel
 def take_request(ex: ExchangeState, now_ns: int) -> None:
     row = ex.requests[ex.control[X_REQ_HEAD] % REQUESTS_LENGTH]
     ex.control[X_REQ_HEAD] += 1
@@ -70,8 +86,11 @@ def is_exchange_awaited(ex: ExchangeState) -> bool:
     """Whether anything can come of the exchange's rows: an order of ours is there, or under way.
 
     Where not, its book is left behind, and made up for when the next request arrives: what comes of
-    it is the same, and a market that is only watched costs one book instead of two."""
-    return has_orders(ex) or ex.control[X_REQ_HEAD] != ex.control[X_REQ_TAIL]
+    it is the same, and a market that is only watched costs one book instead of two. Funding is paid
+    at the mid of its stamp, so it never lags where there is any."""
+    control = ex.control
+    is_asked = control[X_REQ_HEAD] != control[X_REQ_TAIL]
+    return has_orders(ex) or is_asked or control[X_STAMP_EVERY_NS] != 0
 
 
 @kernel
@@ -121,6 +140,8 @@ def advance(
         # A side whose rows have run out, while there are more, has got as far as its last row.
         local_ns = exch_ns = FAR_NS
         has_local, has_exch = local_row < count, exch_row < exch_count
+        stamp_ns = next_stamp_ns(ex, has_exch or has_more)
+        request_ns = min(request_ns, stamp_ns)
         if has_local or has_more:
             local_ns = rows[min(local_row, count - 1)]["ts_local_ns"]
         is_awaited = is_exchange_awaited(ex)
@@ -151,7 +172,10 @@ def advance(
             )
         elif can_request:
             exch_now_ns = max(exch_now_ns, request_ns)
-            take_request(ex, exch_now_ns)
+            if stamp_ns == request_ns:
+                pay_funding(ex, exch_now_ns)
+            else:
+                take_request(ex, exch_now_ns)
         elif has_more and not (has_local and has_exch):
             break
         elif answer_ns <= stop_ns:

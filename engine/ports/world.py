@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from engine.domain.instrument import Instrument
-from engine.domain.reports import AnyReport
+from engine.domain.reports import AnyVenueReport
 from engine.kernels.layout import MarketState
 from engine.ports.venue import Venue
 
@@ -57,5 +58,9 @@ class World(Venue, Protocol):
         the last row; advancing again returns WAKE_END again.
         """
 
-    def drain_reports(self) -> list[AnyReport]:
+    def fee_rates(self, instrument_id: str) -> tuple[Decimal, Decimal]:
+        """What a fill costs now, (maker, taker), as shares of its value. For showing: fills are
+        charged exactly, one by one."""
+
+    def drain_reports(self) -> list[AnyVenueReport]:
         """Reports received up to now, in order; each is handed out once."""

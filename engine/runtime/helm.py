@@ -11,7 +11,7 @@ from engine.domain import events as e
 from engine.domain.algo import is_reducing
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
-from engine.domain.order import Order
+from engine.domain.order import Order, Purpose
 from engine.runtime.roster import BotRoster
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.flatten import Flattener
@@ -254,8 +254,9 @@ class HelmDesk:
         level = max(command.level, self._state.kill)
         self._record(e.KillChanged(ts_ns=now_ns, level=level, by=command.by, reason="kill switch"))
         self.pause_all(command.by, "kill switch", now_ns)
-        if level >= KillLevel.CANCEL_ALL:
-            for order in list(self._state.orders.values()):
+        for order in list(self._state.orders.values()):
+            is_entry = order.spec.purpose is Purpose.ENTRY and not order.spec.reduce_only
+            if level >= KillLevel.CANCEL_ALL or (level >= KillLevel.REDUCE_ONLY and is_entry):
                 self._orders.cancel(order, command.by, now_ns)
         if level >= KillLevel.FLATTEN:
             self._flattener.start("", "", command.by, "kill switch", now_ns)

@@ -70,6 +70,11 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
         case e.FundingPaid():
             verb = "paid" if event.amount >= 0 else "received"
             return Line("info", event.bot_id, f"funding {verb} {plain(abs(event.amount))}")
+        case e.PositionLiquidated(order=order):
+            instrument = state.instruments[order.spec.instrument_id]
+            price = plain(instrument.price(event.due_ticks))
+            words = spec_words(order.spec, instrument)
+            return Line("alert", event.bot_id, f"LIQUIDATED at {price} by the venue: {words}")
         case e.HelmChanged():
             reason = f": {event.reason}" if event.reason else ""
             return Line("info", event.bot_id, f"{event.helm} by {event.by}{reason}")

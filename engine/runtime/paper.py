@@ -117,7 +117,7 @@ class PaperRuntime:
         self._bridge = bridge
         self._press_crash = press_crash
         self._driver = Driver(trader, world)
-        self.publisher = Publisher(trader, queue_ahead)
+        self.publisher = Publisher(trader, queue_ahead, world.fee_rates)
         self._shown_ns = -PUBLISH_NS
         self._moved_ns = clock.monotonic_ns()
         self._rows = 0

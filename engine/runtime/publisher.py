@@ -46,10 +46,17 @@ class Pacing(msgspec.Struct, frozen=True, kw_only=True):
 class Publisher:
     """Keeps the short memories a face needs (log, fills, receipts) and renders snapshots.
 
-    `queue_ahead` gives the present estimate for a live order, -1 where it makes no sense.
+    `queue_ahead` gives the present estimate for a live order, -1 where it makes no sense;
+    `fee_rates` an instrument's (maker, taker).
     """
 
-    def __init__(self, trader: Trader, queue_ahead: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        trader: Trader,
+        queue_ahead: Callable[[str], int],
+        fee_rates: Callable[[str], tuple[Decimal, Decimal]],
+    ) -> None:
+        self._fee_rates = fee_rates
         self._trader = trader
         self._queue_ahead = queue_ahead
         self._log: deque[s.LogRow] = deque(maxlen=LOG_KEPT)
@@ -155,6 +162,7 @@ class Publisher:
         day_open = self._day_open.get(instrument_id, 0)
         if day_open == 0 and view.last_ticks:
             self._day_open[instrument_id] = day_open = view.last_ticks
+        maker_rate, taker_rate = self._fee_rates(instrument_id)
         return s.MarketSnapshot(
             instrument_id=instrument_id,
             ts_ns=view.now_ns,
@@ -167,6 +175,8 @@ class Publisher:
             tape=[s.TapeRow(*row) for row in view.tape(TAPE_SHOWN)],
             bars={word: self._bars(view, word) for word in view.timeframes},
             rows=view.state.scalars.item(k.M_ROWS),
+            maker_rate=maker_rate,
+            taker_rate=taker_rate,
         )
 
     def _bars(self, view: MarketView, word: str) -> list[s.BarRow]:

@@ -131,6 +131,7 @@ class BotRoster:
             return f"no bot {shorten(command.bot_id)}"
         lots = self._state.position(bot.bot_id, bot.instrument_id).lots
         working = len(self._state.bot_orders(bot.bot_id))
+        working += sum(algo.bot_id == bot.bot_id for algo in self._state.algos.values())
         if lots or working:
             held = "a position" if lots else "no position"
             return f"{bot.bot_id} has {working} orders working and {held}: flatten it first"

@@ -189,6 +189,10 @@ class Trader:
                 self._on_timers(now_ns)
             case r.Report():
                 self._on_report(message, now_ns)
+            case r.FundingReport():
+                self.orders.on_funding(message, now_ns)
+            case r.LiquidationReport():
+                self.orders.on_liquidation(message, now_ns)
             case c.Command():
                 self._helm.execute(message, now_ns)
                 self.algos.step_all(now_ns)

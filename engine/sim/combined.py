@@ -8,6 +8,7 @@ could hand control back: the one with the earliest event goes first, alone, unti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -100,14 +101,19 @@ class CombinedWorld:
                 self._instrument_of[name] = request.spec.instrument_id
             self._exchanges[self._instrument_of[name]].submit([request], now_ns)
 
-    def drain_reports(self) -> list[r.AnyReport]:
+    def drain_reports(self) -> list[r.AnyVenueReport]:
         """Of all exchanges, in a fixed order, numbered as one stream."""
-        reports = []
+        reports: list[r.AnyVenueReport] = []
         for one in self._exchanges.values():
             for report in one.drain_reports():
                 self._report_seq += 1
+                if isinstance(report, r.LiquidationReport):
+                    self._instrument_of[report.client_order_id] = report.spec.instrument_id
                 reports.append(msgspec.structs.replace(report, report_seq=self._report_seq))
         return reports
+
+    def fee_rates(self, instrument_id: str) -> tuple[Decimal, Decimal]:
+        return self._exchanges[instrument_id].fee_rates(instrument_id)
 
     def own_queue_ahead(self, client_order_id: str) -> int:
         """Lots ahead of a resting order now, -1 where it makes no sense."""

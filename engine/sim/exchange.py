@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,17 @@ import numpy as np
 from engine.domain import reports as r
 from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.instrument import Instrument
-from engine.domain.order import Fill, OrderType, TimeInForce
+from engine.domain.money import MONEY, ZERO
+from engine.domain.order import Fill, OrderSpec, OrderType, Purpose, Side, TimeInForce
 from engine.kernels import layout as k
 from engine.kernels.replay import FAR_NS, advance, catch_up
 from engine.ports.rows import RowSource
 from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.ports.world import Wake
 from engine.sim.fees import FeeBook
+from engine.sim.funding import payment
 from engine.sim.latency import Shape, request_ns, shape_of
+from engine.sim.margin import set_margin
 from engine.sim.refusals import refusal_words, set_filters
 from engine.sim.replay_feed import venue_order, with_feed_latency
 from engine.sim.scenario import FillMode, Scenario
@@ -41,7 +45,9 @@ _REASONS = {
     k.REASON_FOK: "not enough within its limit to fill it whole",
     k.REASON_REDUCE_ONLY: "reduce-only: no position to reduce",
     k.REASON_NOT_WORKING: "order is not working",
+    k.REASON_LIQUIDATION: "ended by the venue: the position was liquidated",
 }
+_HALF = Decimal("0.5")
 
 
 Compiled = Callable[[k.Rows, k.Int64s, k.ExchangeState, k.MarketState], int]
@@ -51,7 +57,7 @@ Compiled = Callable[[k.Rows, k.Int64s, k.ExchangeState, k.MarketState], int]
 class _Slot:
     """Who holds a row of the order table, until its last answer has been handed out."""
 
-    __slots__ = ("cancels", "client_order_id", "is_final", "latency_ns")
+    __slots__ = ("cancels", "client_order_id", "is_final", "is_liquidation", "latency_ns")
 
     def __init__(self, client_order_id: str) -> None:
         self.client_order_id = client_order_id
@@ -60,6 +66,7 @@ class _Slot:
         self.is_final = False
         self.latency_ns = -1
         """From sending it to its arrival; -1 where nothing was sent."""
+        self.is_liquidation = False
 
 
 class SimExchange:
@@ -105,6 +112,16 @@ class SimExchange:
         self._instruments = {instrument.instrument_id: instrument}
         self._markets = {instrument.instrument_id: self._market}
         self._owners: dict[str, int] = {}
+        self._owner_names: list[str] = []
+        self._has_margin = scenario.margin is not None and instrument.can_short
+        if scenario.margin is not None and self._has_margin:
+            self._exchange = set_margin(self._exchange, scenario.margin, instrument)
+        self._funding = scenario.funding if instrument.can_short else None
+        if self._funding is not None:
+            control[k.X_STAMP_EVERY_NS] = self._funding.interval_ns
+            control[k.X_STAMP_NS] = self._funding.first_stamp_ns(self.start_ns)
+        self._liquidations: dict[int, int] = {}
+        """Slots kept so far, by owner."""
         self._slots: dict[str, int] = {}
         self._names: dict[int, _Slot] = {}
         self._free: deque[int] = deque(range(k.ORDER_SLOTS))
@@ -172,6 +189,8 @@ class SimExchange:
             # What lies before now has been looked at, or has nobody to look at it.
             exch_ns = int(self._rows["ts_exch_ns"][self._order[exch_row]])
             soonest_ns = min(soonest_ns, exch_ns) if exch_ns > now_ns else soonest_ns
+            if self._funding is not None:
+                soonest_ns = min(soonest_ns, control.item(k.X_STAMP_NS))
         asked, answered = control.item(k.X_REQ_HEAD), control.item(k.X_ANS_HEAD)
         if asked < control.item(k.X_REQ_TAIL):
             arrival_ns = ex.requests.item(asked % k.REQUESTS_LENGTH, k.Q_ARRIVAL_NS)
@@ -186,6 +205,9 @@ class SimExchange:
         return control.item(k.X_LOCAL_ROW) >= len(self._rows) or control.item(k.X_EXCH_ROW) >= len(
             self._order
         )
+
+    def fee_rates(self, instrument_id: str) -> tuple[Decimal, Decimal]:
+        return self._fees.rates()
 
     def own_queue_ahead(self, client_order_id: str) -> int:
         """Lots ahead of a resting order now, -1 where it makes no sense."""
@@ -267,10 +289,33 @@ class SimExchange:
             raise WorkFailed("simulated exchange: more orders than it can hold")
         return self._free.popleft()
 
+    def _owner(self, bot_id: str) -> int:
+        owner = self._owners.get(bot_id)
+        if owner is not None:
+            return owner
+        owner = self._owners[bot_id] = len(self._owner_names)
+        if owner >= k.OWNERS:
+            raise WorkFailed("simulated exchange: more bots than it can hold")
+        self._owner_names.append(bot_id)
+        self._exchange.control[k.X_OWNERS] = len(self._owner_names)
+        if self._has_margin:
+            self._keep_liquidation_slot(owner)
+        return owner
+
+    def _keep_liquidation_slot(self, owner: int) -> None:
+        """A slot and a name for the order that the venue would close the owner's position with."""
+        slot, number = self._free_slot(), self._liquidations.get(owner, 0) + 1
+        self._liquidations[owner] = number
+        name = f"liquidation-{self._instrument.symbol}-{self._owner_names[owner]}-{number}"
+        self._names[slot] = _Slot(name)
+        self._names[slot].is_liquidation = True
+        self._slots[name] = slot
+        self._exchange.guards[owner, k.G_SLOT] = slot
+
     def _new_slot(self, request: Submit) -> int:
         slot = self._free_slot()
         spec = request.spec
-        owner = self._owners.setdefault(request.bot_id, len(self._owners))
+        owner = self._owner(request.bot_id)
         self._exchange.orders[slot] = (
             spec.side.sign,
             spec.price_ticks,
@@ -311,27 +356,34 @@ class SimExchange:
 
     # -- reports ---------------------------------------------------------------------------------
 
-    def drain_reports(self) -> list[r.AnyReport]:
+    def drain_reports(self) -> list[r.AnyVenueReport]:
         head = self._exchange.control.item(k.X_ANS_HEAD)
         if head == self._reported:
             return []
         indices = np.arange(self._reported, head) % k.ANSWERS_LENGTH
         self._reported = head
-        return [self._report(answer) for answer in self._exchange.answers[indices].tolist()]
+        reports = []
+        for answer in self._exchange.answers[indices].tolist():
+            report = self._report(answer)
+            if report is not None:
+                reports.append(report)
+        return reports
 
-    def _report(self, answer: list[int]) -> r.AnyReport:
+    def _report(self, answer: list[int]) -> r.AnyVenueReport | None:
         received_ns, exch_ns, kind, slot, ticks, _, _, ahead, reason, final, _, _ = answer
+        stamps = {"venue_ns": exch_ns, "received_ns": received_ns}
+        if kind == k.ANSWER_FUNDING:
+            return self._funding_report(answer, stamps)
         name = self._names[slot]
         self._release_if_done(slot, name, kind, final)
         self._report_seq += 1
         fields: dict[str, Any] = {
             "client_order_id": name.client_order_id,
             "report_seq": self._report_seq,
-            "venue_ns": exch_ns,
-            "received_ns": received_ns,
+            **stamps,
         }
         if kind == k.ANSWER_FILL:
-            return r.FillReport(fill=self._fill(answer, name.latency_ns), **fields)
+            return r.FillReport(fill=self._fill(answer, name), **fields)
         if kind == k.ANSWER_ACCEPT:
             venue_order_id = f"s{self._report_seq}"
             return r.AcceptReport(
@@ -347,10 +399,56 @@ class SimExchange:
             return r.ExpireReport(reason=_REASONS[reason], **fields)
         if kind == k.ANSWER_TRIGGER:
             return r.TriggerReport(**fields)
+        if kind == k.ANSWER_LIQUIDATION:
+            return self._liquidation_report(answer, fields)
         words = _REASONS.get(reason) or refusal_words(self._instrument, reason, ticks)
         if kind == k.ANSWER_REJECT:
             return r.RejectReport(reason=words, **fields)
         return r.CancelRejectReport(reason=words, **fields)
+
+    def _funding_report(self, answer: list[int], stamps: dict[str, int]) -> r.FundingReport | None:
+        """None where there is nothing to pay: no rate, or no price to pay it on."""
+        assert self._funding is not None, answer
+        instrument, lots, mid_x2 = self._instrument, answer[k.A_LOTS], answer[k.A_TICKS]
+        found = self._funding.at(
+            answer[k.A_EXCH_NS] // self._funding.interval_ns * self._funding.interval_ns
+        )
+        mark = found.mark
+        if mark is None:
+            mark = MONEY.multiply(Decimal(mid_x2), MONEY.multiply(instrument.tick, _HALF))
+        amount = payment(instrument, lots, mark, found.rate) if mark else ZERO
+        if not amount:
+            return None
+        self._report_seq += 1
+        return r.FundingReport(
+            report_seq=self._report_seq,
+            bot_id=self._owner_names[answer[k.A_SLOT]],
+            instrument_id=instrument.instrument_id,
+            lots=lots,
+            rate=found.rate,
+            mark=mark,
+            amount=amount,
+            **stamps,
+        )
+
+    def _liquidation_report(self, answer: list[int], fields: dict[str, Any]) -> r.LiquidationReport:
+        order = self._exchange.orders[answer[k.A_SLOT]]
+        owner = order.item(k.O_OWNER)
+        self._keep_liquidation_slot(owner)
+        return r.LiquidationReport(
+            bot_id=self._owner_names[owner],
+            spec=OrderSpec(
+                instrument_id=self._instrument.instrument_id,
+                side=Side.BUY if order[k.O_SIDE] == k.BUY else Side.SELL,
+                qty_lots=answer[k.A_LOTS],
+                type=OrderType.MARKET,
+                tif=TimeInForce.IOC,
+                reduce_only=True,
+                purpose=Purpose.FLATTEN,
+            ),
+            due_ticks=answer[k.A_TICKS],
+            **fields,
+        )
 
     def _rank_tenths(self, ahead: int) -> int:
         """`ahead` in tenths of the market's average trade up to now; -1 before there was one."""
@@ -359,11 +457,15 @@ class SimExchange:
             return -1
         return ahead * self._market.scalars.item(k.M_TRADES) * 10 // volume
 
-    def _fill(self, answer: list[int], latency_ns: int) -> Fill:
+    def _fill(self, answer: list[int], name: _Slot) -> Fill:
         self._trades += 1
         ticks, lots = answer[k.A_TICKS], answer[k.A_LOTS]
         venue_ns, is_maker = answer[k.A_EXCH_NS], bool(answer[k.A_MAKER])
         charge = self._fees.charge(lots, ticks, venue_ns, is_maker=is_maker)
+        if name.is_liquidation and self._scenario.margin is not None:
+            charge = self._fees.with_penalty(
+                charge, lots, ticks, self._scenario.margin.liquidation_fee
+            )
         return Fill(
             trade_id=f"t{self._trades}",
             price_ticks=ticks,
@@ -375,7 +477,7 @@ class SimExchange:
             queue_ahead_lots=answer[k.A_AHEAD] if is_maker else -1,
             queue_left_lots=answer[k.A_FRONT] if is_maker else -1,
             level_volume_lots=answer[k.A_TRADED] if is_maker else -1,
-            latency_ns=latency_ns,
+            latency_ns=name.latency_ns,
             fee_worth=charge.worth,
         )
 

@@ -79,6 +79,14 @@ class FeeBook:
         self._days: deque[tuple[int, Decimal]] = deque()
         """Traded by day, the last 30 and today."""
 
+    def rates(self) -> tuple[Decimal, Decimal]:
+        """(maker, taker) that the next fill is charged, discounts taken off; rebates have none."""
+        cut = 1 - self._plan.discount if self._plan.asset else Decimal(1)
+        maker, taker = (
+            rate if rate <= 0 else MONEY.multiply(rate, cut) for rate in (self._maker, self._taker)
+        )
+        return maker, taker
+
     def charge(self, lots: int, ticks: int, venue_ns: int, *, is_maker: bool) -> Charge:
         plan, instrument = self._plan, self._instrument
         if plan.tiers:
@@ -92,6 +100,12 @@ class FeeBook:
             ASSET_UNIT, ROUND_HALF_EVEN, context=MONEY
         )
         return Charge(amount, plan.asset, MONEY.multiply(amount, plan.asset_price))
+
+    def with_penalty(self, charge: Charge, lots: int, ticks: int, rate: Decimal) -> Charge:
+        """The same and `rate` of the value on top, in the settle asset whatever the plan."""
+        paid = charge.fee if charge.worth is None else charge.worth
+        penalty = MONEY.multiply(self._instrument.notional(lots, ticks), rate)
+        return Charge(MONEY.add(paid, penalty), self._instrument.settle, None)
 
     def _note(self, day: int, lots: int, ticks: int) -> None:
         """A fill of `day`; its own volume counts from tomorrow on."""

@@ -23,8 +23,6 @@ from engine.kernels import chance
 from engine.kernels import layout as k
 
 OUTAGE_NS = 10_000_000_000
-BAND_UNIT = 1_000_000
-"""The kernel's price band is in millionths."""
 
 
 class Refusals(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +66,7 @@ def set_filters(control: k.Int64s, refusals: Refusals, instrument: Instrument) -
         return
     control[k.X_FILTERS] = 1
     control[k.X_MIN_LOTS] = instrument.min_lots
-    control[k.X_BAND] = int(refusals.price_band * BAND_UNIT)
+    control[k.X_BAND] = int(refusals.price_band * k.BAND_UNIT)
     if instrument.kind is not InstrumentKind.INVERSE:
         # In half money units, as twice the mid is a whole number of ticks.
         control[k.X_MIN_VALUE_X2] = int(2 * instrument.min_notional / instrument.money_unit)

@@ -11,7 +11,9 @@ from engine.domain.errors import BadInput
 from engine.domain.money import plain
 from engine.kernels import layout as k
 from engine.sim.fees import FeePlan
+from engine.sim.funding import FundingPlan
 from engine.sim.latency import Latency
+from engine.sim.margin import MarginPlan
 from engine.sim.refusals import Refusals
 
 
@@ -65,13 +67,18 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     fees: FeePlan | None = None
     """Instead of the two rates above, or where fees are paid in another asset."""
     refusals: Refusals = Refusals()
+    funding: FundingPlan | None = None
+    """Of derivatives; spot has none."""
+    margin: MarginPlan | None = None
+    """Liquidation of positions in derivatives; None: never."""
     seed: int = 0
     """Of everything that is left to chance: latencies, refusals, outages."""
 
     @property
     def is_simple(self) -> bool:
         """Nothing but constant latencies, a queue and two fee rates."""
-        return self.latency is None and self.fees is None and self.refusals == Refusals()
+        plans = (self.latency, self.fees, self.funding, self.margin)
+        return not any(plans) and self.refusals == Refusals()
 
     def digest(self) -> str:
         """One line that names every assumption; part of a ledger's world. What is not assumed
@@ -89,7 +96,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
             f"maker {plain(self.maker)}",
             f"taker {plain(self.taker)}",
         ]
-        parts = [self.fees, self.refusals]
+        parts = [self.fees, self.refusals, self.funding, self.margin]
         words += [text for part in parts if part is not None and (text := part.words())]
         if self.seed:
             words.append(f"seed {self.seed}")

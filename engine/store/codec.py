@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine.domain.events import AnyEvent, OrderEvent, OrderIntended
+from engine.domain.events import AnyEvent, OrderEvent, OrderIntended, PositionLiquidated
 
 GENESIS = hashlib.sha256(b"pilothouse ledger 1").digest()
 
@@ -44,7 +44,7 @@ def decode(body: bytes) -> AnyEvent:
 
 def columns(event: AnyEvent) -> Columns:
     client_order_id: str | None = None
-    if isinstance(event, OrderIntended):
+    if isinstance(event, OrderIntended | PositionLiquidated):
         client_order_id, bot_id = event.order.client_order_id, event.order.bot_id
     elif isinstance(event, OrderEvent):
         client_order_id, bot_id = event.client_order_id, None

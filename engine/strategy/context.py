@@ -5,7 +5,9 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from engine.domain.algo import AnyAlgo, Bracket, TrailingStop, is_reducing
 from engine.domain.commands import KillLevel
@@ -23,6 +25,7 @@ VERBS_PER_WAKE_MAX = 500
 """More than this in one wake-up is a flood: the bot is paused."""
 _WHOLE_MAX = 1 << 53
 """Sizes and prices beyond this are nonsense, and would not fit the ledger's integers."""
+_INSTANT_MAX = 1 << 62
 
 
 class StrategyFlooded(Exception):
@@ -183,12 +186,9 @@ class BotContext:
         self._count()
         if not isinstance(spec, AnyAlgo):
             raise TypeError(f"work wants one of the algo specs, not {type(spec).__name__}")
+        spec = _ours(spec)
         if spec.instrument_id != self.instrument.instrument_id:
             raise ValueError(f"{spec.instrument_id} is not this bot's instrument")
-        for name in spec.__struct_fields__:
-            value = getattr(spec, name)
-            if not isinstance(value, str | bool | list):
-                _whole(name, value)
         if not self._may_act() or (self._bot.helm is Helm.PAUSED and not is_reducing(spec)):
             return None
         self._shield.hold()
@@ -277,9 +277,24 @@ class BotContext:
         return placed.client_order_id if isinstance(placed, Order) else None
 
 
-def _whole(name: str, value: int) -> int:
+def _ours(spec: AnyAlgo) -> AnyAlgo:
+    """`spec` with plain values of its fields' types, or an error inside the strategy."""
+    plain: dict[str, Any] = {}
+    for field in msgspec.structs.fields(spec):
+        value = getattr(spec, field.name)
+        if field.type is int:
+            most = _INSTANT_MAX if field.name.endswith("_ns") else _WHOLE_MAX
+            plain[field.name] = _whole(field.name, value, most)
+        elif field.type == list[int]:
+            plain[field.name] = [_whole(field.name, item) for item in value]
+        else:
+            plain[field.name] = field.type(value)
+    return type(spec)(**plain)
+
+
+def _whole(name: str, value: int, most: int = _WHOLE_MAX) -> int:
     """`value` as a plain int. TypeError for what is no whole number, ValueError for nonsense."""
     number = operator.index(value)
-    if abs(number) > _WHOLE_MAX:
+    if abs(number) > most:
         raise ValueError(f"{name} of {number} is beyond any market")
     return number

@@ -51,6 +51,7 @@ class BotRunner:
         self._view = view
         self._state = state
         self._orders = orders
+        self._algos = algos
         self._record = record
         self._guard = guard
         self._bars_seen = 0
@@ -143,10 +144,12 @@ class BotRunner:
         self.cancel_orders("engine", now_ns)
 
     def cancel_orders(self, by: str, now_ns: int) -> None:
-        """Cancel what the bot itself placed, except protective orders."""
+        """Cancel what the bot itself placed, except protective orders; its algos look for
+        themselves what its helm still allows."""
         for order in list(self._state.bot_orders(self.bot.bot_id).values()):
             if order.placed_by == "bot" and not is_spared_by_pause(order):
                 self._orders.cancel(order, by, now_ns)
+        self._algos.step_bot(self.bot.bot_id, now_ns)
 
 
 def _words(error: BaseException) -> str:

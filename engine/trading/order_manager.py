@@ -13,7 +13,7 @@ import msgspec
 from engine.core.ids import client_order_id
 from engine.domain import events as e
 from engine.domain import reports as r
-from engine.domain.order import Order, OrderSpec, Pending
+from engine.domain.order import Order, OrderSpec, OrderStatus, Pending
 from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.trading.risk.gate import RiskGate
 from engine.trading.state import TradingState
@@ -126,6 +126,47 @@ class OrderManager:
         if order is not None:
             self._continue_move(order.client_order_id, now_ns)
         return event
+
+    def on_funding(self, report: r.FundingReport, now_ns: int) -> None:
+        """Book funding that the venue has settled, once."""
+        if report.report_seq <= self._state.report_seq:
+            return
+        self._record(
+            e.FundingPaid(
+                ts_ns=now_ns,
+                bot_id=report.bot_id,
+                instrument_id=report.instrument_id,
+                amount=report.amount,
+                report_seq=report.report_seq,
+                lots=report.lots,
+                rate=report.rate,
+                mark=report.mark,
+            )
+        )
+
+    def on_liquidation(self, report: r.LiquidationReport, now_ns: int) -> None:
+        """Take in the venue's own order for a position of ours, once."""
+        if report.report_seq <= self._state.report_seq:
+            return
+        order = Order(
+            client_order_id=report.client_order_id,
+            bot_id=report.bot_id,
+            placed_by="venue",
+            spec=report.spec,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+            status=OrderStatus.OPEN,
+            pending=Pending.NONE,
+        )
+        self._record(
+            e.PositionLiquidated(
+                ts_ns=now_ns,
+                bot_id=report.bot_id,
+                order=order,
+                due_ticks=report.due_ticks,
+                report_seq=report.report_seq,
+            )
+        )
 
     def _event_of(self, report: r.AnyReport, order: Order | None, now_ns: int) -> e.AnyOrderEvent:
         key, seq = report.client_order_id, report.report_seq

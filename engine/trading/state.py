@@ -105,6 +105,7 @@ class TradingState:
         self.denied = 0
         self.placed = 0
         self.fills = 0
+        self.liquidations = 0
         self.suspects: dict[str, str] = {}
         """Orders that need reconciliation, and why."""
 
@@ -194,12 +195,15 @@ class TradingState:
         while self.recent_intents[0] <= event.ts_ns - RATE_WINDOW_NS:
             self.recent_intents.popleft()
         self._note_closing(order.bot_id, order.spec, event.ts_ns)
-        self.orders[order.client_order_id] = order
-        self.orders_by_bot.setdefault(order.bot_id, {})[order.client_order_id] = order
-        self._reserve(order, 1)
+        self._add_order(order)
         algo = self.find_algo(order.algo_id) if order.algo_id else None
         if algo is not None:
             note_order(algo, None, order, event)
+
+    def _add_order(self, order: Order) -> None:
+        self.orders[order.client_order_id] = order
+        self.orders_by_bot.setdefault(order.bot_id, {})[order.client_order_id] = order
+        self._reserve(order, 1)
 
     def _order_denied(self, event: e.OrderDenied) -> None:
         algo = self.find_algo(event.algo_id) if event.algo_id else None
@@ -273,7 +277,13 @@ class TradingState:
         )
         self.net_lots[instrument_id] = self.net_lots.get(instrument_id, 0) + side.sign * fill.lots
 
+    def _position_liquidated(self, event: e.PositionLiquidated) -> None:
+        self.report_seq = max(self.report_seq, event.report_seq)
+        self.liquidations += 1
+        self._add_order(event.order)
+
     def _funding_paid(self, event: e.FundingPaid) -> None:
+        self.report_seq = max(self.report_seq, event.report_seq)
         own = (event.bot_id, event.instrument_id)
         position = self.positions.get(own, _FLAT)
         self.positions[own] = msgspec.structs.replace(
@@ -389,6 +399,7 @@ _APPLY: dict[type, Callable[[TradingState, Any], None]] = {
     e.AlgoEnded: TradingState._algo_ended,
     e.AlgoReopened: TradingState._algo_reopened,
     e.FundingPaid: TradingState._funding_paid,
+    e.PositionLiquidated: TradingState._position_liquidated,
     e.EquityMarked: TradingState._equity_marked,
     e.HelmChanged: TradingState._helm_changed,
     e.BotFailed: TradingState._bot_failed,

@@ -13,7 +13,16 @@ from engine.sim.exchange import SimExchange
 from engine.sim.latency import Latency
 from tests.support.builders import linear
 from tests.support.naive_exchange import BUY, Ask, Filters, NaiveBook, Said
-from tests.support.sim_orders import FILTERS, LATENCIES, Blocks, Case, cases, play, to_array
+from tests.support.sim_orders import (
+    FILTERS,
+    LATENCIES,
+    Blocks,
+    Case,
+    cases,
+    margin_cases,
+    play,
+    to_array,
+)
 
 ENDS = {"Cancel", "Expire"}
 
@@ -62,6 +71,33 @@ def test_latencies_that_vary_are_those_of_the_naive_one(
 def test_it_refuses_what_the_naive_one_refuses(case: Case, filters: Filters) -> None:
     case = case._replace(filters=filters)
     assert play(case) == case.naive()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    case=cases(),
+    every_ns=st.integers(1, 40),
+    steps=st.lists(st.integers(1, 9), max_size=4),
+    cuts=st.lists(st.integers(1, 60), max_size=4),
+    mask=st.sampled_from([0, k.WAKE_TRADE | k.WAKE_TOP]),
+)
+def test_funding_is_settled_as_the_naive_one_settles_it(
+    case: Case, every_ns: int, steps: list[int], cuts: list[int], mask: int
+) -> None:
+    case = case._replace(funding_every_ns=every_ns)
+    assert play(case, steps, cuts, mask) == case.naive()
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    case=margin_cases(),
+    steps=st.lists(st.integers(1, 9), max_size=4),
+    mask=st.sampled_from([0, k.WAKE_TRADE | k.WAKE_TOP]),
+)
+def test_positions_are_liquidated_where_the_naive_one_does(
+    case: Case, steps: list[int], mask: int
+) -> None:
+    assert play(case, steps, mask=mask) == case.naive()
 
 
 @settings(max_examples=150, deadline=None)

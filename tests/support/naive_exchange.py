@@ -149,6 +149,23 @@ class Filters(NamedTuple):
     """Share of the mid that a limit may be beyond it; 0: no band."""
 
 
+class Margin(NamedTuple):
+    """Isolated margin on a linear instrument."""
+
+    leverage: Fraction
+    tiers: list[tuple[Fraction, Fraction, Fraction]]
+    """(value from which it applies, maintenance rate, deduction), values in lots x ticks."""
+
+    def price(self, position: int, cost: Fraction) -> Fraction:
+        """Where margin + profit is down to the maintenance margin."""
+        rate, deduction = [(r, d) for least, r, d in self.tiers if cost >= least][-1]
+        own = cost / self.leverage
+        if position > 0:
+            # own + position p - cost = position p rate - deduction
+            return (cost - own - deduction) / (position * (1 - rate))
+        return (cost + own + deduction) / (-position * (1 + rate))
+
+
 @dataclass
 class NaiveExchange:
     entry_ns: Delay
@@ -156,6 +173,15 @@ class NaiveExchange:
     whole_fills: bool = False
     queue: str = "risk-averse"
     filters: Filters | None = None
+    funding_every_ns: int = 0
+    margin: Margin | None = None
+    costs: dict[str, Fraction] = field(default_factory=dict)
+    """Entry value of each owner's position."""
+    unheard: dict[str, int] = field(default_factory=dict)
+    """When the news of an owner's last liquidation arrives; there is no other until then."""
+    liquidations: dict[str, int] = field(default_factory=dict)
+    owners: list[str] = field(default_factory=list)
+    """In the order in which they first sent an order."""
     book: NaiveBook = field(default_factory=NaiveBook)
     orders: dict[str, NaiveOrder] = field(default_factory=dict)
     resting: list[NaiveOrder] = field(default_factory=list)
@@ -167,15 +193,24 @@ class NaiveExchange:
 
     def run(self, rows: Sequence[Row], requests: Sequence[tuple[int, Ask]]) -> list[Said]:
         """At one instant the market comes first, then our requests in the order of sending."""
-        events: list[tuple[int, int, int, Row | Ask]] = [
+        events: list[tuple[int, int, int, Row | Ask | None]] = [
             (row.venue_ns, 0, number, row) for number, row in enumerate(rows)
         ]
         arrival_ns = 0
         for number, (sent_ns, ask) in enumerate(requests):
+            if not ask.is_cancel and ask.owner not in self.owners:
+                self.owners.append(ask.owner)
             arrival_ns = max(arrival_ns, sent_ns + self.entry_ns(number, sent_ns))
             events.append((arrival_ns, 1, number, ask))
+        if self.funding_every_ns:
+            times = sorted(row.venue_ns for row in rows)
+            before = min(times[0], rows[0].local_ns) // self.funding_every_ns
+            stamps = range(before + 1, -(-times[-1] // self.funding_every_ns))
+            events += [(one * self.funding_every_ns, 1, -1, None) for one in stamps]
         for self.now_ns, _, _, what in sorted(events, key=lambda event: event[:3]):
-            if isinstance(what, Ask):
+            if what is None:
+                self.pay_funding()
+            elif isinstance(what, Ask):
                 self.cancel(what.order_id) if what.is_cancel else self.arrive(what)
             elif what.kind == "trade":
                 self.trade(what.side, what.ticks, what.lots)
@@ -191,6 +226,14 @@ class NaiveExchange:
         received_ns = max(last_ns, self.now_ns + delay_ns)
         fields = {"order_id": order.ask.order_id, "received_ns": received_ns, **details}
         self.said.append(Said(word, venue_ns=self.now_ns, **fields))  # type: ignore[arg-type]
+
+    def pay_funding(self) -> None:
+        bid, offer = self.book.best[BUY], self.book.best[SELL]
+        twice_mid = 0 if bid is None or offer is None else bid + offer
+        for owner in self.owners:
+            if self.positions.get(owner, 0):
+                told = NaiveOrder(Ask(owner), 0)
+                self.say("Funding", told, ticks=twice_mid, lots=self.positions[owner])
 
     def end(self, order: NaiveOrder, reason: str) -> None:
         order.state = "done"
@@ -253,6 +296,7 @@ class NaiveExchange:
             elif through == 0:
                 used += self.trade_at(order, lots, used)
         self.forget_done()
+        self.liquidate_at(ticks)
         for order in list(self.stops):
             if (ticks - order.ask.trigger) * order.ask.side >= 0:
                 self.stops.remove(order)
@@ -283,12 +327,53 @@ class NaiveExchange:
     def fill(self, order: NaiveOrder, ticks: int, lots: int, *, is_maker: bool) -> None:
         order.leaves -= lots
         owner = order.ask.owner
+        self.note_cost(owner, order.ask.side, lots, ticks)
         self.positions[owner] = self.positions.get(owner, 0) + lots * order.ask.side
         if order.leaves == 0:
             order.state = "done"
         place = {"ahead": order.ahead, "front": int(order.front + 0.5), "volume": order.volume}
         details = place if is_maker else {}
         self.say("Fill", order, ticks=ticks, lots=lots, is_maker=is_maker, **details)
+
+    def note_cost(self, owner: str, side: int, lots: int, ticks: int) -> None:
+        held, cost = self.positions.get(owner, 0), self.costs.get(owner, Fraction(0))
+        closing = min(lots, abs(held)) if held * side < 0 else 0
+        if closing:
+            cost -= cost * closing / abs(held)
+        self.costs[owner] = cost + (lots - closing) * ticks
+
+    def liquidate_at(self, ticks: int) -> None:
+        """A trade at `ticks`: whoever's liquidation price it reaches is taken out, one by one."""
+        for owner in self.owners:
+            held = self.positions.get(owner, 0)
+            if not held or self.margin is None or self.now_ns <= self.unheard.get(owner, -1):
+                continue
+            due = self.margin.price(held, self.costs[owner])
+            due_ticks = math.floor(due) if held > 0 else math.ceil(due)
+            if ticks <= due_ticks if held > 0 else ticks >= due_ticks:
+                self.liquidate(owner, held, due_ticks)
+
+    def liquidate(self, owner: str, held: int, due_ticks: int) -> None:
+        buys = [order for order in self.resting if order.ask.side == BUY]
+        sells = [order for order in self.resting if order.ask.side == SELL]
+        for order in [*buys, *sells, *self.stops]:
+            if order.ask.owner == owner:
+                self.end(order, "liquidation")
+        self.forget_done()
+        self.stops = [stop for stop in self.stops if stop.state == "parked"]
+        self.liquidations[owner] = self.liquidations.get(owner, 0) + 1
+        ask = Ask(
+            f"liquidation-BTCUSDT-{owner}-{self.liquidations[owner]}",
+            side=BUY if held < 0 else SELL,
+            lots=abs(held),
+            tif="ioc",
+            reduce_only=True,
+            owner=owner,
+        )
+        order = NaiveOrder(ask, abs(held))
+        self.say("Liquidation", order, ticks=due_ticks, lots=abs(held))
+        self.unheard[owner] = self.said[-1].received_ns
+        self.work(order, is_new=False)
 
     def fill_resting(self, order: NaiveOrder, lots: int) -> None:
         if order.ask.reduce_only:

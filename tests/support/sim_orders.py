@@ -17,7 +17,9 @@ from engine.kernels import layout as k
 from engine.ports.rows import RowSource
 from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.sim.exchange import SimExchange
+from engine.sim.funding import FundingPlan
 from engine.sim.latency import Latency, RoundTrips, Spread
+from engine.sim.margin import MarginPlan, MarginTier
 from engine.sim.refusals import Refusals
 from engine.sim.scenario import FillMode, Scenario, parse_queue
 from tests.support.builders import linear
@@ -27,6 +29,7 @@ from tests.support.naive_exchange import (
     Ask,
     Delay,
     Filters,
+    Margin,
     NaiveExchange,
     Row,
     Said,
@@ -44,6 +47,7 @@ REASONS = {
     "not enough within its limit to fill it whole": "fok",
     "reduce-only: no position to reduce": "reduce-only",
     "order is not working": "not working",
+    "ended by the venue: the position was liquidated": "liquidation",
 }
 
 REJECTS = {"-4003": "size", "-4164": "notional", "-4016": "band", "-4024": "band"}
@@ -61,6 +65,8 @@ class Case(NamedTuple):
     """Instead of the two constants."""
     seed: int = 0
     filters: Filters | None = None
+    funding_every_ns: int = 0
+    margin: Margin | None = None
 
     def instrument(self) -> Instrument:
         rules = self.filters or Filters()
@@ -77,13 +83,44 @@ class Case(NamedTuple):
         band = self.filters.band
         return Refusals(filters=True, price_band=Decimal(band.numerator) / band.denominator)
 
+    def funding(self) -> FundingPlan | None:
+        if not self.funding_every_ns:
+            return None
+        return FundingPlan(rate=Decimal("0.001"), interval_ns=self.funding_every_ns)
+
+    def margin_plan(self) -> MarginPlan | None:
+        if self.margin is None:
+            return None
+        unit = Decimal("0.0001")  # Money of one lot x tick, see `linear()`.
+        tiers = [
+            MarginTier(*(Decimal(value.numerator) / value.denominator for value in tier))
+            for tier in self.margin.tiers
+        ]
+        return MarginPlan(
+            leverage=Decimal(self.margin.leverage.numerator),
+            tiers=tuple(
+                MarginTier(tier.value_min * unit, tier.rate, tier.deduction * unit)
+                for tier in tiers
+            ),
+        )
+
     def naive(self) -> list[Said]:
         if self.latency is None:
             entry, response = constant(self.entry_ns), constant(self.response_ns)
         else:
             entry, response = delays(self.latency, self.seed)
-        exchange = NaiveExchange(entry, response, self.whole_fills, self.queue, self.filters)
-        return exchange.run(self.rows, self.requests)
+        exchange = NaiveExchange(
+            entry,
+            response,
+            self.whole_fills,
+            self.queue,
+            self.filters,
+            self.funding_every_ns,
+            self.margin,
+        )
+        said = exchange.run(self.rows, self.requests)
+        # Without a mid there is nothing to pay, and nothing is said of it.
+        return [one for one in said if one.word != "Funding" or one.ticks]
 
     def scenario(self) -> Scenario:
         return Scenario(
@@ -92,6 +129,8 @@ class Case(NamedTuple):
             latency=self.latency,
             seed=self.seed,
             refusals=self.refusals(),
+            funding=self.funding(),
+            margin=self.margin_plan(),
             queue=parse_queue(self.queue),
             fills=FillMode.WHOLE if self.whole_fills else FillMode.PARTIAL,
         )
@@ -152,6 +191,35 @@ FILTERS = st.builds(
     st.integers(0, 600_000).map(Fraction),
     st.sampled_from([Fraction(0), Fraction(2, 100_000), Fraction(1, 10_000)]),
 )
+
+# Rates and leverages are powers of two: then the kernel's floats are exact as well.
+MARGINS = st.sampled_from(
+    [
+        Margin(Fraction(1 << 13), [(Fraction(0), Fraction(1, 1 << 15), Fraction(0))]),
+        Margin(Fraction(1 << 14), [(Fraction(0), Fraction(1, 1 << 16), Fraction(0))]),
+        Margin(
+            Fraction(1 << 13),
+            [
+                (Fraction(0), Fraction(1, 1 << 15), Fraction(0)),
+                (Fraction(200_000), Fraction(1, 1 << 14), Fraction(200_000, 1 << 15)),
+            ],
+        ),
+    ]
+)
+
+
+@st.composite
+def margin_cases(draw: st.DrawFn) -> Case:
+    """Owner a begins with a position, an order to close part of it and a stop far away."""
+    case, side = draw(cases()), draw(st.sampled_from([BUY, SELL]))
+    start_ns, lots = case.rows[0].local_ns, draw(st.integers(1, 9))
+    opening = [
+        Ask("x1", side=side, lots=lots, kind="market", tif="ioc"),
+        Ask("x2", side=-side, lots=2, ticks=MID + 6 * side),
+        Ask("x3", side=side, lots=1, kind="stop", tif="ioc", trigger=MID + 9 * side),
+    ]
+    requests = [*((start_ns, ask) for ask in opening), *case.requests]
+    return case._replace(requests=requests, margin=draw(MARGINS))
 
 
 @st.composite
@@ -240,8 +308,12 @@ def to_request(ask: Ask) -> VenueRequest:
     return Submit(client_order_id=ask.order_id, bot_id=ask.owner, spec=spec)
 
 
-def to_said(report: r.AnyReport) -> Said:
+def to_said(report: r.AnyVenueReport) -> Said:
     word = type(report).__name__.removesuffix("Report")
+    if isinstance(report, r.FundingReport):
+        said = Said(word, report.bot_id, report.venue_ns, report.received_ns)
+        assert report.amount == report.lots * report.mark * report.rate / 1000
+        return said._replace(ticks=int(report.mark * 20), lots=report.lots)
     said = Said(word, report.client_order_id, report.venue_ns, report.received_ns)
     if isinstance(report, r.FillReport):
         fill = report.fill
@@ -255,6 +327,8 @@ def to_said(report: r.AnyReport) -> Said:
         )
     if isinstance(report, r.AcceptReport):
         return said._replace(ahead=report.queue_ahead_lots)
+    if isinstance(report, r.LiquidationReport):
+        return said._replace(ticks=report.due_ticks, lots=report.spec.qty_lots)
     if isinstance(report, r.RejectReport):
         return said._replace(reason=REJECTS[report.reason.partition(" ")[0]])
     return said._replace(reason=REASONS[getattr(report, "reason", "")])

@@ -30,6 +30,7 @@ from engine.kernels import layout as k
 from engine.kernels.layout import Rows
 from engine.market.timeframe import parse_timeframe
 from engine.ports.rows import RowSource
+from engine.runtime.backtest import Backtest
 from engine.runtime.driver import Driver
 from engine.runtime.paper import PaperRuntime
 from engine.runtime.trader import BotSpec, BuildStrategy, Trader
@@ -183,6 +184,15 @@ def unpaced(setting: Setting) -> Life:
         market.world.submit(outbox.requests, wake.ts_ns)
         if wake.reasons & k.WAKE_END:
             return Life(journal, trader, market)
+
+
+def backtested(setting: Setting) -> Life:
+    """The backtest, with the setting's first bot."""
+    market = setting.open_market()
+    journal = MemoryJournal()
+    trader = _trader(setting, market)
+    Backtest(trader, market.world, journal).run(setting.session(market), setting.bots[0])
+    return Life(journal, trader, market)
 
 
 class Script(NamedTuple):

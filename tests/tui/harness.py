@@ -133,6 +133,7 @@ def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
         await person.look()
         for key in keys:
             await person.send(key)
+        await person.app.workers.wait_for_complete()
         await person.look()
 
     return prepare

@@ -13,7 +13,7 @@ VIEWS = {
     "1": ["ladder", "bots", "orders", "tape", "risk", "log"],
     "2": ["bots", "risk", "log"],
     "3": ["chart", "ladder", "tape"],
-    "4": ["orders", "fills"],
+    "4": ["orders", "fills", "algos"],
     "5": ["log"],
     "6": ["positions", "account", "equity"],
     "7": ["limits"],

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.views.theme import PALETTES
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
 from engine.domain.snapshots import Mode
@@ -11,7 +12,7 @@ from tests.support.session import a_bot, a_position, a_snapshot
 from tests.tui.harness import NARROW, WIDE, an_app, pressing
 
 
-@pytest.mark.parametrize("palette", ["colour-blind", "mono"])
+@pytest.mark.parametrize("palette", PALETTES)
 def test_home_wide(snap_compare: Any, palette: str) -> None:
     assert snap_compare(an_app(palette=palette), terminal_size=WIDE, run_before=pressing())
 
@@ -20,7 +21,18 @@ def test_home_narrow(snap_compare: Any) -> None:
     assert snap_compare(an_app(), terminal_size=NARROW, run_before=pressing())
 
 
-@pytest.mark.parametrize("view", ["1", "3", "4"])
+@pytest.mark.parametrize("palette", PALETTES)
+def test_ladder_narrow(snap_compare: Any, palette: str) -> None:
+    app = an_app(palette=palette)
+    assert snap_compare(app, terminal_size=NARROW, run_before=pressing("1"))
+
+
+@pytest.mark.parametrize("view", ["4", "6", "7", "9", "0"])
+def test_views_wide(snap_compare: Any, view: str) -> None:
+    assert snap_compare(an_app(), terminal_size=WIDE, run_before=pressing(view))
+
+
+@pytest.mark.parametrize("view", ["3", "4", "7", "8", "9"])
 def test_views_narrow(snap_compare: Any, view: str) -> None:
     assert snap_compare(an_app(), terminal_size=NARROW, run_before=pressing(view))
 

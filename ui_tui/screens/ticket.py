@@ -9,6 +9,8 @@ from app.views.cells import Cell, Line, fit
 from app.views.desk import Desk
 from app.views.effects import Effect, Less
 from app.views.ticket import Ticket, describe, hints, parse_ticket, prefilled
+from app.views.truth import truth_words
+from app.views.viewstate import find_market
 from engine.domain.errors import BadInput
 from engine.domain.order import OrderSpec
 from ui_tui.look import Look
@@ -35,7 +37,7 @@ class TicketDialog(Dialog):
         return hints(self._instrument) if self._instrument is not None else {}
 
     def rows(self) -> int:
-        return 3
+        return 6
 
     def lines(self, width: int, now_ns: int) -> list[Line]:
         """Whose order it will be, and whether it could leave now."""
@@ -48,7 +50,21 @@ class TicketDialog(Dialog):
             (),
             (Cell(fit(f" {self._instrument.symbol}, into the book of {owner}", width), "text"),),
             (Cell(fit(f" order keys are {guard}", width), "armed_text" if armed else "dim"),),
+            (),
+            *((Cell(fit(f" {words}", width), "text"),) for words in self._truth()),
         ]
+
+    def _truth(self) -> list[str]:
+        """What the order as typed so far would do to the book in sight."""
+        if self._instrument is None or self.desk.snapshot is None:
+            return []
+        typed = Ticket(**{name: self.value(name) for name in self.fields()})
+        try:
+            spec = parse_ticket(typed, self._instrument)
+        except BadInput:
+            return []
+        market = find_market(self.desk.snapshot, self._instrument.instrument_id)
+        return truth_words(spec, market, self._instrument, self.desk.snapshot.limits)
 
     def on_key_name(self, key: str, now_ns: int) -> list[Effect] | None:
         if key != "enter":

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from ui_tui.look import Look
 from ui_tui.pane import Pane
 from ui_tui.widgets.account import AccountPane
+from ui_tui.widgets.algos import AlgosPane
 from ui_tui.widgets.botdetail import BotDetailPane
 from ui_tui.widgets.bots import BotsPane
 from ui_tui.widgets.chart import ChartPane
@@ -91,8 +92,10 @@ def _book(look: Look) -> View:
 
 
 def _orders(look: Look) -> View:
-    orders, fills = OrdersPane(look), FillsPane(look)
-    return View(Container(orders, fills, id="orders", classes="view halves"), [orders, fills])
+    orders, fills, algos = OrdersPane(look), FillsPane(look), AlgosPane(look, classes="algos")
+    lists = Container(orders, fills, classes="halves")
+    root = Vertical(lists, algos, id="orders", classes="view")
+    return View(root, [orders, fills, algos])
 
 
 def _money(look: Look) -> View:

@@ -13,6 +13,7 @@ from app.views.chart import Dot, Drawing, Mark, chart_lines
 from app.views.desk import Desk
 from app.views.ladder import order_ticks
 from app.views.moves import timeframe
+from app.views.rows import own_books
 from app.views.studies import SETS, studies
 from app.views.viewstate import find_instrument, find_market
 from engine.domain.instrument import Instrument
@@ -68,10 +69,13 @@ class ChartPane(Pane):
 
 
 def _dots(desk: Desk) -> list[Dot]:
-    fills = desk.snapshot.fills if desk.snapshot is not None else []
+    snapshot = desk.snapshot
+    if snapshot is None:
+        return []
+    own = own_books(snapshot)
     return [
-        Dot(fill.ts_ns, fill.ticks, fill.side)
-        for fill in fills
+        Dot(fill.ts_ns, fill.ticks, fill.side, fill.bot_id in own)
+        for fill in snapshot.fills
         if fill.instrument_id == desk.instrument_id
     ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from app.views.actions import ACTIONS
 from app.views.cells import Line
 from app.views.desk import Desk
 from app.views.riskview import risk_lines
@@ -13,6 +12,5 @@ class LimitsPane(ScrolledPane):
     key = "limits"
 
     def lines(self, desk: Desk, now_ns: int, width: int) -> list[Line]:
-        label = desk.keymap.label(ACTIONS["arm"])
         armed_s = desk.gestures.armed_s(now_ns)
-        return risk_lines(desk.view("", now_ns), armed_s, label, width, self.look.glyphs)
+        return risk_lines(desk.view("", now_ns), armed_s, desk.keymap, width, self.look.glyphs)

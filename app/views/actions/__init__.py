@@ -38,6 +38,7 @@ CONTEXTS: dict[str, str] = {
     "tape": "Tape",
     "log": "Log",
     "runs": "Backtests",
+    "limits": "Risk",
     "settings": "Settings",
     "list": "Lists",
 }

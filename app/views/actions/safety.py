@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from app.views import announce, rules
 from app.views.actions.base import Action, Risk
+from app.views.viewstate import ViewState
 
 _GLOBAL = ("global",)
+
+
+_LIMITS = ("limits",)
+
+
+def _kill_level(action_id: str, level: str, says: Callable[[ViewState], str]) -> Action:
+    """One of the four levels; `kill`, from anywhere, is the third."""
+    return Action(
+        action_id,
+        _LIMITS,
+        level,
+        f"kill level: {level}, until the typed word",
+        Risk.REDUCE,
+        taps=2,
+        why_not=rules.is_alive,
+        announce=says,
+        shell=f"kill --level {level.replace(' ', '-')}",
+    )
 
 
 SAFETY = (
@@ -22,6 +43,10 @@ SAFETY = (
         announce=announce.kill,
         shell="kill",
     ),
+    _kill_level("kill_no_entries", "no entries", announce.kill_no_entries),
+    _kill_level("kill_reduce_only", "reduce only", announce.kill_reduce_only),
+    _kill_level("kill_cancel_all", "cancel all", announce.kill),
+    _kill_level("kill_flatten", "flatten", announce.kill_flatten),
     Action(
         "flatten_symbol",
         _GLOBAL,

@@ -40,7 +40,7 @@ SERVICE = (
         _GLOBAL,
         "leave",
         "leave, or stop the engine first",
-        shell="engine stop",
+        shell="stop",
         is_keyless=True,
     ),
 )

@@ -17,6 +17,9 @@ PARTS_MAX = 1000
 RUNGS_MAX = 100
 EVERY_MS_MIN = 100
 DAY_MS = 86_400_000
+WHOLE_MAX = 1 << 53
+"""Sizes and prices beyond this are nonsense, and would not fit the ledger's integers."""
+STEP_MAX = 1 << 40
 
 
 class Refusal(NamedTuple):
@@ -70,11 +73,12 @@ def check_shape(
     spec: a.AnyAlgo, instrument: Instrument, touch: Touch, *, is_amended: bool = False
 ) -> Refusal | None:
     """What makes no sense, named: field, what it must be, what it is."""
-    if spec.qty_lots < 1:
-        return Refusal("qty", "at least one lot", str(spec.qty_lots))
+    if not 1 <= spec.qty_lots <= WHOLE_MAX:
+        return Refusal("qty", f"1 to {WHOLE_MAX} lots", str(spec.qty_lots))
     for name in _PRICES:
-        if getattr(spec, name, 0) < 0:
-            return Refusal(name.removesuffix("_ticks"), "zero or more", str(getattr(spec, name)))
+        if not 0 <= getattr(spec, name, 0) <= WHOLE_MAX:
+            field, limit = name.removesuffix("_ticks"), f"0 to {WHOLE_MAX} ticks"
+            return Refusal(field, limit, str(getattr(spec, name)))
     for name, low, high in _RANGES:
         value = getattr(spec, name, low)
         if not low <= value <= high:
@@ -110,16 +114,17 @@ _PRICES = (
     "limit_ticks", "activate_ticks", "distance_ticks", "trail_ticks", "chase_ticks",
 )  # fmt: skip
 _RANGES = (
+    ("improve_ticks", -STEP_MAX, STEP_MAX),
     ("slices", 1, PARTS_MAX),
     ("rungs", 1, RUNGS_MAX),
     ("every_ms", EVERY_MS_MIN, DAY_MS),
     ("share_bp", 1, a.BP),
     ("distance_bp", 0, a.BP - 1),
     ("trail_bp", 0, a.BP - 1),
-    ("step_ticks", 1, 1 << 40),
-    ("show_lots", 1, 1 << 53),
-    ("first_ticks", 1, 1 << 53),
-    ("last_ticks", 1, 1 << 53),
+    ("step_ticks", 1, STEP_MAX),
+    ("show_lots", 1, WHOLE_MAX),
+    ("first_ticks", 1, WHOLE_MAX),
+    ("last_ticks", 1, WHOLE_MAX),
 )
 
 

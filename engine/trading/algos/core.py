@@ -49,7 +49,6 @@ class Place(NamedTuple):
 
 class Withdraw(NamedTuple):
     client_order_id: str
-    why: str = ""
 
 
 class Remember(NamedTuple):

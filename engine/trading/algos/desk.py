@@ -239,6 +239,11 @@ class AlgoDesk:
                 self.step(algo.algo_id, now_ns)
         self._note_timers(now_ns)
 
+    def step_bot(self, bot_id: str, now_ns: int) -> None:
+        for algo in list(self._state.algos.values()):
+            if algo.bot_id == bot_id:
+                self.step(algo.algo_id, now_ns)
+
     def step_all(self, now_ns: int) -> None:
         for algo_id in list(self._state.algos):
             self.step(algo_id, now_ns)

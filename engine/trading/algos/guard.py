@@ -2,7 +2,9 @@
 
 The plan says what should be there; `guard` says what is missing. A leg is enlarged by one more
 order, and replaced by placing the new order before the old one is cancelled, so that it is
-never away for a moment: reduce-only lets the venue cut what is too much. Where the venue has no
+never away for a moment: reduce-only lets the venue cut what is too much. A book that holds more
+than the algo guards can still lose more than that, when stop and target trade within one round
+trip; never more than it holds. Where the venue has no
 reduce-only orders, the target waits in the engine and a stop is cancelled before it is placed anew.
 
 A stop that the venue will not take is tried again at once, then with an alarm, and after
@@ -228,18 +230,19 @@ def _cover(algo: AlgoState, facts: Facts, leg: str, wanted: OrderSpec) -> list[D
     if have < wanted.qty_lots:
         return _place(algo, facts, leg, wanted, have)
     firm = [order for order in fits if order.status in _FIRM]
+    # While the book holds nothing else, the venue cuts what is too much by itself. Otherwise two
+    # orders at a time would sell what is not to be guarded: the cancel goes out with the new one.
+    is_alone = abs(facts.position_lots) <= wanted.qty_lots
     decisions: list[Decision] = []
-    if leaves(firm) >= wanted.qty_lots:
-        decisions += [Withdraw(order.client_order_id, "replaced") for order in stale]
+    if leaves(firm) >= wanted.qty_lots or not is_alone:
+        decisions += [Withdraw(order.client_order_id) for order in stale]
     spare = leaves(firm) - wanted.qty_lots
-    # While the book holds nothing else, the venue cuts what is too much by itself.
-    is_harmless = abs(facts.position_lots) <= wanted.qty_lots
-    if have == wanted.qty_lots or is_harmless or len(firm) < len(fits):
+    if have == wanted.qty_lots or is_alone or len(firm) < len(fits):
         return decisions
     for order in firm:
         if order.leaves_lots <= spare:
             spare -= order.leaves_lots
-            decisions.append(Withdraw(order.client_order_id, "more than there is to guard"))
+            decisions.append(Withdraw(order.client_order_id))
     if not decisions and facts.instrument.min_lots <= wanted.qty_lots:
         decisions.append(Place(leg, wanted))
     return decisions

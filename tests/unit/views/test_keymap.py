@@ -6,6 +6,7 @@ import pytest
 
 from app.views.actions import ACTIONS, Risk, contexts_of
 from app.views.keymap import Keymap, key_label, key_name, load_keymap, override, parse_keymap
+from app.views.presets import PRESETS
 from engine.domain.errors import ConfigError
 
 
@@ -38,6 +39,25 @@ def test_own_keys_replace_those_of_the_action() -> None:
     keymap = own('[global]\npause_all = "f7"\n')
     assert keymap.keys_of("pause_all") == ["f7"]
     assert keymap.action_for("f6", ("global",)) is None
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_whole_and_without_clashes(preset: str) -> None:
+    keymap = load_keymap(preset=preset)
+    for action in ACTIONS.values():
+        assert keymap.keys_of(action.id) or action.is_keyless, action.id
+
+
+def test_the_vim_preset_moves_with_its_letters_and_own_lines_go_over_it(tmp_path: Path) -> None:
+    path = tmp_path / "keymap.toml"
+    path.write_text('[ladder]\ncursor_up = "u"\ncursor_up10 = "U"\n')
+    keymap = load_keymap(path, "vim")
+    found = keymap.action_for("colon", contexts_of("ladder"))
+    assert found is not None
+    assert found.id == "palette"
+    assert keymap.keys_in("ladder", "cursor_up") == ["u"]
+    assert keymap.keys_in("list", "row_last") == ["G", "end"]
+    assert len(keymap.sources) == 3
 
 
 def test_no_own_file_is_no_error(tmp_path: Path) -> None:

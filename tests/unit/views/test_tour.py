@@ -1,0 +1,57 @@
+"""The tour notices what the engine has done, in its order."""
+
+from app.views.keymap import load_keymap
+from app.views.tour import ROWS, STEPS, Tour
+from engine.domain.commands import KillLevel
+from engine.domain.events import Helm
+from engine.domain.order import Side
+from engine.domain.snapshots import ReceiptSnapshot
+from tests.support.session import MID, FakeSession, a_bot, a_snapshot, a_working_order
+
+
+def a_receipt(command_id: str, name: str, refused: str = "") -> ReceiptSnapshot:
+    return ReceiptSnapshot(command_id=command_id, name=name, refused=refused)
+
+
+def test_five_steps_and_the_way_out() -> None:
+    session = FakeSession(a_snapshot())
+    tour = Tour()
+
+    def see(**changes: object) -> bool:
+        """Two pictures: the first of a step only says what was there before."""
+        tour.watch(session.publish())
+        return tour.watch(session.publish(**changes))
+
+    mine = a_working_order("mine", Side.BUY, MID - 20, bot_id="manual", placed_by="human")
+    assert not see()
+    assert see(orders=[mine])
+    assert not see(receipts=[a_receipt("a", "MoveOrder", "too late")]), "a refusal is no move"
+    assert see(receipts=[a_receipt("a", "MoveOrder", "too late"), a_receipt("b", "MoveOrder")])
+    assert not see(), "the move before this step does not count as its cancel"
+    assert see(orders=[], receipts=[a_receipt("c", "CancelOrder")])
+    assert see(bots=[a_bot("grid", helm=Helm.MANUAL)])
+    assert see(kill=KillLevel.CANCEL_ALL)
+    assert not tour.is_over
+    assert see(kill=KillLevel.NONE)
+    assert tour.is_over
+    assert tour.lines(load_keymap(), 80) == []
+
+
+def test_orders_that_were_there_before_do_not_count() -> None:
+    mine = a_working_order("old", Side.BUY, MID - 20, bot_id="manual", placed_by="human")
+    session = FakeSession(a_snapshot(orders=[mine]))
+    tour = Tour()
+    assert not tour.watch(session.publish())
+    assert not tour.watch(session.publish())
+
+
+def test_every_step_fits_eighty_columns_and_names_keys_that_exist() -> None:
+    keymap = load_keymap()
+    tour = Tour()
+    for step in range(len(STEPS)):
+        tour.step = step
+        lines = tour.lines(keymap, 80)
+        assert len(lines) == ROWS
+        for line in lines:
+            assert sum(len(cell.text) for cell in line) == 80, line
+            assert all(cell.text.strip() for cell in line if cell.tone == "key"), line
