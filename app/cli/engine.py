@@ -109,7 +109,8 @@ def _supervise(profile: str, capture: list[Path] | None, seed: int, speed: str) 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # SIGHUP: the terminal it runs in has gone; its ledger is closed all the same.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
 
 

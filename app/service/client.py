@@ -255,7 +255,10 @@ class RemoteSession:
             async with asyncio.timeout(self._road.answer_s):
                 frame = await p.read_from_engine(link.reader)
         except TimeoutError:
-            raise EngineNotRunning("engine does not answer") from None
+            raise TimedOut(
+                f"engine: does not answer within {self._road.answer_s:g} s: it stands still, or is "
+                "very busy"
+            ) from None
         if frame is None:
             raise EngineNotRunning(await link.last_words() or "engine gone")
         if isinstance(frame, p.Refusal):

@@ -29,7 +29,7 @@ SILENCE_NS_MAX = 600 * NS_PER_SECOND
 WISHES_WAITING_MAX = 32
 """Wishes of one face that the engine has not carried out yet. Beyond it the face is not listened
 to for the moment: it cannot crowd out the others' wishes."""
-ANSWERS_BYTES_MAX = 2 * p.FRAME_BYTES_MAX
+ANSWERS_BYTES_MAX = 1024 * 1024
 """Unsent bytes (answers and pictures) at which a face is not listened to until it has read some."""
 
 

@@ -55,7 +55,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Until the engine has ended for good; its exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
         with (
             tempfile.TemporaryDirectory(prefix="pilothouse-") as folder,

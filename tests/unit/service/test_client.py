@@ -16,7 +16,7 @@ from app.service.links import SocketRoad, SshRoad
 from app.service.server import EngineServer
 from engine.core.clock import LiveClock
 from engine.domain import commands as c
-from engine.domain.errors import BadInput, EngineNotRunning
+from engine.domain.errors import BadInput, EngineNotRunning, TimedOut
 from tests.support.service import ScriptedEngine, attached, endpoint_at, eventually
 
 HOUR_NS = 3_600_000_000_000
@@ -112,8 +112,9 @@ def test_whom_a_stopped_process_keeps_waiting(own_home: Path) -> None:
     road = SocketRoad(endpoint_at(own_home))
     road.answer_s = 0.2
     session = RemoteSession(road, "tui")
-    with pytest.raises(EngineNotRunning, match="does not answer"):
+    with pytest.raises(TimedOut, match="does not answer") as found:
         session.start()
+    assert found.value.exit_code == 5
     listener.close()
     claim.release()
 
