@@ -42,7 +42,7 @@ def attached(
 
     road = SocketRoad(endpoint_of(locate(), profile))
     session = RemoteSession(road, "shell", wants=wants, topics=topics)
-    session.start(ANSWER_S)
+    session.start(2 * ANSWER_S)  # So that the connection says first what is wrong with it.
     try:
         yield session
     finally:
