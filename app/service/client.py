@@ -237,7 +237,7 @@ class RemoteSession:
         finally:
             self._lost("engine gone")
             if link is not None:
-                await link.close()
+                await _to_the_end(link.close())
 
     async def _attach(self, link: Link) -> None:
         hello = p.Hello(
@@ -422,6 +422,15 @@ def _later(wants: p.Wants) -> p.Wants:
 
 def _merged(rows: list[LogRow], own: deque[LogRow]) -> list[LogRow]:
     return sorted([*rows, *own], key=lambda row: row.ts_ns)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Even when the one who waits is cancelled meanwhile: half a farewell leaves a process."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()
 
 
 async def _first_to_end(*works: Coroutine[Any, Any, T]) -> T:
