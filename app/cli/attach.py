@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.domain.errors import BadInput
+from engine.domain.errors import BadInput, WorkFailed
 
 if TYPE_CHECKING:
     from app.service.client import RemoteSession
     from app.service.protocol import Wants
+    from engine.domain.commands import AnyCommand
     from engine.domain.instrument import Instrument
-    from engine.domain.snapshots import EngineSnapshot
+    from engine.domain.snapshots import EngineSnapshot, ReceiptSnapshot
 
 DEFAULT_PROFILE = "paper"
 ANSWER_S = 5.0
@@ -47,6 +48,21 @@ def attached(
         yield session
     finally:
         session.close()
+
+
+def ask(session: RemoteSession, command: AnyCommand) -> ReceiptSnapshot:
+    """What became of the command; TimedOut when nobody says."""
+    session.submit(command)
+    return session.wait_for(command.command_id, ANSWER_S)
+
+
+def check(receipt: ReceiptSnapshot) -> None:
+    """WorkFailed when it was refused."""
+    from app.service.presence import HELD
+
+    if receipt.refused:
+        how = " (--take-token)" if receipt.refused.endswith(HELD) else ""
+        raise WorkFailed(f"{receipt.name} refused: {receipt.refused}{how}")
 
 
 def picture(session: RemoteSession) -> EngineSnapshot:

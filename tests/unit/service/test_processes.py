@@ -115,7 +115,7 @@ def test_two_faces_and_a_script_see_the_same(own_home: Path) -> None:
         for watcher in watchers:
             watcher.start()
         refused = shell(own_home, "bots", "add", "grid")
-        assert "holds the trade token: take it over first" in refused.stderr
+        assert "holds the trade token: take it over first (--take-token)" in refused.stderr
         params = ["--param", "qty=0.01", "--param", "levels=2"]
         added = told(own_home, "bots", "add", "grid", *params, "--take-token")
         assert (added["bot_id"], added["params"]["levels"]) == ("grid-1", "2")
