@@ -33,16 +33,22 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 
 @contextmanager
 def attached(
-    profile: str, wants: Wants = "nothing", topics: Iterable[str] = ()
+    profile: str, wants: Wants = "nothing", topics: Iterable[str] | None = None
 ) -> Iterator[RemoteSession]:
-    """A session with a first picture; EngineNotRunning when there is no engine."""
+    """A session with a first picture; EngineNotRunning when there is no engine.
+
+    `topics` of `app.service.protocol`, None for all: a command that shows no market should not
+    make the engine send one.
+    """
     from app.paths import locate
     from app.service.client import RemoteSession
     from app.service.endpoint import endpoint_of
     from app.service.links import SocketRoad
+    from app.service.protocol import TOPICS
 
+    shown = TOPICS if topics is None else topics
     road = SocketRoad(endpoint_of(locate(), profile))
-    session = RemoteSession(road, "shell", wants=wants, topics=topics)
+    session = RemoteSession(road, "shell", wants=wants, topics=shown)
     session.start(2 * ANSWER_S)  # So that the connection says first what is wrong with it.
     try:
         yield session

@@ -56,7 +56,7 @@ def list_bots(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = Fa
 
 
 def _list(profile: str, bot: str, json: bool) -> None:
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         shot = picture(session)
     rows = [row for row in shot.bots if bot in ("", row.bot_id)]
     if json:
@@ -124,7 +124,7 @@ def add(
 
     kind = find_strategy(strategy)
     params = parse_params(kind, parse_assignments(param or []))
-    with attached(profile, "over" if take_token else "nothing") as session:
+    with attached(profile, "over" if take_token else "nothing", ()) as session:
         shot = picture(session)
         traded = _chosen(shot, instrument)
         kind(params, traded)  # What does not fit the instrument is bad input, told before sending.
@@ -171,7 +171,7 @@ def remove(
     json: Json = False,
 ) -> None:
     """Let go of a bot that is flat; what it did stays in the ledger."""
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         if flatten:
             check(ask(session, c.Flatten(command_id=new_command_id(), bot_id=bot)))
             _wait_until_flat(session, bot)

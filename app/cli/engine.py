@@ -161,7 +161,7 @@ def uninstall(profile: Profile = DEFAULT_PROFILE) -> None:
 @app.command("stop")
 def stop(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     """Stop the engine gracefully: its ledger is closed, and it says what it leaves behind."""
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         session.stop_engine()
         bye = session.wait_gone(STOP_S)
     if bye.report is None:

@@ -122,7 +122,7 @@ def _named(bot: str) -> str:
 def _carry_out(
     command: c.AnyCommand, done: str, profile: str, json: bool, take_token: bool = False
 ) -> None:
-    with attached(profile, "over" if take_token else "nothing") as session:
+    with attached(profile, "over" if take_token else "nothing", ()) as session:
         receipt = ask(session, command)
     if json:
         print_json(receipt)
