@@ -31,9 +31,10 @@ log = pathlib.Path({log!r})
 number = len(log.read_text()) if log.exists() else 0
 log.write_text("x" * (number + 1))
 
+notices = socket.socket(fileno=int(os.environ["PILOTHOUSE_NOTIFY_FD"]))
+
 def tell(text):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notice:
-        notice.sendto(text.encode(), os.environ["NOTIFY_SOCKET"])
+    notices.send(text.encode())
 
 def linger(tick=lambda: None):
     while True:
