@@ -247,7 +247,7 @@ class RemoteSession:
             name=self._name,
             host=socket.gethostname().partition(".")[0],
             pid=os.getpid(),
-            wants=self._wants if self._engine is None else _later(self._wants),
+            wants=self._wants if self._engine is None else self._wants_again(),
             topics=self._topics,
         )
         link.writer.write(p.encode(hello))
@@ -273,6 +273,13 @@ class RemoteSession:
         self._engine, self._pings = None, {}
         self._best_trip_ns = DEAD_NS
         self._writer = link.writer
+
+    def _wants_again(self) -> p.Wants:
+        """Who had the token before the connection broke gets it back, if it is free; a face that
+        only watched, and happens to be back first, does not."""
+        standing = self._standing
+        has_held = standing is not None and standing.holder == standing.me
+        return "free" if has_held else "nothing"
 
     async def _ping(self, writer: asyncio.StreamWriter) -> p.Bye:
         number = 0
@@ -413,11 +420,6 @@ class RemoteSession:
         if trip_ns < self._best_trip_ns:
             self._best_trip_ns = trip_ns
             self._clock_ahead_ns = self._clock.now_ns() - trip_ns // 2 - pong.wall_ns
-
-
-def _later(wants: p.Wants) -> p.Wants:
-    """A face that comes back does not take again what another has taken since."""
-    return "free" if wants == "over" else wants
 
 
 def _merged(rows: list[LogRow], own: deque[LogRow]) -> list[LogRow]:

@@ -52,6 +52,26 @@ def test_a_face_says_at_once_that_the_engine_left_and_comes_back_by_itself(own_h
         session.close()
 
 
+def test_the_token_returns_to_whom_it_had_and_not_to_whoever_is_back_first(own_home: Path) -> None:
+    road = SocketRoad(endpoint_at(own_home))
+    with ScriptedEngine(own_home):
+        holder = RemoteSession(road, "tui", wants="free")
+        watcher = RemoteSession(SocketRoad(endpoint_at(own_home)), "gui", wants="free")
+        holder.start()
+        watcher.start()
+        eventually(lambda: watcher.standing() is not None)
+        assert holder.standing().holder == holder.standing().me  # type: ignore[union-attr]
+        assert watcher.standing().is_view_only  # type: ignore[union-attr]
+    eventually(lambda: holder.failure() and watcher.failure())
+    with ScriptedEngine(own_home):
+        eventually(lambda: not watcher.failure(), 5)
+        eventually(lambda: len(watcher.standing().faces) == 2, 30)  # type: ignore[union-attr]
+        assert watcher.standing().holder.startswith("tui@")  # type: ignore[union-attr]
+        holder.close()
+        eventually(lambda: watcher.standing().holder == "")  # type: ignore[union-attr]
+        watcher.close()
+
+
 def test_a_wish_without_an_answer_is_told_as_lost_and_not_repeated(own_home: Path) -> None:
     with ScriptedEngine(own_home) as engine:
         engine.is_deaf = True
