@@ -103,6 +103,7 @@ class EngineServer:
     def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Somebody calls."""
         if len(self._peers) >= PEERS_MAX + STRANGERS_MAX:
+            log.warning("a caller is turned away: %d are here already", len(self._peers))
             writer.close()
             return
         self._last_number += 1

@@ -219,6 +219,11 @@ def test_one_engine_a_ledger_and_profiles_side_by_side(own_home: Path) -> None:
         assert report["by"].startswith("shell@")
         assert other.wait() == 0
         assert told(own_home, "status")["profile"] == "paper"
+        refused = shell(own_home, "engine", "--fresh")
+        assert (refused.returncode, refused.stderr.count("\n")) == (4, 1), "it is in use"
+    with EngineProcess(own_home, "--fresh", "--profile", "other"):
+        assert told(own_home, "status", "--profile", "other")["kill"] == "none"
+    assert len(list(paths_of(own_home).profile("other").glob("ledger-*-until-*.db"))) == 1
 
 
 def test_the_helm_from_a_shell(own_home: Path) -> None:
