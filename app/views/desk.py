@@ -157,11 +157,14 @@ class Desk:
         before, self.standing = self.standing, standing
         if standing is None or before is None:
             return
-        if standing.is_view_only and not before.is_view_only:
+        is_lost = standing.is_view_only and not before.is_view_only
+        if is_lost:
             self.gestures.disarm()
         if standing.notices > before.notices:
             tone = "alert" if standing.is_view_only else "warn"
             self.say(standing.notice, tone, now_ns)
+        elif is_lost:
+            self.say(f"VIEW ONLY: {standing.holder} holds the trade token", "alert", now_ns)
 
     def feed_age_ms(self, now_ns: int) -> int:
         return self._feed_age_ms + max(0, now_ns - self.seen_ns) // 1_000_000
