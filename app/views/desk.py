@@ -170,6 +170,12 @@ class Desk:
         return self.snapshot is not None and is_stale(self.snapshot, self.feed_age_ms(now_ns))
 
     @property
+    def has_forked(self) -> bool:
+        """Whether the replay has been left for paper trading."""
+        shown = self.snapshot
+        return shown is not None and shown.replay is not None and bool(shown.replay.forked)
+
+    @property
     def ladder(self) -> Ladder:
         """The ladder of the instrument that is shown."""
         return self._ladders.setdefault(self.instrument_id, Ladder())
@@ -208,14 +214,15 @@ class Desk:
         snapshot = picture.snapshot if picture is not None else None
         ladder = self.ladder
         orders = snapshot.orders if snapshot is not None else []
-        row = ladder.row_of(ladder.cursor_ticks) if ladder.is_placed else None
+        is_here = pane == "ladder" and ladder.is_placed
+        row = ladder.row_of(ladder.cursor_ticks) if is_here else None
         return ViewState(
             snapshot=snapshot,
             instrument_id=self.instrument_id,
             bot_id=self.bot_id,
-            order_id=self.order_id,
-            fill_seq=int(cursors.selected(self, "fills") or 0),
-            run_id=cursors.selected(self, "runs"),
+            order_id=self.order_id if pane == "orders" else "",
+            fill_seq=int(cursors.selected(self, "fills") or 0) if pane == "fills" else 0,
+            run_id=cursors.selected(self, "runs") if pane in ("runs", "run") else "",
             pane=pane,
             cursor_ticks=ladder.cursor_ticks,
             cursor_orders=orders_in_row(ladder, orders, self.instrument_id, row),
@@ -247,7 +254,8 @@ class Desk:
         if priority_only and (action is None or not action.priority):
             return None
         view = self.view(pane, now_ns, key_ns)
-        self.last_key_ns = key_ns
+        if pane == "ladder":
+            self.last_key_ns = key_ns
         if action is None and key == "ctrl+c":
             self.say(f"{self.keymap.label(ACTIONS['quit'])} leaves", "note", now_ns)
         if action is not None:
@@ -280,6 +288,25 @@ class Desk:
     def pasted(self, now_ns: int) -> None:
         """Text was pasted outside of any text field."""
         self.say(self.gestures.pasted().words, "warn", now_ns)
+
+    # -- mouse: looks only, never trades -------------------------------------------------------
+
+    def wheel(self, pane: str, rows: int) -> list[Effect]:
+        """Scroll a list, the ladder's rows or the chart."""
+        if pane == "ladder":
+            self.ladder.shift(-rows)
+            return []
+        if pane == "chart":
+            self.chart.scroll(-rows, moves.bars_known(self))
+            return []
+        return moves.turn_rows(self, pane, rows)
+
+    def point(self, pane: str, row: int, now_ns: int) -> None:
+        """Put the ladder's cursor on the row that was clicked. A drawn row, counted with the
+        head; order keys then wait as after any move of the rows."""
+        if pane == "ladder" and self.ladder.is_placed and 0 < row <= self.ladder.rows:
+            self.ladder.put_cursor(self.ladder.price_at(row - 1))
+            self.last_key_ns = now_ns
 
     def _act(self, key: str, ruling: Ruling, view: ViewState, now_ns: int) -> list[Effect]:
         if ruling.verdict is Verdict.FIRE and ruling.action is not None:

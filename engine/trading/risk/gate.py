@@ -116,6 +116,13 @@ class RiskGate:
                 limit_value="positions are being closed",
                 order_value="no entry until they are flat",
             )
+        incident = state.incident_in(spec.instrument_id)
+        if incident is not None:
+            return Denial(
+                limit="incident",
+                limit_value=f"{incident.incident_id} decided: adopt, ignore or flatten",
+                order_value=f"{incident.kind}: only orders that reduce until then",
+            )
         alarm = state.alarm_of(spec.instrument_id, bot_id)
         if alarm:
             return Denial(
