@@ -7,7 +7,7 @@ in `resources/keymap.toml`. A new action is a row in the file of its context.
 
 from __future__ import annotations
 
-from app.views.actions import bots, chart, ladder, lists, moving, orders, safety, service
+from app.views.actions import bots, chart, incidents, ladder, lists, moving, orders, safety, service
 from app.views.actions.base import Action, Risk
 from app.views.viewstate import ViewState
 
@@ -22,6 +22,7 @@ ACTIONS: dict[str, Action] = {
         ladder.LADDER,
         chart.CHART,
         lists.LISTS,
+        incidents.INCIDENTS,
         moving.MOVING,
         service.SERVICE,
     )
@@ -39,6 +40,7 @@ CONTEXTS: dict[str, str] = {
     "log": "Log",
     "runs": "Backtests",
     "limits": "Risk",
+    "incidents": "Incidents",
     "settings": "Settings",
     "list": "Lists",
 }
