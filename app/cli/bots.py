@@ -193,11 +193,11 @@ def edit(
 ) -> None:
     """Change parameters of a bot; those that are not live need it paused first."""
     changes = parse_assignments(param)
-    with attached(profile, "over" if take_token else "nothing") as session:
+    with attached(profile, "over" if take_token else "nothing", ()) as session:
         command = c.EditParams(
             command_id=new_command_id(), bot_id=bot, params_json=to_json(changes, sort_keys=True)
         )
-        _carry_out(session, command)
+        check(ask(session, command))
     if json:
         print_json({"bot_id": bot, "params": changes})
     else:
