@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from json import dumps as to_json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -180,6 +181,27 @@ def remove(
         print_json({"bot_id": bot, "removed": True})
     else:
         print(f"{bot} removed; why {bot} tells its story")
+
+
+@app.command("edit")
+def edit(
+    bot: BotId,
+    param: Annotated[list[str], typer.Option(help="A parameter as name=value; again for more.")],
+    profile: Profile = DEFAULT_PROFILE,
+    take_token: TakeToken = False,
+    json: Json = False,
+) -> None:
+    """Change parameters of a bot; those that are not live need it paused first."""
+    changes = parse_assignments(param)
+    with attached(profile, "over" if take_token else "nothing") as session:
+        command = c.EditParams(
+            command_id=new_command_id(), bot_id=bot, params_json=to_json(changes, sort_keys=True)
+        )
+        _carry_out(session, command)
+    if json:
+        print_json({"bot_id": bot, "params": changes})
+    else:
+        print(f"{bot}: " + ", ".join(f"{name} is {value}" for name, value in changes.items()))
 
 
 def _wait_until_flat(session: RemoteSession, bot_id: str) -> None:
