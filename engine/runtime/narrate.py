@@ -41,10 +41,8 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
     match event:
         case e.SessionStarted():
             return Line("info", "engine", f"ledger started with {event.capital} {event.settle}")
-        case e.BotAdded():
-            return Line("info", event.bot_id, f"{event.strategy} on {event.instrument_id} started")
-        case e.BotRemoved():
-            return Line("info", event.bot_id, f"removed by {event.by}")
+        case e.BotAdded() | e.BotRemoved() | e.HelmChanged() | e.BotFailed() | e.ParamsEdited():
+            return _narrate_bot(event)
         case e.OrderIntended(order=order) if order.placed_by != "bot" and _is_news(order, state):
             instrument = state.instruments[order.spec.instrument_id]
             placer = f"{order.algo_id} {order.leg}" if order.algo_id else order.placed_by
@@ -76,16 +74,9 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             price = plain(instrument.price(event.due_ticks))
             words = spec_words(order.spec, instrument)
             return Line("alert", event.bot_id, f"LIQUIDATED at {price} by the venue: {words}")
-        case e.HelmChanged():
-            reason = f": {event.reason}" if event.reason else ""
-            return Line("info", event.bot_id, f"{event.helm} by {event.by}{reason}")
-        case e.BotFailed():
-            return Line("alert", event.bot_id, event.error)
         case e.KillChanged(level=level):
             text = f"kill switch: {level.name.lower().replace('_', ' ')} by {event.by}"
             return Line("alert", "risk", text)
-        case e.ParamsEdited(changed=changed):
-            return Line("info", event.bot_id, f"parameters changed by {event.by}: {changed}")
         case e.IncidentOpened(incident=one):
             words = f"{one.kind}: ours {one.ours}; the venue's {one.venues}"
             return Line("alert", one.bot_id or "risk", f"incident {one.incident_id}: {words}")
@@ -117,6 +108,23 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             return Line("warn", event.bot_id or "engine", event.text)
         case _:
             return None
+
+
+def _narrate_bot(
+    event: e.BotAdded | e.BotRemoved | e.HelmChanged | e.BotFailed | e.ParamsEdited,
+) -> Line:
+    match event:
+        case e.BotAdded():
+            text = f"{event.strategy} on {event.instrument_id} started"
+        case e.BotRemoved():
+            text = f"removed by {event.by}"
+        case e.HelmChanged():
+            text = f"{event.helm} by {event.by}{f': {event.reason}' if event.reason else ''}"
+        case e.ParamsEdited():
+            text = f"parameters changed by {event.by}: {event.changed}"
+        case e.BotFailed():
+            return Line("alert", event.bot_id, event.error)
+    return Line("info", event.bot_id, text)
 
 
 def _narrate_algo(
