@@ -119,7 +119,7 @@ def test_two_faces_and_a_script_see_the_same(own_home: Path) -> None:
         params = ["--param", "qty=0.01", "--param", "levels=2"]
         added = told(own_home, "bots", "add", "grid", *params, "--take-token")
         assert (added["bot_id"], added["params"]["levels"]) == ("grid-1", "2")
-        eventually(lambda: "took the trade token over" in one.standing().notice)  # type: ignore[union-attr]
+        eventually(lambda: "has the trade token again" in one.standing().notice)  # type: ignore[union-attr]
         eventually(lambda: any(row.order.bot_id == "grid-1" for row in shot_of(other).orders))
         assert do(one, c.PauseBot, bot_id="maker-1") == ""
         assert do(other, c.TakeHelm, bot_id="grid-1") == ""
