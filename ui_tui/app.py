@@ -143,6 +143,8 @@ class PilothouseApp(App[None], inherit_bindings=False):
         is_new = self.desk.see(
             self.session.snapshot(), self.session.failure(), now_ns, self.clock.now_ns()
         )
+        if self.desk.has_forked:
+            self.exit()  # What goes on from here is another engine, on another ledger.
         mood = self.desk.mood(now_ns)
         is_new_mood, self._mood = mood != self._mood, mood
         self.paint(changed=is_new, at_once=is_new_mood)
@@ -225,6 +227,8 @@ class PilothouseApp(App[None], inherit_bindings=False):
                 self.run_worker(self._fetch(topic, ident))
             case fx.Crash():
                 self.session.crash()
+            case fx.Steer(wish):
+                self.session.steer(wish)
             case fx.TakeToken():
                 self._ask_engine(self.session.take_token)
             case fx.StopEngine():

@@ -169,6 +169,12 @@ class Desk:
         return self.snapshot is not None and is_stale(self.snapshot, self.feed_age_ms(now_ns))
 
     @property
+    def has_forked(self) -> bool:
+        """Whether the replay has been left for paper trading."""
+        shown = self.snapshot
+        return shown is not None and shown.replay is not None and bool(shown.replay.forked)
+
+    @property
     def ladder(self) -> Ladder:
         """The ladder of the instrument that is shown."""
         return self._ladders.setdefault(self.instrument_id, Ladder())

@@ -31,6 +31,12 @@ def is_alive(view: ViewState) -> str:
     return f"the engine has stopped: {view.failure}" if view.failure else ""
 
 
+def is_replay(view: ViewState) -> str:
+    """Time can be steered only where a recording is played back."""
+    is_one = view.snapshot is not None and view.snapshot.replay is not None
+    return "" if is_one else "this is no replay: pilothouse replay --capture FILE plays one"
+
+
 def has_token(view: ViewState) -> str:
     """Faces that only watch send nothing that adds risk; the engine would refuse it too."""
     standing = view.standing

@@ -114,6 +114,16 @@ class OrderFilled(OrderEvent, frozen=True, kw_only=True):
     """Value of the fill in the instrument's money units."""
 
 
+class FillMarked(Event, frozen=True, kw_only=True):
+    """Where the market stood some seconds after we heard of a fill."""
+
+    client_order_id: str
+    trade_id: str
+    after_s: int
+    mid_x2: int
+    """Best bid + best ask in ticks; 0 where that is not known."""
+
+
 class OrderTriggered(OrderEvent, frozen=True, kw_only=True):
     pass
 
@@ -411,6 +421,7 @@ AnyEvent = (
     | OrderIntended
     | OrderDenied
     | AnyOrderEvent
+    | FillMarked
     | MoveEnded
     | AlgoStarted
     | AlgoDenied

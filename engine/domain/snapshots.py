@@ -203,6 +203,20 @@ class ReceiptSnapshot(Snapshot, frozen=True, kw_only=True):
     """Empty when it was carried out."""
 
 
+class ReplaySnapshot(Snapshot, frozen=True, kw_only=True):
+    """Where a recording stands that is played back."""
+
+    start_ns: int
+    end_ns: int
+    is_playing: bool
+    is_seeking: bool
+    """On its way to the instant that was asked for."""
+    fills_ns: list[int]
+    """When own fills happened, up to now, thinned to a few hundred."""
+    forked: str = ""
+    """The profile that goes on from here as paper; empty until there is one."""
+
+
 class EngineSnapshot(Snapshot, frozen=True, kw_only=True):
     """Everything a face shows, as of one instant."""
 
@@ -258,3 +272,5 @@ class EngineSnapshot(Snapshot, frozen=True, kw_only=True):
     """The latest, newest last."""
     receipts: list[ReceiptSnapshot]
     """The latest, newest last."""
+    replay: ReplaySnapshot | None = None
+    """None unless a recording is played back."""

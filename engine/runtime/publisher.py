@@ -119,13 +119,16 @@ class Publisher:
 
     # -- rendering -----------------------------------------------------------------------------
 
-    def render(self, pacing: Pacing) -> s.EngineSnapshot:
+    def render(
+        self, pacing: Pacing, *, version: int = 0, replay: s.ReplaySnapshot | None = None
+    ) -> s.EngineSnapshot:
+        """`version`: of a caller that has more than one publisher in its life."""
         state = self._trader.state
         account = self._trader.portfolio.account()
         equity = MONEY.add(state.capital, account.profit)
         self._version += 1
         return s.EngineSnapshot(
-            version=self._version,
+            version=version or self._version,
             ts_ns=max(state.last_ns, *(v.now_ns for v in self._trader.markets.values())),
             published_wall_ns=pacing.wall_ns,
             mode=pacing.mode,
@@ -163,13 +166,14 @@ class Publisher:
             limits=self._limits(equity),
             log=list(self._log),
             receipts=list(self._receipts),
+            replay=replay,
         )
 
     def _market(self, view: MarketView) -> s.MarketSnapshot:
         instrument_id = view.instrument.instrument_id
         day_open = self._day_open.get(instrument_id, 0)
         if day_open == 0 and view.last_ticks:
-            self._day_open[instrument_id] = day_open = view.last_ticks
+            self._day_open[instrument_id] = day_open = _first_ticks(view)
         maker_rate, taker_rate = self._fee_rates(instrument_id)
         return s.MarketSnapshot(
             instrument_id=instrument_id,
@@ -321,3 +325,12 @@ def _thin(points: list[tuple[int, Decimal]], most: int) -> list[tuple[int, Decim
     """Every n-th point, the newest always among them."""
     step = max(1, -(-len(points) // most))
     return points[::-1][::step][::-1]
+
+
+def _first_ticks(view: MarketView) -> int:
+    """The first price: the open of the oldest bar there is, whenever it is asked for."""
+    for word in reversed(view.timeframes):
+        bars = view.bars(word, BARS_SHOWN, forming=True)
+        if bars:
+            return bars[0].open
+    return view.last_ticks

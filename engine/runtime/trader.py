@@ -32,6 +32,7 @@ from engine.strategy.runner import NEVER_NS, BotRunner, Guard
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.flatten import Flattener
 from engine.trading.incidents import IncidentDesk
+from engine.trading.markouts import FillMarker
 from engine.trading.order_manager import OrderManager
 from engine.trading.portfolio import Portfolio
 from engine.trading.risk.gate import RiskGate
@@ -73,11 +74,13 @@ class Trader:
         build: BuildStrategy = build_strategy,
         housekeeping_ns: int = HOUSEKEEPING_NS,
         abilities: VenueAbilities = SIMULATED,
+        marks_fills: bool = False,
     ) -> None:
         """`build` makes a strategy from a journalled bot: name, parameters, instrument.
 
         `housekeeping_ns`: how often losses and positions are looked at. A market that stands
         still for minutes, such as one made of bars, needs it no more often than it moves.
+        `marks_fills`: journal where the market stood after each fill. Backtests keep that apart.
         """
         self.state = TradingState()
         self.markets = markets
@@ -111,6 +114,7 @@ class Trader:
             markets,
             self._record,
         )
+        self._marker = FillMarker(self.state, markets, self._record) if marks_fills else None
         self._housekeeping_ns = housekeeping_ns
         self._equity_mark_ns = EQUITY_MARK_NS // HOUSEKEEPING_NS * housekeeping_ns
         self._events: list[e.AnyEvent] = []
@@ -270,6 +274,8 @@ class Trader:
         self.incidents.look_for_unknown(now_ns)
         self._helm.keep_flat(now_ns)
         self.algos.step_all(now_ns)
+        if self._marker is not None:
+            self._marker.step(now_ns)
         if state.flattening:
             self.flattener.step(now_ns)
 

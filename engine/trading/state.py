@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -30,6 +30,11 @@ MANUAL = "manual"
 FINAL_ORDERS_KEPT = 4096
 """Finished orders remembered for late or repeated reports; older ones are in the ledger."""
 COMMANDS_KEPT = 4096
+NS_PER_SECOND = 1_000_000_000
+MARKOUT_S = (1, 5, 60)
+"""When the price after a fill is noted."""
+UNMARKED_KEPT = 1024
+"""Of more fills than this in a minute the oldest go without."""
 ENDED_ALGOS_KEPT = 1024
 RATE_WINDOW_NS = 1_000_000_000
 
@@ -61,6 +66,13 @@ class Exposure(msgspec.Struct):
 
     buy_lots: int = 0
     sell_lots: int = 0
+
+
+class UnmarkedFill(NamedTuple):
+    due_ns: int
+    client_order_id: str
+    trade_id: str
+    instrument_id: str
 
 
 class TradingState:
@@ -125,6 +137,10 @@ class TradingState:
         self.placed = 0
         self.fills = 0
         self.liquidations = 0
+        self.unmarked: dict[int, deque[UnmarkedFill]] = {
+            after_s: deque(maxlen=UNMARKED_KEPT) for after_s in MARKOUT_S
+        }
+        """Fills whose price some seconds later has not been noted yet, by those seconds."""
         self.suspects: dict[str, str] = {}
         """Orders that need reconciliation, and why."""
 
@@ -298,10 +314,22 @@ class TradingState:
         instrument = self.instruments[instrument_id]
         side, fill, value, now_ns = order.spec.side, event.fill, event.value_units, event.ts_ns
         own = (order.bot_id, instrument_id)
+        for after_s, waiting in self.unmarked.items():
+            due_ns = now_ns + after_s * NS_PER_SECOND
+            waiting.append(
+                UnmarkedFill(due_ns, event.client_order_id, fill.trade_id, instrument_id)
+            )
         self.positions[own] = apply_fill(
             self.positions.get(own, _FLAT), instrument, side, fill, value, now_ns
         )
         self.net_lots[instrument_id] = self.net_lots.get(instrument_id, 0) + side.sign * fill.lots
+
+    def _fill_marked(self, event: e.FillMarked) -> None:
+        waiting = self.unmarked[event.after_s]
+        while waiting and waiting[0].due_ns <= event.ts_ns:
+            found = waiting.popleft()
+            if found.trade_id == event.trade_id:
+                break
 
     def _position_liquidated(self, event: e.PositionLiquidated) -> None:
         self.report_seq = max(self.report_seq, event.report_seq)
@@ -470,6 +498,7 @@ _APPLY: dict[type, Callable[[TradingState, Any], None]] = {
     e.AlgoAlarmed: TradingState._algo_alarmed,
     e.AlgoEnded: TradingState._algo_ended,
     e.AlgoReopened: TradingState._algo_reopened,
+    e.FillMarked: TradingState._fill_marked,
     e.FundingPaid: TradingState._funding_paid,
     e.PositionLiquidated: TradingState._position_liquidated,
     e.EquityMarked: TradingState._equity_marked,
