@@ -160,6 +160,29 @@ def _free_id(shot: EngineSnapshot, strategy: str) -> str:
     return next(name for n in range(1, 1000) if (name := f"{strategy}-{n}") not in taken)
 
 
+@app.command("edit")
+def edit(
+    bot: BotId,
+    param: Annotated[list[str], typer.Option(help="A parameter as name=value; again for more.")],
+    profile: Profile = DEFAULT_PROFILE,
+    take_token: TakeToken = False,
+    json: Json = False,
+) -> None:
+    """Change parameters of a bot; those that cannot change while it steers need a pause first."""
+    from json import dumps
+
+    given = parse_assignments(param)
+    with attached(profile, "over" if take_token else "nothing") as session:
+        if all(one.bot_id != bot for one in picture(session).bots):
+            raise BadInput("ID", bot, "no such bot; pilothouse bots lists them")
+        command = c.EditParams(command_id=new_command_id(), bot_id=bot, params_json=dumps(given))
+        _carry_out(session, command)
+    if json:
+        print_json({"bot_id": bot, "params": given})
+    else:
+        print(f"{bot}: " + ", ".join(f"{name} is {value}" for name, value in given.items()))
+
+
 @app.command("remove")
 def remove(
     bot: BotId,

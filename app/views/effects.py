@@ -70,6 +70,10 @@ class StopEngine(NamedTuple):
     """Stop the engine, and end the face."""
 
 
+class Ring(NamedTuple):
+    """Ring the terminal's bell once."""
+
+
 class Leave(NamedTuple):
     """End the face."""
 
@@ -87,5 +91,6 @@ Effect = (
     | Crash
     | TakeToken
     | StopEngine
+    | Ring
     | Leave
 )

@@ -11,6 +11,8 @@ from engine.domain.order import Side
 from engine.domain.snapshots import (
     BotSnapshot,
     EngineSnapshot,
+    IncidentSnapshot,
+    LogRow,
     MarketSnapshot,
     Mode,
     OrderSnapshot,
@@ -31,6 +33,8 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     """Selected row of the orders pane; "" elsewhere."""
     fill_seq: int = 0
     """Selected row of the fills pane; 0 while there is none."""
+    incident_id: str = ""
+    """Selected row of the incidents pane; "" while there is none."""
     run_id: str = ""
     """Selected row of the list of backtests."""
     pane: str = ""
@@ -145,6 +149,19 @@ def find_bot(snapshot: EngineSnapshot | None, bot_id: str) -> BotSnapshot | None
     if snapshot is None:
         return None
     return next((bot for bot in snapshot.bots if bot.bot_id == bot_id), None)
+
+
+def find_incident(snapshot: EngineSnapshot | None, incident_id: str) -> IncidentSnapshot | None:
+    if snapshot is None:
+        return None
+    shown = snapshot.incidents
+    return next((one for one in shown if one.incident.incident_id == incident_id), None)
+
+
+def open_alerts(snapshot: EngineSnapshot) -> list[LogRow]:
+    """Alerts that nobody has acknowledged, oldest first."""
+    after_ns = snapshot.alerts_until_ns
+    return [row for row in snapshot.log if row.level == "alert" and row.ts_ns > after_ns]
 
 
 def position_lots(snapshot: EngineSnapshot | None, bot_id: str, instrument_id: str) -> int:

@@ -39,6 +39,7 @@ CONTEXTS: dict[str, str] = {
     "log": "Log",
     "runs": "Backtests",
     "limits": "Risk",
+    "incidents": "Incidents",
     "settings": "Settings",
     "list": "Lists",
 }
