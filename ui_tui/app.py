@@ -234,6 +234,8 @@ class PilothouseApp(App[None], inherit_bindings=False):
             case fx.StopEngine():
                 if self._ask_engine(self.session.stop_engine):
                     self.exit()
+            case fx.Ring():
+                self.bell()
             case fx.Leave():
                 self.exit()
 

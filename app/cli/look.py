@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.views.story import Instruments, Sentence
     from engine.domain.events import AnyEvent
     from engine.domain.instrument import Instrument
-    from engine.domain.snapshots import EngineSnapshot, LogRow, OrderSnapshot
+    from engine.domain.snapshots import EngineSnapshot, IncidentSnapshot, LogRow, OrderSnapshot
 
 app = typer.Typer()
 
@@ -190,7 +190,11 @@ def incidents(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
 def _incidents(shot: EngineSnapshot) -> list[Row]:
     from app.views.doubts import doubtful_rows
 
-    found = [("limit", row.name, "reached") for row in shot.limits if row.is_tripped]
+    found = [
+        (str(shown.incident.kind), shown.incident.incident_id, _incident_words(shown))
+        for shown in shot.incidents
+    ]
+    found += [("limit", row.name, "reached") for row in shot.limits if row.is_tripped]
     if shot.halted:
         found.append(("halt", "engine", shot.halted))
     found += [("bot", bot.bot_id, bot.error) for bot in shot.bots if bot.error]
@@ -198,6 +202,11 @@ def _incidents(shot: EngineSnapshot) -> list[Row]:
         words = row.suspect or "its answer was lost: it may work at the venue"
         found.append(("order", row.order_id, words))
     return [{"kind": kind, "about": about, "what": what} for kind, about, what in found]
+
+
+def _incident_words(shown: IncidentSnapshot) -> str:
+    one = shown.incident
+    return f"ours: {one.ours}; the venue's: {one.venues}; takes {' or '.join(shown.choices)}"
 
 
 @app.command("logs")
