@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.bootstrap import Market, build_bot, check_warm_up, data_market, session_of, trader_of
+from app.bootstrap import (
+    Market,
+    build_bot,
+    check_gaps,
+    check_warm_up,
+    data_market,
+    session_of,
+    trader_of,
+)
 from app.paths import locate
 from app.scenarios import BOUNDS, bound_of
 from engine.core.clock import LiveClock
@@ -57,6 +65,9 @@ class BacktestRequest(NamedTuple):
     """Within a bar: the worst first unless it is said."""
     with_bounds: bool = False
     """Run it again under the optimistic and the pessimistic scenario, for the realism line."""
+    allow_gaps: bool = False
+    tried: int = 1
+    """Parameter sets that this one was chosen from; for the probability of skill."""
 
 
 class BacktestReport(NamedTuple):
@@ -112,6 +123,7 @@ def _run(request: BacktestRequest, progress: Progress | None) -> BacktestReport:
     capital = checked_capital(request.capital, instrument)
     bot = build_bot(BOT_ID, request.strategy, request.params, instrument)
     check_warm_up(params, market.world.start_ns, market.end_ns)
+    holes = check_gaps(request.data, market.gaps, is_allowed=request.allow_gaps)
     watchdog = Watchdog()
     try:
         backtest = Backtest(
@@ -128,8 +140,12 @@ def _run(request: BacktestRequest, progress: Progress | None) -> BacktestReport:
         watchdog.close()
     if result.bot_error:
         raise WorkFailed(f"strategy {request.strategy} failed: {result.bot_error}")
-    notes = () if bars is None else (f"path within a bar: {path}", *bars.notes)
-    setting = Setting(bot, request.scenario.digest(), instrument, capital, notes, request.basis)
+    notes = [holes] if holes else []
+    if bars is not None:
+        notes = [f"path within a bar: {path}", *bars.notes]
+    setting = Setting(
+        bot, request.scenario.digest(), instrument, capital, notes, request.basis, request.tried
+    )
     qualities = fill_qualities(result, instrument)
     document = build_document(setting, result, qualities)
     kept = stored_run(document, result, instrument, qualities)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.archive.catalogue import load_rows
+from engine.archive.catalogue import load_counted
 from engine.archive.stream import stream_rows
 from engine.core.clock import LiveClock
 from engine.core.watchdog import Watchdog
@@ -51,6 +51,8 @@ class Market(NamedTuple):
     end_ns: int = 0
     """When the last row was received; 0 where there is no end, or nobody needs to know."""
     housekeeping_ns: int = HOUSEKEEPING_NS
+    gaps: int = 0
+    """Holes in the venue's sequences of a recording: after one the book is not to be trusted."""
 
 
 def recorded_market(paths: Sequence[Path], scenario: Scenario, timeframes: Sequence[str]) -> Market:
@@ -65,9 +67,10 @@ def recorded_market(paths: Sequence[Path], scenario: Scenario, timeframes: Seque
             streamed.clocks.end_ns,
             streamed.first_ticks,
         )
+        gaps = streamed.gaps
         source: RowSource | Rows = streamed
     else:
-        instrument, rows = load_rows(paths)
+        instrument, rows, gaps = load_counted(paths)
         end_ns = 0
         first_ticks = int(rows["price_ticks"][0]) if len(rows) else 0
         source = rows
@@ -75,7 +78,7 @@ def recorded_market(paths: Sequence[Path], scenario: Scenario, timeframes: Seque
     world = SimExchange(instrument, source, scenario, periods_ns=tuple(periods.values()))
     words = f"{instrument.instrument_id} from {', '.join(path.name for path in paths)}"
     market = market_of(world, periods, None, first_ticks, words)
-    return market._replace(end_ns=end_ns or world.last_loaded_ns)
+    return market._replace(end_ns=end_ns or world.last_loaded_ns, gaps=gaps)
 
 
 def replayed_market(
@@ -142,6 +145,17 @@ def combined_market(markets: Sequence[Market]) -> Market:
         end_ns=max(part.end_ns for part in markets),
         housekeeping_ns=min(part.housekeeping_ns for part in markets),
     )
+
+
+def check_gaps(paths: Sequence[Path], gaps: int, *, is_allowed: bool) -> str:
+    """BadInput for a recording with holes, unless they are allowed; then words for the result."""
+    if not gaps:
+        return ""
+    names, holes = ", ".join(str(path) for path in paths), "1 gap" if gaps == 1 else f"{gaps} gaps"
+    if not is_allowed:
+        remedy = f"has {holes} in the venue's sequence: see `data check`, or say --allow-gaps"
+        raise BadInput("--data", names, remedy)
+    return f"the recording has {holes} in the venue's sequence: the book after one may be wrong"
 
 
 def check_warm_up(params: Params, start_ns: int, end_ns: int) -> None:

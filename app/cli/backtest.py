@@ -89,6 +89,9 @@ def run(
             "low-first, high-first."
         ),
     ] = "",
+    allow_gaps: Annotated[
+        bool, typer.Option("--allow-gaps", help="Run on a recording with holes all the same.")
+    ] = False,
     capital: Annotated[
         str, typer.Option(help="In the settle asset; default 10,000,000, or 1,000 in coin.")
     ] = "",
@@ -119,6 +122,9 @@ def run(
         bool,
         typer.Option("--realism", help="Run it under optimistic and pessimistic scenarios too."),
     ] = False,
+    tried: Annotated[
+        int, typer.Option(min=1, help="How many parameter sets this one was chosen from.")
+    ] = 1,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Run STRATEGY over recorded order books and trades, with queues, latency and fees.
@@ -152,6 +158,8 @@ def run(
         basis=Basis.SAMPLE if per_sample else Basis.DAY,
         path=parse_path(path) if path else None,
         with_bounds=realism,
+        allow_gaps=allow_gaps,
+        tried=tried,
     )
     targets = {"--trades": trades, "--orders": orders, "--equity": equity, "--trace": trace}
     check_targets(data, {**targets, "--report": report})

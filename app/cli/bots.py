@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.attach import (
-    ANSWER_S,
     DEFAULT_PROFILE,
     Bot,
     Json,
     Profile,
     TakeToken,
+    ask,
     attached,
+    check,
     instrument_of,
     is_group_call,
     picture,
@@ -23,7 +24,7 @@ from app.cli.backtest import parse_assignments
 from app.cli.output import print_json, print_table
 from engine.core.ids import new_command_id
 from engine.domain import commands as c
-from engine.domain.errors import BadInput, TimedOut, WorkFailed
+from engine.domain.errors import BadInput, TimedOut
 
 if TYPE_CHECKING:
     from app.service.client import RemoteSession
@@ -55,7 +56,7 @@ def list_bots(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = Fa
 
 
 def _list(profile: str, bot: str, json: bool) -> None:
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         shot = picture(session)
     rows = [row for row in shot.bots if bot in ("", row.bot_id)]
     if json:
@@ -123,7 +124,7 @@ def add(
 
     kind = find_strategy(strategy)
     params = parse_params(kind, parse_assignments(param or []))
-    with attached(profile, "over" if take_token else "nothing") as session:
+    with attached(profile, "over" if take_token else "nothing", ()) as session:
         shot = picture(session)
         traded = _chosen(shot, instrument)
         kind(params, traded)  # What does not fit the instrument is bad input, told before sending.
@@ -134,7 +135,7 @@ def add(
             instrument_id=traded.instrument_id,
             params_json=params_to_json(params),
         )
-        _carry_out(session, command)
+        check(ask(session, command))
     if json:
         names = ("bot_id", "strategy", "instrument_id")
         document = {name: getattr(command, name) for name in names}
@@ -147,7 +148,7 @@ def _chosen(shot: EngineSnapshot, instrument_id: str) -> Instrument:
     known = {one.instrument_id: one for one in shot.instruments}
     choice = ", ".join(known)
     if not instrument_id and len(known) > 1:
-        raise BadInput("--instrument", "", f"name one of {choice}")
+        raise BadInput("--instrument", "not given", f"name one of {choice}")
     found = known.get(instrument_id) if instrument_id else next(iter(known.values()), None)
     if found is None:
         raise BadInput("--instrument", instrument_id, f"this engine trades {choice or 'nothing'}")
@@ -176,7 +177,7 @@ def edit(
         if all(one.bot_id != bot for one in picture(session).bots):
             raise BadInput("ID", bot, "no such bot; pilothouse bots lists them")
         command = c.EditParams(command_id=new_command_id(), bot_id=bot, params_json=dumps(given))
-        _carry_out(session, command)
+        check(ask(session, command))
     if json:
         print_json({"bot_id": bot, "params": given})
     else:
@@ -193,11 +194,11 @@ def remove(
     json: Json = False,
 ) -> None:
     """Let go of a bot that is flat; what it did stays in the ledger."""
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         if flatten:
-            _carry_out(session, c.Flatten(command_id=new_command_id(), bot_id=bot))
+            check(ask(session, c.Flatten(command_id=new_command_id(), bot_id=bot)))
             _wait_until_flat(session, bot)
-        _carry_out(session, c.RemoveBot(command_id=new_command_id(), bot_id=bot))
+        check(ask(session, c.RemoveBot(command_id=new_command_id(), bot_id=bot)))
     if json:
         print_json({"bot_id": bot, "removed": True})
     else:
@@ -212,10 +213,3 @@ def _wait_until_flat(session: RemoteSession, bot_id: str) -> None:
             return
         time.sleep(_LOOK_S)
     raise TimedOut(f"{bot_id}: not flat within {FLAT_S:g} s: see orders and positions")
-
-
-def _carry_out(session: RemoteSession, command: c.AnyCommand) -> None:
-    session.submit(command)
-    receipt = session.wait_for(command.command_id, ANSWER_S)
-    if receipt.refused:
-        raise WorkFailed(f"{receipt.name} refused: {receipt.refused}")

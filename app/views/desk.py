@@ -19,7 +19,7 @@ from app.views.actions import ACTIONS, Action, Risk, contexts_of, resolve
 from app.views.bell import Bell
 from app.views.cells import Cell
 from app.views.chart import ChartView
-from app.views.commands import BUILDERS, Sender, build, place
+from app.views.commands import BUILDERS, Sender, build, place, place_algo
 from app.views.effects import Effect, Fetch, Ring, Submit, Wake
 from app.views.gestures import HELD_NS, Gestures, Ruling, Verdict
 from app.views.keymap import Keymap, key_label
@@ -28,9 +28,11 @@ from app.views.local import LOCAL
 from app.views.logview import LogView
 from app.views.rows import log_rows
 from app.views.shelf import Answer, Answers
+from app.views.ticket import Wish
 from app.views.tour import Tour
 from app.views.viewstate import ViewState, feed_age_ms, find_market, is_stale
 from engine.domain import commands as c
+from engine.domain.algo import is_reducing
 from engine.domain.order import OrderSpec
 from engine.domain.snapshots import EngineSnapshot, LogRow, OrderSnapshot
 from engine.trading.state import MANUAL
@@ -159,11 +161,14 @@ class Desk:
         before, self.standing = self.standing, standing
         if standing is None or before is None:
             return
-        if standing.is_view_only and not before.is_view_only:
+        is_lost = standing.is_view_only and not before.is_view_only
+        if is_lost:
             self.gestures.disarm()
         if standing.notices > before.notices:
             tone = "alert" if standing.is_view_only else "warn"
             self.say(standing.notice, tone, now_ns)
+        elif is_lost:
+            self.say(f"VIEW ONLY: {standing.holder} holds the trade token", "alert", now_ns)
 
     def feed_age_ms(self, now_ns: int) -> int:
         return self._feed_age_ms + max(0, now_ns - self.seen_ns) // 1_000_000
@@ -344,10 +349,10 @@ class Desk:
         return [Submit(command) for command in commands]
 
     def _words_of(self, command: c.AnyCommand, name: str) -> str:
-        if isinstance(command, c.PlaceOrder):
+        if isinstance(command, c.PlaceOrder | c.PlaceAlgo):
             instrument = self.view("", self.seen_ns).instrument
             if instrument is not None:
-                return tickets.describe(command.spec, instrument)
+                return tickets.describe_wish(command.spec, instrument)
         bot_id: str = getattr(command, "bot_id", "")
         return f"{name}: {bot_id}" if bot_id else name
 
@@ -368,23 +373,25 @@ class Desk:
 
     # -- dialogs -------------------------------------------------------------------------------
 
-    def why_not_send(self, spec: OrderSpec, now_ns: int) -> str:
+    def why_not_send(self, spec: Wish, now_ns: int) -> str:
         """Why the ticket's order cannot leave now; "" when it can."""
         view = self.view("ladder", now_ns)
-        if spec.reduce_only:
+        if spec.reduce_only if isinstance(spec, OrderSpec) else is_reducing(spec):
             return rules.is_alive(view)
         if not self.gestures.is_armed:
             return f"order keys are SAFE: {self.keymap.label(ACTIONS['arm'])} arms them"
         return rules.can_enter(view)
 
-    def send_ticket(self, spec: OrderSpec, now_ns: int) -> list[Effect]:
+    def send_ticket(self, spec: Wish, now_ns: int) -> list[Effect]:
         """The ticket's order, once its fields were good and it was confirmed."""
         why = self.why_not_send(spec, now_ns)
         if why:
             self.say(why, "alert", now_ns)
             return []
         view = self.view("ladder", now_ns)
-        return self._submit([place(view, self._sender, spec)], "ticket", now_ns)
+        if isinstance(spec, OrderSpec):
+            return self._submit([place(view, self._sender, spec)], "ticket", now_ns)
+        return self._submit([place_algo(view, self._sender, spec)], "ticket", now_ns)
 
     def edit_params(self, bot_id: str, changes: dict[str, str], now_ns: int) -> list[Effect]:
         """New values for some parameters of a bot; the engine says yes or why not."""

@@ -57,6 +57,8 @@ def _order_sentence(event: e.AnyEvent, instrument: Instrument, left: int) -> str
     match event:
         case e.OrderIntended(order=order):
             placer = _PLACERS.get(order.placed_by, order.placed_by)
+            if order.algo_id:
+                placer = f"algo {order.algo_id}, as its {order.leg},"
             return (
                 f"{placer} wanted to {spec_words(order.spec, instrument)} for {order.bot_id} "
                 f"{_PURPOSES[order.spec.purpose]}; written down before it was sent"

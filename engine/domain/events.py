@@ -185,6 +185,8 @@ class AlgoDenied(Event, frozen=True, kw_only=True):
     limit_value: str
     order_value: str
     command_id: str = ""
+    repeats: int = 0
+    """Equal refusals since the last one that was journalled."""
 
 
 class AlgoStepped(Event, frozen=True, kw_only=True):

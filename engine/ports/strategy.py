@@ -99,6 +99,9 @@ class View(Protocol):
     def bars(self, count: int) -> Sequence[Bar]:
         """The latest closed bars of the strategy's timeframe, oldest first."""
 
+    def closes(self, count: int) -> Sequence[int]:
+        """Their closes alone, in ticks: many times cheaper where averages need no more."""
+
     @property
     def position_lots(self) -> int:
         """Of this bot, signed."""

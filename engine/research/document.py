@@ -36,13 +36,15 @@ class Setting(NamedTuple):
     capital: Decimal
     assumptions: Sequence[str] = ()
     basis: Basis = Basis.DAY
+    tried: int = 1
+    """Parameter sets that this one was chosen from."""
 
 
 def build_document(
     setting: Setting, result: BacktestResult, qualities: Sequence[FillQuality]
 ) -> dict[str, Any]:
     instrument, capital = setting.instrument, setting.capital
-    inputs = Inputs(result, instrument, capital, setting.basis)
+    inputs = Inputs(result, instrument, capital, setting.basis, setting.tried)
     values = measure_all(inputs)
     held = measure_holding(Inputs(result, instrument, capital, setting.basis, is_holding=True))
     document = {
@@ -70,6 +72,7 @@ def build_document(
         "equity": tidy(result.equity),
         "metrics": headline_metrics(result, instrument, capital) | _numbers(values),
         "metrics_basis": setting.basis.value,
+        "tried": setting.tried,
         "metrics_missing": _reasons(values),
         "benchmarks": {"cash": _of_cash(), "buy_and_hold": _numbers(held)},
         "months": months(inputs),

@@ -66,15 +66,20 @@ def verdict(document: Mapping[str, Any]) -> str:
     hold = Decimal(metrics["benchmark_buy_and_hold"])
     held = number(document["benchmarks"]["buy_and_hold"]["total_return_pct"])
     span = duration(document["end_ns"] - document["start_ns"])
+    if not equity:
+        ours = f"Neither gained nor lost {settle}"
+    else:
+        share = number(metrics["total_return_pct"])
+        ours = f"{_gain(equity)} {money(abs(equity), settle)} ({share} %)"
     return (
-        f"{_gain(equity)} {money(abs(equity), settle)} ({number(metrics['total_return_pct'])} %) "
+        f"{ours} "
         f"in {span}; cash: 0; buying and holding {_gain(hold).lower()} "
         f"{money(abs(hold), settle)} ({held} %)"
     )
 
 
 def _gain(amount: Decimal) -> str:
-    return "Gained" if amount > 0 else "Lost" if amount < 0 else "Neither gained nor lost:"
+    return "Gained" if amount > 0 else "Lost" if amount < 0 else "Earned"
 
 
 def headlines(document: Mapping[str, Any]) -> list[Figure]:
@@ -198,7 +203,9 @@ def _signed(amount: Decimal) -> str:
 
 def assumptions(document: Mapping[str, Any]) -> list[str]:
     """Under which the figures hold, one a line."""
+    tried = document.get("tried", 1)
     return [
+        *([f"chosen from {tried:,} parameter sets"] if tried > 1 else []),
         document["scenario"],
         f"ratios from returns by {document['metrics_basis']}, riskless rate 0, 365 days a year",
         *document.get("assumptions", []),

@@ -280,7 +280,9 @@ class Publisher:
             instrument = state.instruments[instrument_id]
             mid_x2 = trader.portfolio.good_mid_x2.get(instrument_id, 0)
             net = state.net_lots.get(instrument_id, 0)
-            worst = max(net + exposure.buy_lots, exposure.sell_lots - net, 0)
+            buys = exposure.buy_lots + state.unplaced_lots(instrument_id, Side.BUY)
+            sells = exposure.sell_lots + state.unplaced_lots(instrument_id, Side.SELL)
+            worst = max(net + buys, sells - net, 0)
             used = instrument.notional(worst, max(1, mid_x2 // 2)) if mid_x2 else ZERO
             rows.append(
                 s.LimitSnapshot(

@@ -152,7 +152,7 @@ class Trader:
         self.price_guard.recall()
         for view in self.markets.values():
             self.price_guard.look(view.instrument.instrument_id, now_ns)
-        self.algos.step_all(now_ns)
+        self.algos.resume(now_ns)
         self._start_runners(now_ns)
 
     def _start_runners(self, now_ns: int) -> None:
@@ -237,8 +237,7 @@ class Trader:
     def _on_timers(self, now_ns: int) -> None:
         for instrument_id in self.markets:
             self._look(instrument_id, now_ns)
-        if self.algos.next_timer_ns <= now_ns:
-            self.algos.on_timer(now_ns)
+        self.algos.on_timer(now_ns)
         for runner in self.runners.values():
             if runner.next_timer_ns <= now_ns:
                 runner.on_timer(now_ns)

@@ -108,6 +108,9 @@ class BotContext:
     def bars(self, count: int) -> list[Bar]:
         return self._view.bars(self._timeframe, count)
 
+    def closes(self, count: int) -> list[int]:
+        return self._view.closes(self._timeframe, count)
+
     @property
     def position_lots(self) -> int:
         return self._state.position(self._bot.bot_id, self.instrument.instrument_id).lots

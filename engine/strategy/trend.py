@@ -45,7 +45,7 @@ class Trend(Strategy):
         return WakeFilter(timeframe=self.timeframe)
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
-        closes = [past.close for past in ctx.bars(self.slow)]
+        closes = ctx.closes(self.slow)
         if len(closes) < self.slow:
             ctx.explain(f"warming up: {len(closes)} of {self.slow} bars")
             return

@@ -357,6 +357,10 @@ class TradingState:
             started_ns=event.ts_ns,
         )
 
+    def _algo_denied(self, event: e.AlgoDenied) -> None:
+        self.denied += 1 + event.repeats
+        self.denied_ns[(event.bot_id, event.limit, event.spec.side)] = event.ts_ns
+
     def _algo_stepped(self, event: e.AlgoStepped) -> None:
         self.algos[event.algo_id].memory = event.memory
 
@@ -491,7 +495,7 @@ _APPLY: dict[type, Callable[[TradingState, Any], None]] = {
     e.OrderDenied: TradingState._order_denied,
     e.MoveEnded: TradingState._move_ended,
     e.AlgoStarted: TradingState._algo_started,
-    e.AlgoDenied: TradingState._no_effect,
+    e.AlgoDenied: TradingState._algo_denied,
     e.AlgoStepped: TradingState._algo_stepped,
     e.AlgoAmended: TradingState._algo_amended,
     e.AlgoEnding: TradingState._algo_ending,

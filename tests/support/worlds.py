@@ -205,8 +205,9 @@ def _market(
 # -- runs ----------------------------------------------------------------------------------------
 
 
-def unpaced(setting: Setting) -> Life:
-    """The trader and the world, from one wake-up to the next, to the end of the market."""
+def unpaced(setting: Setting, watch: Callable[[Trader], None] | None = None) -> Life:
+    """The trader and the world, from one wake-up to the next, to the end of the market. `watch`
+    looks on after every batch."""
     market = setting.open_market()
     journal = MemoryJournal()
     trader = _trader(setting, market)
@@ -218,6 +219,8 @@ def unpaced(setting: Setting) -> Life:
         outbox = driver.batch(wake)
         journal.append(outbox.events)
         market.world.submit(outbox.requests, wake.ts_ns)
+        if watch is not None:
+            watch(trader)
         if wake.reasons & k.WAKE_END:
             return Life(journal, trader, market)
 

@@ -78,6 +78,10 @@ class RiskGate:
             or self._check_counts(now_ns, count)
         )
 
+    def check_price(self, spec: OrderSpec) -> Denial | None:
+        """Only whether the market can be believed and the price is near it."""
+        return self._check_market(spec, self._state.instruments[spec.instrument_id])
+
     # -- the parts, in the order in which they are asked ---------------------------------------
 
     def _check_reducing(
