@@ -241,6 +241,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
             case fx.StopEngine():
                 if self._ask_engine(self.session.stop_engine):
                     self.exit()
+            case fx.Ring():
+                self.bell()
             case fx.Leave():
                 self.exit()
 
