@@ -65,7 +65,7 @@ class ShortFrames(App[None], inherit_bindings=False):
         left, top, _, height = widget.region
         if not height or not self.can_draw():
             return False
-        colours = self.console._color_system or ColorSystem.TRUECOLOR
+        colours = self.console._color_system or ColorSystem.STANDARD
         for row, pieces in rows:
             if row < height:
                 drawn = [Piece(text, _sgr(style, colours)) for text, style in pieces]
@@ -98,7 +98,7 @@ class Difference(CompositorUpdate):
         self._size = size
 
     def render_segments(self, console: Console) -> str:
-        colours = console._color_system or ColorSystem.TRUECOLOR
+        colours = console._color_system or ColorSystem.STANDARD
         return self._canvas.frame(self._size, spans_of(self._update, colours))
 
 
