@@ -25,7 +25,7 @@ from engine.domain.errors import PilothouseError
 from ui_tui.flow import FrameFlow, set_title
 from ui_tui.inside import ShortFrames
 from ui_tui.look import Look
-from ui_tui.pane import NeedsPaint
+from ui_tui.pane import NeedsPaint, Pointed, Wheeled
 from ui_tui.screens.dialog import Dialog
 from ui_tui.screens.dialogs import DIALOGS
 from ui_tui.screens.main import MainScreen
@@ -127,6 +127,14 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
     def on_needs_paint(self, message: NeedsPaint) -> None:
         self.paint(at_once=True)
 
+    def on_wheeled(self, message: Wheeled) -> None:
+        self.perform(self.desk.wheel(message.pane.key, message.rows))
+        self.paint(at_once=True)
+
+    def on_pointed(self, message: Pointed) -> None:
+        self.desk.point(message.pane.key, message.row, self.clock.monotonic_ns())
+        self.paint(at_once=True)
+
     # -- the picture ---------------------------------------------------------------------------
 
     def poll(self) -> None:
@@ -139,6 +147,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         is_new = self.desk.see(
             self.session.snapshot(), self.session.failure(), now_ns, self.clock.now_ns()
         )
+        if self.desk.has_forked:
+            self.exit()  # What goes on from here is another engine, on another ledger.
         mood = self.desk.mood(now_ns)
         is_new_mood, self._mood = mood != self._mood, mood
         self.paint(changed=is_new, at_once=is_new_mood)
@@ -224,6 +234,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
                 self.run_worker(self._fetch(topic, ident))
             case fx.Crash():
                 self.session.crash()
+            case fx.Steer(wish):
+                self.session.steer(wish)
             case fx.TakeToken():
                 self._ask_engine(self.session.take_token)
             case fx.StopEngine():

@@ -10,7 +10,17 @@ from app.views.cells import Line, char_width, text_width
 from app.views.glyphs import ASCII, UNICODE, Glyphs
 from app.views.theme import Theme, load_theme
 
-_CSS_COLOURS = ("ground", "raised", "line", "text", "dim", "accent", "alert_box", "select")
+_CSS_COLOURS = (
+    "ground",
+    "raised",
+    "line",
+    "text",
+    "dim",
+    "accent",
+    "alert_box",
+    "select",
+    "replay",
+)
 
 
 class Look:

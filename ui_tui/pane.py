@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
+from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from app.views import format as fmt
 from app.views.cells import Cell, Line, fit_line, line_width, text_width
 from app.views.desk import Desk
 from ui_tui.inside import ShortFrames
 from ui_tui.look import Look
+
+_WHEEL_ROWS = 3
 
 
 class NeedsPaint(Message):
@@ -76,6 +80,24 @@ class Lines(Widget):
         return "\n".join("".join(cell.text for cell in line).rstrip() for line in self._lines)
 
 
+class Wheeled(Message):
+    """The wheel was turned over a pane: rows down, or up where negative."""
+
+    def __init__(self, pane: Pane, rows: int) -> None:
+        super().__init__()
+        self.pane = pane
+        self.rows = rows
+
+
+class Pointed(Message):
+    """A row of a pane was clicked, counted from below its title bar."""
+
+    def __init__(self, pane: Pane, row: int) -> None:
+        super().__init__()
+        self.pane = pane
+        self.row = row
+
+
 class Picture(NamedTuple):
     """What a pane draws: words for its title bar, at the left and right, and its lines."""
 
@@ -84,14 +106,31 @@ class Picture(NamedTuple):
     note: str = ""
 
 
+def _stale(picture: Picture, age_ms: int) -> Picture:
+    grey = [tuple(Cell(cell.text, "stale") for cell in line) for line in picture.lines]
+    return Picture(picture.title, grey, f"STALE {fmt.age(age_ms)}")
+
+
 class Pane(Lines, can_focus=True):
     """A titled pane that draws itself from the desk. Subclasses write `draw`."""
 
     key: ClassVar[str] = ""
     """Its name for key contexts: `ladder`, `bots`, `log` ..."""
+    goes_stale: ClassVar[bool] = False
+    """What it shows is worth what the market is worth: grey, with its age, once that is stale."""
 
     def on_focus(self) -> None:
         self.post_message(NeedsPaint())
+
+    def on_mouse_scroll_down(self) -> None:
+        self.post_message(Wheeled(self, _WHEEL_ROWS))
+
+    def on_mouse_scroll_up(self) -> None:
+        self.post_message(Wheeled(self, -_WHEEL_ROWS))
+
+    def on_click(self, event: Click) -> None:
+        if event.y > 0:
+            self.post_message(Pointed(self, event.y - 1))
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         """The picture for `size` cells, title bar and wall not counted."""
@@ -105,6 +144,8 @@ class Pane(Lines, can_focus=True):
         wall = self.region.x > 0
         inner = Size(width - wall - 1, height - 1)
         picture = self._drawn(desk, now_ns, inner)
+        if self.goes_stale and desk.is_stale(now_ns):
+            picture = _stale(picture, desk.feed_age_ms(now_ns))
         lines = [self._title_bar(picture, width, wall)]
         edge = Cell(f"{self.look.glyphs.wall} " if wall else " ", "rule")
         lines += [(edge, *line) for line in picture.lines[: inner.height]]
