@@ -17,6 +17,7 @@ from app.bootstrap import (
     Market,
     bars_market,
     build_bot,
+    check_gaps,
     check_warm_up,
     combined_market,
     recorded_market,
@@ -148,7 +149,9 @@ def _open(
         return bars_market(source, request.scenario, timeframes, path)
     if request.path is not None:
         raise BadInput("--path", request.path, "is for bars; this data tells the order of prices")
-    return recorded_market(source, request.scenario, timeframes)
+    market = recorded_market(source, request.scenario, timeframes)
+    check_gaps(source, market.gaps, is_allowed=request.allow_gaps)
+    return market
 
 
 def _bots(wishes: Sequence[BotWish], instruments: Mapping[str, Instrument]) -> list[BotSpec]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.archive.catalogue import load_rows
+from engine.archive.catalogue import load_counted
 from engine.archive.stream import stream_rows
 from engine.core.clock import LiveClock
 from engine.core.watchdog import Watchdog
@@ -51,6 +51,8 @@ class Market(NamedTuple):
     end_ns: int = 0
     """When the last row was received; 0 where there is no end, or nobody needs to know."""
     housekeeping_ns: int = HOUSEKEEPING_NS
+    gaps: int = 0
+    """Holes in the venue's sequences of a recording: after one the book is not to be trusted."""
 
 
 def recorded_market(paths: Sequence[Path], scenario: Scenario, timeframes: Sequence[str]) -> Market:
@@ -65,16 +67,18 @@ def recorded_market(paths: Sequence[Path], scenario: Scenario, timeframes: Seque
             streamed.clocks.end_ns,
             streamed.first_ticks,
         )
+        gaps = streamed.gaps
         source: RowSource | Rows = streamed
     else:
-        instrument, rows = load_rows(paths)
-        end_ns = int(rows["ts_local_ns"][-1]) if len(rows) else 0
+        instrument, rows, gaps = load_counted(paths)
+        end_ns = 0
         first_ticks = int(rows["price_ticks"][0]) if len(rows) else 0
         source = rows
     periods = periods_of(timeframes)
     world = SimExchange(instrument, source, scenario, periods_ns=tuple(periods.values()))
     words = f"{instrument.instrument_id} from {', '.join(path.name for path in paths)}"
-    return market_of(world, periods, None, first_ticks, words)._replace(end_ns=end_ns)
+    market = market_of(world, periods, None, first_ticks, words)
+    return market._replace(end_ns=end_ns or world.last_loaded_ns, gaps=gaps)
 
 
 def replayed_market(
@@ -143,6 +147,17 @@ def combined_market(markets: Sequence[Market]) -> Market:
     )
 
 
+def check_gaps(paths: Sequence[Path], gaps: int, *, is_allowed: bool) -> str:
+    """BadInput for a recording with holes, unless they are allowed; then words for the result."""
+    if not gaps:
+        return ""
+    names, holes = ", ".join(str(path) for path in paths), "1 gap" if gaps == 1 else f"{gaps} gaps"
+    if not is_allowed:
+        remedy = f"has {holes} in the venue's sequence: see `data check`, or say --allow-gaps"
+        raise BadInput("--data", names, remedy)
+    return f"the recording has {holes} in the venue's sequence: the book after one may be wrong"
+
+
 def check_warm_up(params: Params, start_ns: int, end_ns: int) -> None:
     """BadInput when the data ends before a strategy that averages `slow` bars has seen them."""
     slow, timeframe = getattr(params, "slow", 0), getattr(params, "timeframe", "")
@@ -206,13 +221,16 @@ def session_of(market: Market, scenario: Scenario, capital: Decimal, salt: int) 
     )
 
 
-def trader_of(market: Market, limits: RiskLimits, watchdog: Watchdog) -> Trader:
+def trader_of(
+    market: Market, limits: RiskLimits, watchdog: Watchdog, *, marks_fills: bool = False
+) -> Trader:
     return Trader(
         limits=limits,
         markets=market.views,
         guard=watchdog.guard,
         shield=watchdog,
         housekeeping_ns=market.housekeeping_ns,
+        marks_fills=marks_fills,
     )
 
 
@@ -228,7 +246,7 @@ def paper_runtime(
 ) -> PaperRuntime:
     clock = LiveClock()
     return PaperRuntime(
-        trader=trader_of(market, limits, watchdog),
+        trader=trader_of(market, limits, watchdog, marks_fills=True),
         world=market.world,
         journal=journal,
         clock=clock,

@@ -25,9 +25,9 @@ import numpy as np
 import app
 from app import VERSION
 from app.backtests import default_capital
-from app.bootstrap import check_warm_up
+from app.bootstrap import check_gaps, check_warm_up
 from app.sweep_worker import Setup
-from engine.archive.catalogue import load_rows
+from engine.archive.catalogue import load_counted
 from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.domain.money import tidy
@@ -36,7 +36,7 @@ from engine.research import bar_run
 from engine.research.bar_data import BarData, is_bar_data, load_bar_data, period_of
 from engine.research.param_grid import ParamGrid, make_grid, parse_axes, set_key
 from engine.research.shared_rows import write_rows
-from engine.research.sweep import SetResult, check_metric, profit_pct, ranked, selection
+from engine.research.sweep import METRICS, SetResult, check_metric, profit_pct, ranked, selection
 from engine.research.sweep_file import Header, SweepFile
 from engine.research.workers import run_jobs
 from engine.sim.bar_feed import BarColumns, BarPath
@@ -65,6 +65,9 @@ class SweepRequest(NamedTuple):
     through_engine: bool = False
     """Not the compiled road, whatever the strategy: account limits apply then."""
     path: BarPath = BarPath.WORST_FIRST
+    allow_gaps: bool = False
+    patience: int = 0
+    """Stop when so many sets in a row, by their parameters, brought no better one; 0: never."""
 
 
 class SweepReport(NamedTuple):
@@ -76,8 +79,12 @@ class SweepReport(NamedTuple):
     was_interrupted: bool
 
 
-Progress = Callable[[int, int, SetResult], None]
-"""Sets done, sets in all, the latest one."""
+Progress = Callable[[int, int, Sequence[SetResult]], None]
+"""Sets done, sets in all, the latest ones."""
+
+
+class _Enough(Exception):
+    """The patience of the request is at an end."""
 
 
 class _Data(NamedTuple):
@@ -96,7 +103,7 @@ def run_sweep(request: SweepRequest, progress: Progress | None = None) -> SweepR
     kind = find_strategy(request.strategy)
     axes = parse_axes(kind, request.axes)
     _check(request)
-    data = _load(request.data)
+    data = _load(request.data, allow_gaps=request.allow_gaps)
     if data.bars is not None:
         timeframes = with_timeframe(kind, {}, data.bars.timeframe)
         axes = {**{name: [word] for name, word in timeframes.items()}, **axes}
@@ -114,17 +121,20 @@ def _check(request: SweepRequest) -> None:
     check_metric(request.sort)
     if not 1 <= request.workers <= WORKERS_MAX:
         raise BadInput("--workers", request.workers, f"must be between 1 and {WORKERS_MAX}")
+    if request.patience < 0:
+        raise BadInput("--patience", request.patience, "must be 0 or more")
     if request.top < 1:
         raise BadInput("--top", request.top, "must be 1 or more")
     if request.capital is not None and request.capital <= 0:
         raise BadInput("--capital", str(request.capital), "must be greater than zero")
 
 
-def _load(paths: Sequence[Path]) -> _Data:
+def _load(paths: Sequence[Path], *, allow_gaps: bool) -> _Data:
     if is_bar_data(paths):
         bars = load_bar_data(paths)
         return _Data(bars.instrument, bars, None, int(bars.bars.start_ns[0]), bars.bars.end_ns)
-    instrument, rows = load_rows(paths)
+    instrument, rows, gaps = load_counted(paths)
+    check_gaps(paths, gaps, is_allowed=allow_gaps)
     times = rows["ts_local_ns"]
     return _Data(instrument, None, rows, int(times[0]), int(times[-1]))
 
@@ -156,13 +166,37 @@ class _Sweep:
                 self._done.update(self._file.done)
             open_sets = [index for index, key in enumerate(self._keys) if key not in self._done]
             try:
+                if self._tried() < len(self._keys):
+                    return False  # What was kept is enough.
                 if open_sets and self._is_compiled:
                     self._run_compiled(open_sets)
                 elif open_sets:
                     self._run_engine(open_sets)
             except KeyboardInterrupt:
                 return True
+            except _Enough:
+                return False
         return False
+
+    def _tried(self) -> int:
+        """How many sets, from the first on, belong to the sweep: all, unless patience ended
+        before. Whoever finished first, the same ones: only their order decides."""
+        patience, better = self._request.patience, METRICS[self._request.sort]
+        best: Decimal | int | None = None
+        since = 0
+        for count, key in enumerate(self._keys, 1):
+            result = self._done.get(key)
+            if result is None or not patience:
+                return len(self._keys)
+            value = getattr(result, self._request.sort)
+            is_best = best is None or (value > best if better else value < best)
+            if not result.error and is_best:
+                best, since = value, 0
+            else:
+                since += 1
+            if since >= patience:
+                return count
+        return len(self._keys)
 
     def _take(self, results: Iterable[SetResult], indices: Iterable[int]) -> None:
         """Finished sets. Failed ones are not kept on disk, so that another run tries again."""
@@ -171,7 +205,9 @@ class _Sweep:
             self._file.add({key: result for key, result in found.items() if not result.error})
         self._done.update(found)
         if self._progress is not None:
-            self._progress(len(self._done), len(self._keys), next(reversed(found.values())))
+            self._progress(len(self._done), len(self._keys), list(found.values()))
+        if self._tried() < len(self._keys):
+            raise _Enough
 
     # -- the compiled road -------------------------------------------------------------------------
 
@@ -288,7 +324,8 @@ class _Sweep:
 
     def report(self, was_interrupted: bool) -> SweepReport:
         request, data = self._request, self._data
-        results = [self._done[key] for key in self._keys if key in self._done]
+        tried = self._tried()
+        results = [self._done[key] for key in self._keys[:tried] if key in self._done]
         top = ranked(results, request.sort)[: request.top]
         document = {
             "strategy": request.strategy,
@@ -306,6 +343,12 @@ class _Sweep:
             "skipped": self._grid.skipped,
             "skipped_why": self._grid.skipped_why,
             "interrupted": was_interrupted,
+            "stopped_early": (
+                f"{request.patience} sets in a row brought no better one; "
+                f"{len(self._keys) - tried} were not tried"
+                if tried < len(self._keys)
+                else ""
+            ),
             "sort": request.sort,
             "selection": selection(results, request.sort),
             "top": top,

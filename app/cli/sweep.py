@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.live_table import LiveTable
 from app.cli.output import ExitCode, print_error, print_json, print_table
-from app.progress import Step
 from engine.domain.errors import BadInput
 from engine.domain.money import parse_decimal, plain
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from app.sweeps import Progress, SweepReport
     from engine.research.sweep import SetResult
 
+LIVE_ROWS = 5
 FIGURES = ("fills", "equity", "fees", "max_drawdown", "profit_pct", "reaches_limits")
 
 
@@ -41,6 +43,10 @@ def sweep(
     resume: Annotated[
         Path | None, typer.Option(help="Keep finished sets here, and go on from what is there.")
     ] = None,
+    patience: Annotated[
+        int,
+        typer.Option(help="Stop when so many sets in a row bring no better one; 0: run them all."),
+    ] = 0,
     out: Annotated[Path | None, typer.Option(help="Write one row per set to this CSV.")] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Bars too through the full engine, limits and all.")
@@ -74,6 +80,9 @@ def sweep(
         str, typer.Option(help="Maker fee rate, negative for a rebate; plain: 0.0002.")
     ] = "",
     taker: Annotated[str, typer.Option(help="Taker fee rate; plain: 0.0005.")] = "",
+    allow_gaps: Annotated[
+        bool, typer.Option("--allow-gaps", help="Run on a recording with holes all the same.")
+    ] = False,
     capital: Annotated[
         str, typer.Option(help="In the settle asset; default 10,000,000, or 1,000 in coin.")
     ] = "",
@@ -109,9 +118,11 @@ def sweep(
         resume=resume,
         through_engine=full,
         path=parse_path(path),
+        patience=patience,
+        allow_gaps=allow_gaps,
     )
     _check_files(data, out, resume)
-    with _progress(strategy) as progress:
+    with _progress(strategy, sort) as progress:
         report = run_sweep(request, progress)
     if out is not None:
         _write(out, report.results)
@@ -139,22 +150,41 @@ def _check_files(data: Sequence[Path], out: Path | None, resume: Path | None) ->
 
 
 @contextmanager
-def _progress(strategy: str) -> Iterator[Progress | None]:
-    """A live line on a terminal; elsewhere nothing, since stderr is for errors there."""
+def _progress(strategy: str, sort: str) -> Iterator[Progress | None]:
+    """A live table of the best on a terminal; elsewhere nothing: stderr is for errors there."""
     if not sys.stderr.isatty() or os.environ.get("TERM", "") == "dumb":
         yield None
         return
+    from engine.research.sweep import ranked
+
+    started_s = time.perf_counter()
     best: list[SetResult] = []
+    with LiveTable(sys.stderr) as live:
 
-    with Step(f"sweep {strategy}") as step:
-
-        def show(done: int, count: int, latest: SetResult) -> None:
-            if not latest.error and (not best or latest.equity > best[0].equity):
-                best[:] = [latest]
-            words = f", best so far {plain(best[0].equity)}" if best else ""
-            step.show(f"{done:,} of {count:,}{words}")
+        def show(done: int, count: int, found: Sequence[SetResult]) -> None:
+            passed_s = time.perf_counter() - started_s
+            left_s = passed_s * (count - done) / max(1, done)
+            best[:] = ranked([*best, *found], sort)[:LIVE_ROWS]
+            head = f"sweep {strategy}  {done:,} of {count:,} sets  {passed_s:.0f} s"
+            live.show([f"{head}, {left_s:.0f} s left", *_live_rows(best)])
 
         yield show
+
+
+def _live_rows(best: Sequence[SetResult]) -> list[str]:
+    """The best so far, in columns."""
+    if not best:
+        return []
+    titles = [*best[0].params, "fills", "equity", "max drawdown"]
+    cells = [
+        [*one.params.values(), f"{one.fills:,}", plain(one.equity), plain(one.max_drawdown)]
+        for one in best
+    ]
+    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
+    return [
+        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
+        for row in [titles, *cells]
+    ]
 
 
 def _leave(report: SweepReport, resume: Path | None) -> None:
@@ -202,10 +232,15 @@ def _print(report: SweepReport) -> None:
     print()
     print(f"{document['strategy']} on {document['instrument']}, money in {document['settle']}")
     print(f"{document['finished']:,} of {document['sets']:,} sets, by {document['sort']}")
+    if document["stopped_early"]:
+        print(f"stopped early: {document['stopped_early']}")
     if document["skipped"]:
         print(f"{document['skipped']:,} left out: {document['skipped_why']}")
     if report.top:
         share, median = plain(chosen["profitable_pct"]), plain(chosen["median_equity"])
         print(f"median set {median}, {share} % of the sets profitable")
+    limited = sum(one.reaches_limits for one in report.results)
+    if limited:
+        print(f"note: {limited:,} sets reach an account limit: run them with --full")
     for line in (chosen["note"], *document["assumptions"]):
         print(f"note: {line}")

@@ -11,6 +11,7 @@ from engine.domain import commands as c
 from engine.domain.algo import is_reducing
 from engine.domain.snapshots import EngineSnapshot
 
+HELD = "holds the trade token: take it over first"
 HARMLESS = (
     c.CancelOrder,
     c.CancelAlgo,
@@ -21,6 +22,8 @@ HARMLESS = (
     c.StopBot,
     c.RemoveBot,
     c.Kill,
+    c.FlattenIncident,
+    c.AckAlerts,
 )
 """Commands that every face may give at any time."""
 
@@ -96,4 +99,4 @@ class Roster:
         if not self._holder:
             self._holder = number
             return ""
-        return f"{self.holder} holds the trade token: take it over first"
+        return f"{self.holder} {HELD}"

@@ -14,6 +14,7 @@ from app.views.announce import half_lots, market_cap_ticks
 from app.views.rules import movable_order, orders_here
 from app.views.viewstate import ViewState
 from engine.domain import commands as c
+from engine.domain.algo import AnyAlgo
 from engine.domain.order import OrderSpec, OrderType, Purpose, Side, TimeInForce
 
 NewId = Callable[[], str]
@@ -70,6 +71,15 @@ def _pause_all(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
     return [c.PauseBot(command_id=sender.new_id(), by=sender.by)]
 
 
+def _decide(
+    kind: type[c.AdoptIncident | c.IgnoreIncident | c.FlattenIncident],
+) -> Builder:
+    def make(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
+        return [kind(command_id=sender.new_id(), by=sender.by, incident_id=view.incident_id)]
+
+    return make
+
+
 # -- helm ------------------------------------------------------------------------------------
 
 
@@ -91,6 +101,17 @@ def place(view: ViewState, sender: Sender, spec: OrderSpec) -> c.PlaceOrder:
         bot_id=view.acting_bot_id,
         spec=spec,
         painted_ticks=view.ask_ticks if spec.side is Side.BUY else view.bid_ticks,
+        age_ms=view.picture_age_ms,
+    )
+
+
+def place_algo(view: ViewState, sender: Sender, spec: AnyAlgo) -> c.PlaceAlgo:
+    """A person's algo for the acting book."""
+    return c.PlaceAlgo(
+        command_id=sender.new_id(),
+        by=sender.by,
+        bot_id=view.acting_bot_id,
+        spec=spec,
         age_ms=view.picture_age_ms,
     )
 
@@ -212,6 +233,9 @@ BUILDERS: dict[str, Builder] = {
     "cancel_symbol": _cancel_symbol,
     "cancel_all": _cancel_all,
     "pause_all": _pause_all,
+    "incident_adopt": _decide(c.AdoptIncident),
+    "incident_ignore": _decide(c.IgnoreIncident),
+    "incident_flatten": _decide(c.FlattenIncident),
     "bot_pause": _helm(c.PauseBot),
     "bot_resume": _helm(c.ResumeBot),
     "bot_take": _helm(c.TakeHelm),

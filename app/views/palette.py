@@ -45,7 +45,8 @@ def palette_line(
         Cell(fit(f" {label}", _KEY_WIDTH + 1), f"key{over}"),
         Cell(
             fit(action.text, max(10, width - _KEY_WIDTH - 2 - len(note))),
-            f"{'faint' if why else 'text'}{over}",
+            # Faint on the selected row could not be read where there are 16 colours only.
+            f"{('dim' if is_selected else 'faint') if why else 'text'}{over}",
         ),
         Cell(f"{note} ", f"warn{over}"),
     )
@@ -100,12 +101,13 @@ _PANE = {
         "stop_at_cursor",
         "center",
     ),
-    "bots": ("bot_pause", "bot_take", "bot_return", "bot_stop", "bot_detail"),
+    "bots": ("bot_pause", "bot_take", "bot_return", "bot_stop", "bot_edit", "bot_detail"),
     "orders": ("order_cancel", "why", "orders_filter"),
     "fills": ("why",),
     "tape": ("tape_larger", "tape_smaller"),
     "log": ("log_level", "log_source", "log_find", "log_follow", "log_clear"),
     "limits": ("kill_no_entries", "kill_reduce_only", "kill_flatten"),
+    "incidents": ("incident_adopt", "incident_ignore", "incident_flatten"),
     "runs": ("run_open", "runs_read"),
     "settings": ("settings_file",),
     "chart": ("tf_next", "tf_prev", "chart_studies", "zoom_in", "zoom_out", "chart_live"),

@@ -46,9 +46,17 @@ def load_rows(
     gets one where the ticker vouches for the book, see `pieced`. Raises BadInput when there is
     nothing to read or it is damaged.
     """
+    instrument, rows, _ = load_counted(source, keep_early=keep_early, rejoin=rejoin)
+    return instrument, rows
+
+
+def load_counted(
+    source: Source, *, keep_early: bool = True, rejoin: bool = True
+) -> tuple[Instrument, Rows, int]:
+    """`load_rows`, and how many holes the venue's sequences have."""
     recording = with_pieced_snapshot(load_recording(source))
     rows = rec.to_rows(recording, keep_early=keep_early, rejoin=rejoin)
-    return recording.meta.instrument, rows
+    return recording.meta.instrument, rows, recording.meta.counts.gaps
 
 
 def load_recording(source: Source) -> rec.Recording:

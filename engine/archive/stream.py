@@ -47,6 +47,8 @@ class StreamedRows:
 
     def __init__(self, directory: Path, meta: Meta, block_rows: int = BLOCK_ROWS) -> None:
         self.instrument: Instrument = meta.instrument
+        self.gaps = meta.counts.gaps
+        """Holes in the venue's sequences."""
         self.clocks = find_clocks(directory, meta, block_rows)
         self._pieces = _merged(directory, meta, _ROW_NAMES)
         self._cuts = iter([*self.clocks.cuts, self.clocks.rows])

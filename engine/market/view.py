@@ -118,3 +118,15 @@ class MarketView:
             end, count = end + 1, count + 1
         indices = np.arange(end - count, end) % k.BARS_LENGTH
         return [Bar(*row[:6]) for row in self.state.bars[ring, indices].tolist()]
+
+    def closes(self, timeframe: str, count: int) -> list[int]:
+        """The closes of `bars`, oldest first."""
+        ring, end = self.timeframes[timeframe], self.closed_bars(timeframe)
+        first = max(0, end - min(count, k.BARS_LENGTH - 1))
+        length = k.BARS_LENGTH
+        column = self.state.bars[ring, :, k.B_CLOSE]
+        if first % length <= end % length:
+            found: list[int] = column[first % length : end % length].tolist()
+            return found
+        whole: list[int] = column[first % length :].tolist() + column[: end % length].tolist()
+        return whole

@@ -84,13 +84,23 @@ def load_bar_data(paths: Sequence[Path]) -> BarData:
         )
     bars = BarColumns(period_ns, start_ns, volume=_volume(tables, lot), **columns)
     names = ", ".join(table.meta.source for table in tables)
+    notes = (tick_note, lot_note, _gap_note(bars))
     return BarData(
         instrument=_instrument(first.instrument_id, known, tick, lot),
         bars=bars,
         timeframe=first.timeframe,
         words=f"{first.timeframe} bars of {first.instrument_id} from {names}",
-        notes=tuple(note for note in (tick_note, lot_note) if note),
+        notes=tuple(note for note in notes if note),
     )
+
+
+def _gap_note(bars: BarColumns) -> str:
+    steps = np.diff(bars.start_ns) // bars.period_ns
+    missing = int(steps.sum()) - len(steps)
+    if not missing:
+        return ""
+    gaps = int(np.count_nonzero(steps > 1))
+    return f"{missing:,} bars are missing in {gaps:,} gaps: nothing happens in them"
 
 
 def period_of(data: BarData, timeframe: str) -> int:

@@ -36,13 +36,15 @@ class Setting(NamedTuple):
     capital: Decimal
     assumptions: Sequence[str] = ()
     basis: Basis = Basis.DAY
+    tried: int = 1
+    """Parameter sets that this one was chosen from."""
 
 
 def build_document(
     setting: Setting, result: BacktestResult, qualities: Sequence[FillQuality]
 ) -> dict[str, Any]:
     instrument, capital = setting.instrument, setting.capital
-    inputs = Inputs(result, instrument, capital, setting.basis)
+    inputs = Inputs(result, instrument, capital, setting.basis, setting.tried)
     values = measure_all(inputs)
     held = measure_holding(Inputs(result, instrument, capital, setting.basis, is_holding=True))
     document = {
@@ -70,12 +72,15 @@ def build_document(
         "equity": tidy(result.equity),
         "metrics": headline_metrics(result, instrument, capital) | _numbers(values),
         "metrics_basis": setting.basis.value,
+        "tried": setting.tried,
         "metrics_missing": _reasons(values),
         "benchmarks": {"cash": _of_cash(), "buy_and_hold": _numbers(held)},
         "months": months(inputs),
         "histogram": histogram(inputs),
         "fills_quality": summary(result, qualities, instrument),
     }
+    if result.liquidations:
+        document["liquidations"] = result.liquidations
     if setting.assumptions:
         document["assumptions"] = list(setting.assumptions)
     return document
@@ -112,6 +117,19 @@ def _of_cash() -> dict[str, Decimal]:
         if metric.has_benchmark
         and metric.unit in CASH_IS_ZERO
         and metric.name != "skill_probability_pct"
+    }
+
+
+_REALISM = ("scenario", "orders", "fills", "fees", "funding", "equity")
+
+
+def realism_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a run is set beside the same run under other scenarios."""
+    quality = document["fills_quality"]
+    return {name: document[name] for name in _REALISM} | {
+        "profit_pct": document["metrics"]["profit_pct"],
+        "fill_probability_pct": quality["fill_probability_pct"],
+        "adverse_selection_bp": quality["adverse_selection_bp"],
     }
 
 
@@ -166,7 +184,14 @@ def _fill(row: FillRow, quality: FillQuality, instrument: Instrument) -> ResultF
         markout_1s_bp=after_1s,
         markout_5s_bp=after_5s,
         markout_60s_bp=after_60s,
+        queue_left=_qty(quality.queue_left_lots, instrument),
+        level_volume=_qty(quality.level_volume_lots, instrument),
+        latency_ms=quality.latency_ns / 1e6 if quality.latency_ns >= 0 else None,
     )
+
+
+def _qty(lots: int, instrument: Instrument) -> Decimal | None:
+    return tidy(instrument.qty(lots)) if lots >= 0 else None
 
 
 def _equity(result: BacktestResult, instrument: Instrument, capital: Decimal) -> list[EquityPoint]:

@@ -58,14 +58,6 @@ class Basis(enum.StrEnum):
     """From sample to sample, and not annualised: for looking at short runs, not for judging."""
 
 
-class Trials(NamedTuple):
-    """What this run was chosen from."""
-
-    number: int
-    spread: float
-    """Standard deviation of the Sharpe ratios, of one period, of all that were tried."""
-
-
 class Inputs:
     """What the metrics are functions of."""
 
@@ -75,11 +67,12 @@ class Inputs:
         instrument: Instrument,
         capital: Decimal,
         basis: Basis = Basis.DAY,
-        trials: Trials | None = None,
+        tried: int = 1,
         *,
         is_holding: bool = False,
     ) -> None:
-        """`is_holding`: what only looks at equity sees that of who bought at the start and held."""
+        """`tried`: how many parameter sets this one was chosen from, itself included.
+        `is_holding`: what only looks at equity sees that of who bought at the start and held."""
         self.result = result
         self.capital = float(capital)
         self.instrument = instrument
@@ -88,7 +81,7 @@ class Inputs:
         if is_holding:
             self.samples = self.samples._replace(equity=self.samples.hold)
             self.days = self.days._replace(equity=self.days.hold)
-        self.trials = trials or Trials(1, 0.0)
+        self.tried = tried
         self.basis = basis
         periods = self.days if basis is Basis.DAY else self.samples
         self.returns = periods.returns
@@ -109,6 +102,11 @@ class Inputs:
         """Compound annual growth, over the time from start to end."""
         whole = self.equity[-1] / self.equity[0] - 1.0
         return returns.annualised(float(whole), self.span_days / DAYS_A_YEAR)
+
+    @property
+    def luck(self) -> float:
+        """Standard deviation of the Sharpe ratio, of one period, of sets without any skill."""
+        return 1.0 / math.sqrt(max(1, len(self.returns) - 1))
 
     # -- trades --------------------------------------------------------------------------------
 
@@ -180,7 +178,7 @@ class Inputs:
             "whole days": len(self.days.ts_ns) - 1 if self.span_days >= 1 else 0,
             "months": len(self.months) if self.span_days >= 28 else 0,
             "trades": len(self.trips),
-            "parameter sets tried": self.trials.number,
+            "parameter sets tried": self.tried,
             "fills": len(self.result.trades),
         }
         return counts[kind]
@@ -282,7 +280,7 @@ METRICS: Sequence[Metric] = (
     _ratio("skill_probability_pct", "Probability that Sharpe > 0", "%", 1,
            lambda x: returns.probabilistic_sharpe(x.returns, RF)),
     _from_sets("skill_after_selection_pct", "Probability that Sharpe > 0 after selection", "%", 1,
-               lambda x: returns.deflated_sharpe(x.returns, *x.trials, RF)),
+               lambda x: returns.deflated_sharpe(x.returns, x.tried, x.luck, RF)),
     _ratio("sortino", "Sortino ratio", "a √year", 1,
            lambda x: returns.sortino(x.returns, x.per_year, RF)),
     _growth_ratio("calmar", "Calmar ratio", "", 1,

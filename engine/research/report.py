@@ -227,7 +227,7 @@ def _brief(percent: Decimal) -> str:
     """Two decimals, or two digits where that would show nothing."""
     if percent == 0 or abs(percent) >= Decimal("0.01"):
         return f"{percent:,.2f}"
-    return f"{float(percent):.1g}"
+    return words.number(Decimal(f"{percent:.1e}"))
 
 
 def _group(group: words.Group) -> str:

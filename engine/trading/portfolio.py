@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain.money import MONEY, ZERO
-from engine.domain.position import Valuation, value
+from engine.domain.position import Position, Valuation, value
 from engine.market.view import MarketView
 from engine.trading.state import TradingState
 
@@ -33,6 +33,8 @@ class Portfolio:
         self._markets = markets
         self.good_mid_x2: dict[str, int] = {}
         """Last trusted best bid + best ask, by instrument; kept when a side goes missing."""
+        self._valued: dict[tuple[str, str], tuple[Position, int, Valuation]] = {}
+        """What each position was worth when it was last asked: one instant asks several times."""
 
     def refresh(self, instrument_id: str) -> None:
         """Take over the present mid of `instrument_id` as good."""
@@ -46,7 +48,12 @@ class Portfolio:
         instrument = self._state.instruments[instrument_id]
         mid_x2 = self.good_mid_x2.get(instrument_id, 0)
         assert mid_x2 or position.is_flat, (bot_id, instrument_id)
-        return value(position, instrument, mid_x2)
+        known = self._valued.get((bot_id, instrument_id))
+        if known is not None and known[0] is position and known[1] == mid_x2:
+            return known[2]
+        found = value(position, instrument, mid_x2)
+        self._valued[bot_id, instrument_id] = (position, mid_x2, found)
+        return found
 
     def account(self) -> Account:
         cash = inventory = realised = unrealised = fees = funding = profit = ZERO

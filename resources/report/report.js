@@ -4,7 +4,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const root = document.documentElement;
-  const LEFT = 70, RIGHT = 10, TOP = 22, BOTTOM = 20;
+  const LEFT = 78, RIGHT = 10, TOP = 22, BOTTOM = 20;
   const end = Math.max(data.t[data.t.length - 1], 1);
   const spanMin = Math.min(end, 200);
   const shown = { run: true, hold: data.holdFits, cash: true };

@@ -7,7 +7,18 @@ in `resources/keymap.toml`. A new action is a row in the file of its context.
 
 from __future__ import annotations
 
-from app.views.actions import bots, chart, ladder, lists, moving, orders, safety, service
+from app.views.actions import (
+    bots,
+    chart,
+    incidents,
+    ladder,
+    lists,
+    moving,
+    orders,
+    replay,
+    safety,
+    service,
+)
 from app.views.actions.base import Action, Risk
 from app.views.viewstate import ViewState
 
@@ -22,8 +33,10 @@ ACTIONS: dict[str, Action] = {
         ladder.LADDER,
         chart.CHART,
         lists.LISTS,
+        incidents.INCIDENTS,
         moving.MOVING,
         service.SERVICE,
+        replay.REPLAY,
     )
     for action in group
 }
@@ -39,12 +52,14 @@ CONTEXTS: dict[str, str] = {
     "log": "Log",
     "runs": "Backtests",
     "limits": "Risk",
+    "incidents": "Incidents",
     "settings": "Settings",
+    "replay": "Replay",
     "list": "Lists",
 }
 """Contexts of the key map and their headings."""
 
-_ALONE = ("ladder", "chart")
+_ALONE = ("ladder", "chart", "replay")
 """Panes whose arrow keys are their own: the keys of lists do not count in them."""
 
 

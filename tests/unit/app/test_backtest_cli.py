@@ -18,6 +18,7 @@ import pytest
 
 from app.paths import HOME_VARIABLE
 from tests.support.bar_walks import walk, write_csv
+from tests.support.captures import small_capture
 from tests.support.shell import Shell, assert_refused
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -173,16 +174,35 @@ def test_asked_for_wrongly(shell: Shell, bars: Path, words: list[str], parts: li
 
 
 def test_a_path_is_for_bars(shell: Shell) -> None:
-    from tests.support.captures import small_capture
-
     capture = small_capture().write(shell.folder / "good.gz")
     said = shell("backtest", "run", "grid", "--data", capture, "--path", "worst-first")
     assert_refused(said, "--path: worst-first", "is for bars")
 
 
-def test_other_instruments_do_not_mix(shell: Shell, bars: Path) -> None:
+def test_a_recording_with_a_hole_is_refused_unless_it_is_allowed(shell: Shell) -> None:
+    """After a lost diff the book is anybody's guess."""
+    capture = small_capture().diff(200, bids=[("60000.10", "1.000")], after=180)
+    path = capture.write(shell.folder / "hole.gz")
+    for command, param in (("run", "levels=2"), ("sweep", "levels=1,2")):
+        words = ["backtest", command, "grid", "--json", "--data", path, "--param", param]
+        assert_refused(shell(*words), f"--data: {path}: has 1 gap", "--allow-gaps")
+    words = ["backtest", "run", "grid", "--json", "--data", path, "--allow-gaps", "--no-save"]
+    document = json.loads(shell(*words).out)
+    assert "the recording has 1 gap" in document["assumptions"][0]
+    assert shell.files() == {path}
+
+
+def test_missing_bars_are_told(shell: Shell) -> None:
+    path = write_csv(shell.folder / "BTCUSDT_PERP.csv", walk(9, 250, gaps=0.2))
+    document = json.loads(shell(*run_words(path, "--json", "--no-save")).out)
+    (told,) = [line for line in document["assumptions"] if "missing" in line]
+    missing = 250 - (len(path.read_text().splitlines()) - 1)
+    assert told.startswith(f"{missing} bars are missing in ")
+
+
+def test_a_sweep_is_of_one_instrument(shell: Shell, bars: Path) -> None:
     other = write_csv(shell.folder / "ETHUSDT_PERP.csv", walk(5, 250))
-    said = shell(*run_words(bars, "--data", other))
+    said = shell("backtest", "sweep", "trend", "--data", bars, "--data", other, "--param", "fast=2")
     assert_refused(said, "BTCUSDT_PERP", "ETHUSDT_PERP", "one instrument")
     assert shell.files() == {other}
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from engine.kernels import layout as k
 from engine.kernels.layout import BUY, ROW, ROW_DEPTH, ROW_TRADE, Rows
 from engine.market.bars import bars_from_trades
+from engine.market.view import MarketView
+from tests.support.builders import linear
 
 MINUTE_NS = 60_000_000_000
 
@@ -37,3 +41,13 @@ def test_the_venues_time_decides_not_the_order_of_receipt() -> None:
 def test_only_trades_count() -> None:
     assert len(bars_from_trades(rows_of((1, 10, 1), kind=ROW_DEPTH), MINUTE_NS)) == 0
     assert len(bars_from_trades(rows_of(), MINUTE_NS)) == 0
+
+
+@pytest.mark.parametrize("made", [0, 1, 7, k.BARS_LENGTH - 1, k.BARS_LENGTH, 3 * k.BARS_LENGTH + 5])
+def test_closes_are_those_of_the_bars_wherever_the_ring_begins(made: int) -> None:
+    state = k.new_market(1000, (MINUTE_NS,))
+    state.bars[0, :, k.B_CLOSE] = 1000 + np.arange(k.BARS_LENGTH)
+    state.bar_scalars[0, k.F_CLOSED] = made
+    view = MarketView(linear(), state, {"1m": 0})
+    for count in (0, 1, 30, k.BARS_LENGTH - 1, k.BARS_LENGTH + 10):
+        assert view.closes("1m", count) == [bar.close for bar in view.bars("1m", count)]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from app.backtests import BacktestReport, BacktestRequest, run_backtest
-from engine.research import words
+from engine.research import curve, words
 from engine.research.document import decode_document
-from engine.research.metrics import METRICS
+from engine.research.metrics import METRICS, Basis
 from engine.research.periods import BINS_MAX, _bins
 from engine.sim.bar_feed import BarPath
 from engine.sim.scenario import Scenario
@@ -85,6 +85,29 @@ def test_a_run_that_is_too_short_says_so(tmp_path: Path) -> None:
     assert "30 days" in missing["cagr_pct"]
     by_reason = words.missing_metrics(document)
     assert "Sharpe ratio" in by_reason[missing["sharpe"]]
+
+
+def test_a_choice_among_many_costs_credibility(bars: Path, document: dict[str, Any]) -> None:
+    chosen = decode_document(run(bars, tried=200).kept.document)
+    assert chosen["metrics_missing"] == {}
+    alone = document["metrics"]["skill_probability_pct"]
+    assert chosen["metrics"]["skill_probability_pct"] == alone
+    assert chosen["metrics"]["skill_after_selection_pct"] < alone
+    assert (document["tried"], chosen["tried"]) == (1, 200)
+
+
+def test_samples_instead_of_days_are_said_and_not_annualised(tmp_path: Path) -> None:
+    bars = write_csv(tmp_path / "BTCUSDT_PERP.csv", walk(8, 100))
+    document = decode_document(run(bars, basis=Basis.SAMPLE).kept.document)
+    assert document["metrics_basis"] == "sample"
+    assert document["metrics"]["sharpe"] is not None
+    returns = curve.returns_of(np.array([10_000_000 + float(p.profit) for p in points_of(bars)]))
+    expected = returns.mean() / returns.std(ddof=1)
+    assert float(document["metrics"]["sharpe"]) == pytest.approx(expected, rel=1e-6)
+
+
+def points_of(bars: Path) -> list[Any]:
+    return list(run(bars).kept.equity)
 
 
 def test_holding_is_worth_what_the_price_did(document: dict[str, Any]) -> None:

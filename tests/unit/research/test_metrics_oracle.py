@@ -14,16 +14,25 @@ import numpy as np
 import pytest
 
 from engine.kernels.layout import Float64s
-from engine.research import benchmark, drawdown, returns, round_trips
+from engine.research import benchmark, curve, drawdown, returns, round_trips
+from engine.research.curve import Curve
 from tests.support.metric_series import SEEDS, series
 
 ANSWERS = json.loads((Path(__file__).parent / "metric_oracles.json").read_text("utf-8"))
 YEAR = 365.0
+JANUARY = np.datetime64("2024-01-01", "D")
 
 
 def growth(r: Float64s) -> float:
     """Over n days; ours runs from start to end, which in the series is the same time."""
     return returns.annualised(returns.total(r), len(r) / YEAR)
+
+
+def months(r: Float64s) -> Float64s:
+    """Of days from 2024-01-01 on."""
+    equity = drawdown.equity_of(r)
+    times = (JANUARY + np.arange(len(equity))).astype("datetime64[ns]").astype(np.int64)
+    return curve.returns_of(curve.monthly(Curve(times, equity, equity, equity)).equity)
 
 
 OURS: Mapping[str, Callable[[Float64s, Float64s], float]] = {
@@ -55,6 +64,13 @@ OURS: Mapping[str, Callable[[Float64s, Float64s], float]] = {
     "Q gain to pain": lambda r, m: returns.gain_to_pain(r),
     "Q best": lambda r, m: float(r.max()),
     "Q worst": lambda r, m: float(r.min()),
+    "Q best month": lambda r, m: float(months(r).max()),
+    "Q worst month": lambda r, m: float(months(r).min()),
+    # Different on purpose: Q leaves the start out and divides by n - 1; Q does not annualise.
+    "Q ulcer of n - 1": lambda r, m: (
+        drawdown.ulcer(drawdown.equity_of(r)) * ((len(r) + 1) / (len(r) - 1)) ** 0.5
+    ),
+    "Q total over beta": lambda r, m: returns.total(r) / benchmark.beta(r, m),
     "Q profit factor": lambda r, m: round_trips.profit_factor(r),
     "Q payoff": lambda r, m: round_trips.payoff(r),
     "Q hit rate": lambda r, m: round_trips.hit_rate(r),

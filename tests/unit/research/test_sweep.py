@@ -72,6 +72,38 @@ def test_both_roads_lead_to_the_same_figures(bars: Path) -> None:
         assert (one.fees, one.profit_pct) == (other.fees, other.profit_pct)
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("full", [False, True])
+def test_patience_ends_with_the_same_sets_whoever_finished_first(
+    bars: Path, workers: int, full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand: the sets in order until two in a row brought nothing better."""
+    monkeypatch.setattr(sweeps, "CHUNK_BARS", 250)  # One set a call.
+    axes = ("fast=2,3", "slow=4:12:4", "qty=0.05")
+    everything = sweep(bars, axes=axes).results
+    best, since, tried = everything[0].equity, 0, 1
+    for result in everything[1:]:
+        tried, since = tried + 1, since + 1
+        if result.equity > best:
+            best, since = result.equity, 0
+        if since == 2:
+            break
+    assert 2 < tried < len(everything)
+
+    report = sweep(bars, axes=axes, patience=2, workers=workers, through_engine=full)
+    assert [one.params for one in report.results] == [one.params for one in everything[:tried]]
+    left = len(everything) - tried
+    assert report.document["stopped_early"].endswith(f"; {left} were not tried")
+    assert not report.was_interrupted
+
+
+def test_a_resumed_sweep_is_as_patient(bars: Path, tmp_path: Path) -> None:
+    axes, file = ("fast=2,3", "slow=4:12:4", "qty=0.05"), tmp_path / "kept"
+    first = sweep(bars, axes=axes, patience=2, resume=file)
+    assert text_of(sweep(bars, axes=axes, patience=2, resume=file)) == text_of(first)
+    assert len(sweep(bars, axes=axes, resume=file).results) == 6
+
+
 def test_the_path_within_a_bar_can_be_chosen(bars: Path) -> None:
     axes = (
         "levels=3",
@@ -253,8 +285,11 @@ def test_mixed_data_is_refused(
 ) -> None:
     other = write_csv(tmp_path / "ETHUSDT_PERP.csv", walk(6, 250))
     capture = CaptureWriter().trade("1", "1").write(tmp_path / "capture.gz")
-    for second, told in ((other, "one instrument_id per run"), (capture, "one kind per run")):
-        for command in ("run", "sweep"):
+    for second, told, commands in (
+        (other, "one instrument_id per run", ["sweep"]),  # `run` gives each a bot of its own.
+        (capture, "one kind per run", ["run", "sweep"]),
+    ):
+        for command in commands:
             line = ["backtest", command, "trend", "--data", str(bars), "--data", str(second)]
             assert main([*line, "--param", "fast=2"]) == 2
             assert told in capsys.readouterr().err

@@ -22,13 +22,16 @@ class BarsOnly:
     """A desk that fills every order whole and at once, as far as a trend follower can see."""
 
     def __init__(self) -> None:
-        self.closes: list[int] = []
+        self.history: list[int] = []
         self.position_lots = 0
         self.orders: Mapping[str, Order] = {}
         self.said: list[str] = []
 
     def bars(self, count: int) -> Sequence[Bar]:
-        return [Bar(number, c, c, c, c, 1) for number, c in enumerate(self.closes)][-count:]
+        return [Bar(number, c, c, c, c, 1) for number, c in enumerate(self.history)][-count:]
+
+    def closes(self, count: int) -> Sequence[int]:
+        return self.history[-count:]
 
     def buy(self, lots: int, price_ticks: int = 0, tif: TimeInForce = TimeInForce.GTC) -> str:
         return self._trade(lots, lots, price_ticks, tif)
@@ -56,7 +59,7 @@ def positions(trend: Trend, closes: Sequence[int]) -> list[int]:
     desk = BarsOnly()
     found = []
     for close in closes:
-        desk.closes.append(close)
+        desk.history.append(close)
         trend.on_bar(desk, desk.bars(1)[0])  # type: ignore[arg-type]
         found.append(desk.position_lots)
     return found
@@ -93,7 +96,7 @@ def test_on_spot_it_is_long_or_flat() -> None:
 
 def test_it_waits_while_an_order_of_its_own_is_under_way() -> None:
     desk = BarsOnly()
-    desk.closes = [1, 2, 3, 4]
+    desk.history = [1, 2, 3, 4]
     desk.orders = {"q": an_order()}
     a_trend().on_bar(desk, desk.bars(1)[0])  # type: ignore[arg-type]
 
@@ -102,7 +105,7 @@ def test_it_waits_while_an_order_of_its_own_is_under_way() -> None:
 
 def test_it_says_that_it_is_warming_up() -> None:
     desk = BarsOnly()
-    desk.closes = [1, 2, 3]
+    desk.history = [1, 2, 3]
     a_trend().on_bar(desk, desk.bars(1)[0])  # type: ignore[arg-type]
 
     assert desk.said == ["warming up: 3 of 4 bars"]
