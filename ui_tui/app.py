@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import events
-from textual.app import App
 from textual.binding import BindingType
 
 from app.bookshelf import FileShelf, files_words
@@ -24,6 +23,7 @@ from app.views.theme import DEFAULT_PALETTE
 from engine.core.clock import Clock, LiveClock
 from engine.domain.errors import PilothouseError
 from ui_tui.flow import FrameFlow, set_title
+from ui_tui.inside import ShortFrames
 from ui_tui.look import Look
 from ui_tui.pane import NeedsPaint, Pointed, Wheeled
 from ui_tui.screens.dialog import Dialog
@@ -72,7 +72,7 @@ def run(
     app.run()
 
 
-class PilothouseApp(App[None], inherit_bindings=False):
+class PilothouseApp(ShortFrames, inherit_bindings=False):
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
@@ -106,6 +106,10 @@ class PilothouseApp(App[None], inherit_bindings=False):
 
     def get_default_screen(self) -> MainScreen:
         return MainScreen(self.desk, self.look)
+
+    @property
+    def is_covered(self) -> bool:
+        return super().is_covered or self.main.dialog is not None
 
     @property
     def main(self) -> MainScreen:
@@ -159,10 +163,13 @@ class PilothouseApp(App[None], inherit_bindings=False):
             return
         now_ns = self.clock.monotonic_ns()
         self.main.show(now_ns, changed=changed, at_once=at_once, lag_ms=self._flow.lag_ms)
+        self.send_frame()
 
     # -- keys ----------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Resize):
+            self.forget_frame()  # Terminals keep what they like of the old picture.
         if isinstance(event, events.Key) and not event.is_forwarded:
             if self._press(event):
                 return

@@ -24,6 +24,7 @@ BENCHMARKS = {
     "bars": "tests.bench.bars",
     "sweep": "tests.bench.sweep",
     "service": "tests.bench.service",
+    "tui": "tests.bench.tui",
 }
 
 
@@ -39,6 +40,7 @@ HEADLINES = {
     "bars": "bars_cross",
     "sweep": "sweep_all_cores",
     "service": "service_propagation_p99",
+    "tui": "tui_key_p99",
 }
 """The figure that `--json` puts at the top when one benchmark was asked for."""
 
@@ -46,7 +48,7 @@ HEADLINES = {
 @app.command("bench")
 def bench(
     name: Annotated[
-        str, typer.Argument(help="replay, import, commit, bars, sweep or service; nothing: all.")
+        str, typer.Argument(help=f"{', '.join(BENCHMARKS)}; nothing for all of them.")
     ] = "",
     runs: Annotated[int, typer.Option(help="Counted runs, after one warm-up.", min=1)] = 5,
     capture: Annotated[

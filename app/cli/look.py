@@ -1,4 +1,4 @@
-"""Looking at a running engine from a shell: status, orders, positions, incidents, logs; and `why`,
+"""Looking at a running engine from a shell: status, orders, positions, logs; and `why`,
 which asks the ledger and needs no engine."""
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def status(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     """Mode, money, kill switch, bots and who looks on."""
     from app.views import format as fmt
 
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         shot, presence = picture(session), _presence(session)
     document = _status(shot, presence)
     if json:
@@ -84,7 +84,7 @@ def _status(shot: EngineSnapshot, presence: Presence) -> Row:
 @app.command("orders")
 def orders(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
     """The working orders, and the algos with their legs."""
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         shot = picture(session)
     rows = [
         _order_row(row, instrument_of(shot, row.order.spec.instrument_id))
@@ -133,7 +133,7 @@ def _order_row(row: OrderSnapshot, instrument: Instrument) -> Row:
 @app.command("positions")
 def positions(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
     """What every book holds, `manual` being your own."""
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         shot = picture(session)
     rows = []
     for row in shot.positions:
@@ -182,33 +182,6 @@ def _print_positions(shot: EngineSnapshot, bot: str) -> None:
     print_table(columns, lines, right=columns[2:])
 
 
-@app.command("incidents")
-def incidents(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
-    """What needs a person's eye now: failed bots, doubtful orders, tripped limits."""
-    with attached(profile) as session:
-        rows = _incidents(picture(session))
-    if json:
-        print_json(rows)
-    elif rows:
-        print_table(("kind", "about", "what"), [list(row.values()) for row in rows])
-    else:
-        print("nothing needs a look")
-
-
-def _incidents(shot: EngineSnapshot) -> list[Row]:
-    from app.views.doubts import doubtful_rows
-
-    found = [("limit", row.name, "reached") for row in shot.limits if row.is_tripped]
-    if shot.halted:
-        found.append(("halt", "engine", shot.halted))
-    found += [("algo", algo.algo_id, algo.alarm) for algo in shot.algos if algo.alarm]
-    found += [("bot", bot.bot_id, bot.error) for bot in shot.bots if bot.error]
-    for row in doubtful_rows(shot):
-        words = row.suspect or "its answer was lost: it may work at the venue"
-        found.append(("order", row.order_id, words))
-    return [{"kind": kind, "about": about, "what": what} for kind, about, what in found]
-
-
 @app.command("logs")
 def logs(
     profile: Profile = DEFAULT_PROFILE,
@@ -218,7 +191,7 @@ def logs(
     json: Json = False,
 ) -> None:
     """What has happened, newest last. With -f --json: one document a line."""
-    with attached(profile) as session:
+    with attached(profile, topics=["history"]) as session:
         rows = [row for row in picture(session).log if bot in ("", row.source)]
         seen = rows[-1].seq if rows else 0
         newest = rows[-count:] if count else []

@@ -55,7 +55,9 @@ COMMANDS: dict[str, Row] = {
     "amend": Row("app.cli.order", "Change the figures of a working algo."),
     "cancel": Row("app.cli.order", "Cancel one order or algo."),
     "positions": Row("app.cli.look", "What every book holds."),
-    "incidents": Row("app.cli.look", "What needs a person's eye now."),
+    "incidents": Row(
+        "app.cli.incidents", "What needs a person's eye now; adopt, ignore, flatten.", group=True
+    ),
     "logs": Row("app.cli.look", "What has happened, newest last; -f waits for more."),
     "why": Row("app.cli.look", "The story of an order or a bot, from the ledger."),
     "pause": Row("app.cli.helm", "Pause a bot, or all of them."),

@@ -83,14 +83,14 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             words = f"{one.kind}: ours {one.ours}; the venue's {one.venues}"
             return Line("alert", one.bot_id or "risk", f"incident {one.incident_id}: {words}")
         case e.IncidentResolved():
-            words = f"incident {event.incident_id}: {event.choice} by {event.by}"
-            return Line("warn", "risk", words)
+            return Line(
+                "warn", "risk", f"incident {event.incident_id}: {event.choice} by {event.by}"
+            )
         case e.PositionAdopted():
             instrument = state.instruments[event.instrument_id]
             price = plain(instrument.price(event.price_ticks))
             change = f"position changed by {plain(instrument.qty(event.lots))} at {price}"
-            words = f"{change}, adopted by {event.by}"
-            return Line("alert", event.bot_id, words)
+            return Line("alert", event.bot_id, f"{change}, adopted by {event.by}")
         case e.RiskTripped():
             text = f"{event.limit} {event.value} reached the limit of {event.limit_value}"
             return Line("alert", "risk", text)

@@ -28,7 +28,7 @@ _WIDE = 72
 class ChartPane(Pane):
     key = "chart"
     goes_stale = True
-    pace_ms = 500
+    pace_ms = 1000
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         market = find_market(desk.snapshot, desk.instrument_id)

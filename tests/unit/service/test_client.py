@@ -16,7 +16,7 @@ from app.service.links import SocketRoad, SshRoad
 from app.service.server import EngineServer
 from engine.core.clock import LiveClock
 from engine.domain import commands as c
-from engine.domain.errors import BadInput, EngineNotRunning
+from engine.domain.errors import BadInput, EngineNotRunning, TimedOut
 from tests.support.service import ScriptedEngine, attached, endpoint_at, eventually
 
 HOUR_NS = 3_600_000_000_000
@@ -52,6 +52,26 @@ def test_a_face_says_at_once_that_the_engine_left_and_comes_back_by_itself(own_h
         session.close()
 
 
+def test_the_token_returns_to_whom_it_had_and_not_to_whoever_is_back_first(own_home: Path) -> None:
+    road = SocketRoad(endpoint_at(own_home))
+    with ScriptedEngine(own_home):
+        holder = RemoteSession(road, "tui", wants="free")
+        watcher = RemoteSession(SocketRoad(endpoint_at(own_home)), "gui", wants="free")
+        holder.start()
+        watcher.start()
+        eventually(lambda: watcher.standing() is not None)
+        assert holder.standing().holder == holder.standing().me  # type: ignore[union-attr]
+        assert watcher.standing().is_view_only  # type: ignore[union-attr]
+    eventually(lambda: holder.failure() and watcher.failure())
+    with ScriptedEngine(own_home):
+        eventually(lambda: not watcher.failure(), 5)
+        eventually(lambda: len(watcher.standing().faces) == 2, 30)  # type: ignore[union-attr]
+        assert watcher.standing().holder.startswith("tui@")  # type: ignore[union-attr]
+        holder.close()
+        eventually(lambda: watcher.standing().holder == "")  # type: ignore[union-attr]
+        watcher.close()
+
+
 def test_a_wish_without_an_answer_is_told_as_lost_and_not_repeated(own_home: Path) -> None:
     with ScriptedEngine(own_home) as engine:
         engine.is_deaf = True
@@ -73,12 +93,16 @@ def test_a_refusal_on_return_is_shown(own_home: Path, monkeypatch: pytest.Monkey
         session.start()
 
     def refuse(server: EngineServer, hello: p.Hello) -> None:
-        raise p.Refused(p.SCHEMA_DIFFERS, p.version_words((2, ""), (hello.schema, "")))
+        raise p.Refused(p.SCHEMA_DIFFERS, p.version_words((99, ""), (hello.schema, "")))
 
     monkeypatch.setattr(EngineServer, "check_hello", refuse)
     with ScriptedEngine(own_home):
         eventually(
-            lambda: "engine speaks schema 2, this face 1: update this face" in session.failure(), 3
+            lambda: (
+                f"engine speaks schema 99, this face {p.SCHEMA}: update this face"
+                in session.failure()
+            ),
+            10,
         )
         session.close()
 
@@ -112,8 +136,9 @@ def test_whom_a_stopped_process_keeps_waiting(own_home: Path) -> None:
     road = SocketRoad(endpoint_at(own_home))
     road.answer_s = 0.2
     session = RemoteSession(road, "tui")
-    with pytest.raises(EngineNotRunning, match="does not answer"):
+    with pytest.raises(TimedOut, match="does not answer") as found:
         session.start()
+    assert found.value.exit_code == 5
     listener.close()
     claim.release()
 
