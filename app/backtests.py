@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from app.bootstrap import (
     Market,
     build_bot,
@@ -17,13 +19,20 @@ from app.bootstrap import (
     trader_of,
 )
 from app.paths import locate
+from app.scenarios import BOUNDS, bound_of
 from engine.core.clock import LiveClock
 from engine.core.ids import BACKTEST_SALT
 from engine.core.watchdog import Watchdog
 from engine.domain.errors import BadInput, PilothouseError, WorkFailed
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.research.bar_data import is_bar_data, load_bar_data
-from engine.research.document import Setting, build_document, stored_run
+from engine.research.document import (
+    Setting,
+    build_document,
+    encode_document,
+    realism_of,
+    stored_run,
+)
 from engine.research.fills import fill_qualities
 from engine.research.metrics import Basis
 from engine.runtime.backtest import Backtest, FillRow, TraceRow
@@ -54,6 +63,8 @@ class BacktestRequest(NamedTuple):
     basis: Basis = Basis.DAY
     path: BarPath | None = None
     """Within a bar: the worst first unless it is said."""
+    with_bounds: bool = False
+    """Run it again under the optimistic and the pessimistic scenario, for the realism line."""
     allow_gaps: bool = False
     tried: int = 1
     """Parameter sets that this one was chosen from; for the probability of skill."""
@@ -75,6 +86,28 @@ Progress = Callable[[float, int], None]
 
 def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> BacktestReport:
     """Load, run, report. BadInput for anything wrong with the request, before any work."""
+    if not request.with_bounds:
+        return _run(request, progress)
+    parts = len(BOUNDS) + 1
+    done = _run(request, _part_of(progress, 0, parts))
+    realism = {"run": realism_of(done.document)}
+    for number, name in enumerate(BOUNDS, 1):
+        again = request._replace(scenario=bound_of(name, request.scenario), keep_trace=False)
+        bound = _run(again, _part_of(progress, number, parts)).document
+        realism[name] = realism_of(bound)
+    document = done.document | {"realism": realism}
+    kept = msgspec.structs.replace(done.kept, document=encode_document(document))
+    return done._replace(document=document, kept=kept)
+
+
+def _part_of(progress: Progress | None, number: int, parts: int) -> Progress | None:
+    """`progress` of run `number` out of `parts`, told the share of all of them."""
+    if progress is None:
+        return None
+    return lambda share, rows: progress((number + share) / parts, rows)
+
+
+def _run(request: BacktestRequest, progress: Progress | None) -> BacktestReport:
     kind = find_strategy(request.strategy)
     parse_params(kind, request.params)
     bars = load_bar_data(request.data) if is_bar_data(request.data) else None

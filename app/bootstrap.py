@@ -71,14 +71,14 @@ def recorded_market(paths: Sequence[Path], scenario: Scenario, timeframes: Seque
         source: RowSource | Rows = streamed
     else:
         instrument, rows, gaps = load_counted(paths)
-        end_ns = int(rows["ts_local_ns"][-1]) if len(rows) else 0
+        end_ns = 0
         first_ticks = int(rows["price_ticks"][0]) if len(rows) else 0
         source = rows
     periods = periods_of(timeframes)
     world = SimExchange(instrument, source, scenario, periods_ns=tuple(periods.values()))
     words = f"{instrument.instrument_id} from {', '.join(path.name for path in paths)}"
     market = market_of(world, periods, None, first_ticks, words)
-    return market._replace(end_ns=end_ns, gaps=gaps)
+    return market._replace(end_ns=end_ns or world.last_loaded_ns, gaps=gaps)
 
 
 def replayed_market(
@@ -221,13 +221,16 @@ def session_of(market: Market, scenario: Scenario, capital: Decimal, salt: int) 
     )
 
 
-def trader_of(market: Market, limits: RiskLimits, watchdog: Watchdog) -> Trader:
+def trader_of(
+    market: Market, limits: RiskLimits, watchdog: Watchdog, *, marks_fills: bool = False
+) -> Trader:
     return Trader(
         limits=limits,
         markets=market.views,
         guard=watchdog.guard,
         shield=watchdog,
         housekeeping_ns=market.housekeeping_ns,
+        marks_fills=marks_fills,
     )
 
 
@@ -243,7 +246,7 @@ def paper_runtime(
 ) -> PaperRuntime:
     clock = LiveClock()
     return PaperRuntime(
-        trader=trader_of(market, limits, watchdog),
+        trader=trader_of(market, limits, watchdog, marks_fills=True),
         world=market.world,
         journal=journal,
         clock=clock,

@@ -23,8 +23,16 @@ from engine.domain.money import parse_decimal
 from engine.sim import latency as lat
 from engine.sim.fees import FeePlan, Tier
 from engine.sim.funding import HOUR_NS, FundingPlan, RecordedRate
+from engine.sim.impact import Impact
 from engine.sim.margin import MarginPlan, tiers_of
-from engine.sim.scenario import Scenario, parse_fills, parse_queue
+from engine.sim.refusals import Refusals
+from engine.sim.scenario import (
+    Scenario,
+    SelfTrade,
+    parse_fills,
+    parse_queue,
+    parse_self_trade,
+)
 
 LATENCY_MS_MAX = lat.LATENCY_MS_MAX
 FEE_RATE_MAX = Decimal("0.05")
@@ -276,6 +284,33 @@ def _margin_of(scenario: Scenario, field: str, text: str) -> MarginPlan:
     return scenario.margin
 
 
+def _self_trade(scenario: Scenario, field: str, text: str) -> Scenario:
+    return msgspec.structs.replace(scenario, self_trade=parse_self_trade(text, field))
+
+
+def _recovery(scenario: Scenario, field: str, text: str) -> Scenario:
+    half_life_ns = int(_number(field, text, "0", "3600000") * lat.NS_PER_MS)
+    impact = msgspec.structs.replace(scenario.impact, half_life_ns=half_life_ns)
+    return msgspec.structs.replace(scenario, impact=impact)
+
+
+def _beyond(scenario: Scenario, field: str, text: str) -> Scenario:
+    """`0.7:0.03:250000`, or `none`."""
+    if text == "none":
+        impact = Impact(half_life_ns=scenario.impact.half_life_ns)
+        return msgspec.structs.replace(scenario, impact=impact)
+    parts = text.split(":")
+    if len(parts) != 3:
+        raise BadInput(field, text, "expected Y:VOLATILITY:VOLUME of a day, or none")
+    impact = msgspec.structs.replace(
+        scenario.impact,
+        beyond=_number(field, parts[0], "0", "10"),
+        volatility=_number(field, parts[1], "0", "1"),
+        volume=_number(field, parts[2], "0.000001", "1000000000000000"),
+    )
+    return msgspec.structs.replace(scenario, impact=impact)
+
+
 MODELS: dict[str, Model] = {
     "latency": Model("ms each way, LOW-HIGH ms, binance, coinbase, venue or FILE", _latency),
     "feed": Model("ms on top of the recording's own", _feed),
@@ -290,6 +325,9 @@ MODELS: dict[str, Model] = {
     "price_band": Model("share of the mid, such as 0.05", _price_band),
     "rejects": Model("share of all orders", _rejects),
     "outages": Model("share of the time", _outages),
+    "self_trade": Model("none, expire-taker, expire-maker or expire-both", _self_trade),
+    "recovery": Model("half-life in ms of the holes that we take, 0 for none", _recovery),
+    "beyond": Model("Y:VOLATILITY:VOLUME of a day for sizes beyond the book, or none", _beyond),
     "funding": Model("rate of one interval, FILE, or none", _funding),
     "funding_hours": Model("1, 2, 4, 8, 12 or 24", _funding_hours),
     "leverage": Model("1 to 200: isolated margin with liquidation, or off", _leverage),
@@ -308,6 +346,8 @@ NAMED: dict[str, dict[str, str]] = {
         "filters": "on",
         "price_band": "0.05",
         "rejects": "0.0005",
+        "self_trade": "expire-taker",
+        "recovery": "500",
     },
     "pessimistic": {
         "latency": "coinbase",
@@ -316,6 +356,8 @@ NAMED: dict[str, dict[str, str]] = {
         "price_band": "0.05",
         "rejects": "0.01",
         "outages": "0.001",
+        "self_trade": "expire-taker",
+        "recovery": "5000",
     },
 }
 """Scenarios by name; see the manual (`fills`) for why."""
@@ -338,17 +380,33 @@ def scenario_of(
     return scenario
 
 
-def paper_scenario(settings: PaperSettings) -> Scenario:
-    """What the settings say of the simulated venue."""
-    latency_ns = int(settings.latency_ms * lat.NS_PER_MS)
-    return Scenario(
-        entry_latency_ns=latency_ns,
-        response_latency_ns=latency_ns,
-        queue=parse_queue(settings.queue, "paper.queue"),
-        fills=parse_fills(settings.fills, "paper.fills"),
-        maker=settings.maker,
-        taker=settings.taker,
+BOUNDS = ("optimistic", "pessimistic")
+
+
+def bound_of(name: str, scenario: Scenario) -> Scenario:
+    """The scenario `name` for a run under `scenario`: what is fact for the account (fees, funding,
+    margin, the feed) stays as it is, what is assumed of the venue changes."""
+    base = msgspec.structs.replace(
+        scenario, refusals=Refusals(), impact=Impact(), self_trade=SelfTrade.NONE
     )
+    return _apply(base, NAMED[name], f"--scenario {name}")
+
+
+def paper_scenario(settings: PaperSettings) -> Scenario:
+    """What the settings say of the simulated venue. BadInput names the scenario's key."""
+    field, usual = "paper.scenario", PaperSettings()
+    scenario = _apply(Scenario(), named_models(settings.scenario, field), field)
+    own = {
+        "latency": (settings.latency_ms, usual.latency_ms),
+        "queue": (settings.queue, usual.queue),
+        "fills": (settings.fills, usual.fills),
+        "maker": (settings.maker, usual.maker),
+        "taker": (settings.taker, usual.taker),
+    }
+    for key, (value, default) in own.items():
+        if value != default:
+            scenario = MODELS[key].change(scenario, f"paper.{key}", str(value))
+    return scenario
 
 
 def parse_models(texts: Sequence[str]) -> dict[str, str]:
@@ -376,7 +434,8 @@ def named_models(name: str, field: str) -> dict[str, str]:
             raise BadInput(field, name, "is too large for a scenario")
         document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(field, name, f"cannot be read: {error}") from None
+        said = getattr(error, "strerror", None) or error
+        raise BadInput(field, name, f"cannot be read: {said}") from None
     values = {}
     for key, value in document.items():
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):

@@ -42,6 +42,9 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The simulated venue of paper trading."""
 
     capital: Decimal = Decimal(100_000)
+    scenario: str = "plain"
+    """plain, optimistic, realistic, pessimistic, or a .toml file of models (manual: fills). What is
+    set below, other than to its default, wins over it."""
     latency_ms: Decimal = Decimal(10)
     queue: str = "risk-averse"
     fills: str = "partial"
@@ -158,6 +161,7 @@ SCHEMA: dict[str, tuple[type[msgspec.Struct], dict[str, Parser]]] = {
         PaperSettings,
         {
             "capital": _number("0", "1000000000000", above=True),
+            "scenario": _text,
             "latency_ms": _number("0", "60000"),
             "queue": _one_of(*QUEUE_NAMES),
             "fills": _one_of("partial", "whole"),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import events
-from textual.app import App
 from textual.binding import BindingType
 
 from app.bookshelf import FileShelf, files_words
@@ -24,8 +23,9 @@ from app.views.theme import DEFAULT_PALETTE
 from engine.core.clock import Clock, LiveClock
 from engine.domain.errors import PilothouseError
 from ui_tui.flow import FrameFlow, set_title
+from ui_tui.inside import ShortFrames
 from ui_tui.look import Look
-from ui_tui.pane import NeedsPaint
+from ui_tui.pane import NeedsPaint, Pointed, Wheeled
 from ui_tui.screens.dialog import Dialog
 from ui_tui.screens.dialogs import DIALOGS
 from ui_tui.screens.main import MainScreen
@@ -72,7 +72,7 @@ def run(
     app.run()
 
 
-class PilothouseApp(App[None], inherit_bindings=False):
+class PilothouseApp(ShortFrames, inherit_bindings=False):
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
@@ -108,6 +108,10 @@ class PilothouseApp(App[None], inherit_bindings=False):
         return MainScreen(self.desk, self.look)
 
     @property
+    def is_covered(self) -> bool:
+        return super().is_covered or self.main.dialog is not None
+
+    @property
     def main(self) -> MainScreen:
         screen = self.screen
         assert isinstance(screen, MainScreen), screen
@@ -123,6 +127,14 @@ class PilothouseApp(App[None], inherit_bindings=False):
     def on_needs_paint(self, message: NeedsPaint) -> None:
         self.paint(at_once=True)
 
+    def on_wheeled(self, message: Wheeled) -> None:
+        self.perform(self.desk.wheel(message.pane.key, message.rows))
+        self.paint(at_once=True)
+
+    def on_pointed(self, message: Pointed) -> None:
+        self.desk.point(message.pane.key, message.row, self.clock.monotonic_ns())
+        self.paint(at_once=True)
+
     # -- the picture ---------------------------------------------------------------------------
 
     def poll(self) -> None:
@@ -135,6 +147,8 @@ class PilothouseApp(App[None], inherit_bindings=False):
         is_new = self.desk.see(
             self.session.snapshot(), self.session.failure(), now_ns, self.clock.now_ns()
         )
+        if self.desk.has_forked:
+            self.exit()  # What goes on from here is another engine, on another ledger.
         mood = self.desk.mood(now_ns)
         is_new_mood, self._mood = mood != self._mood, mood
         self.paint(changed=is_new, at_once=is_new_mood)
@@ -149,10 +163,13 @@ class PilothouseApp(App[None], inherit_bindings=False):
             return
         now_ns = self.clock.monotonic_ns()
         self.main.show(now_ns, changed=changed, at_once=at_once, lag_ms=self._flow.lag_ms)
+        self.send_frame()
 
     # -- keys ----------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Resize):
+            self.forget_frame()  # Terminals keep what they like of the old picture.
         if isinstance(event, events.Key) and not event.is_forwarded:
             if self._press(event):
                 return
@@ -217,6 +234,8 @@ class PilothouseApp(App[None], inherit_bindings=False):
                 self.run_worker(self._fetch(topic, ident))
             case fx.Crash():
                 self.session.crash()
+            case fx.Steer(wish):
+                self.session.steer(wish)
             case fx.TakeToken():
                 self._ask_engine(self.session.take_token)
             case fx.StopEngine():

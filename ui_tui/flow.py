@@ -1,5 +1,4 @@
-"""Frame flow control for slow terminals, and the terminal's title. The only place that uses
-private names of Textual; without them everything works, only unthrottled.
+"""Frame flow control for slow terminals, and the terminal's title.
 
 After each frame the terminal is asked where its cursor is. Its answer comes back once it has
 drawn all that was sent before, so frames are skipped while two answers are outstanding: on a slow
@@ -12,6 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from textual.app import App
+
+from ui_tui.inside import write_raw, writer_queue
 
 _ASK = "\x1b[6n"
 _IN_FLIGHT_MAX = 2
@@ -57,21 +58,6 @@ class FrameFlow:
         if self._asked_ns:
             self.lag_ms = (now_ns - self._asked_ns.pop(0)) // 1_000_000
             self._has_answered = True
-
-
-def writer_queue(app: App[Any]) -> Any | None:
-    """The queue of Textual's writer thread; None where this version or driver has none."""
-    writer = getattr(getattr(app, "_driver", None), "_writer_thread", None)
-    queue = getattr(writer, "_queue", None)
-    return queue if hasattr(queue, "qsize") else None
-
-
-def write_raw(app: App[Any], text: str) -> bool:
-    """Send a control sequence of ours to a real terminal; False when there is none."""
-    if app.is_headless or writer_queue(app) is None:
-        return False
-    app._driver.write(text)  # type: ignore[union-attr]  # Checked by writer_queue.
-    return True
 
 
 def set_title(app: App[Any], title: str) -> None:

@@ -6,11 +6,21 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from app.views.cells import Line, char_width
+from app.views.cells import Line, char_width, text_width
 from app.views.glyphs import ASCII, UNICODE, Glyphs
 from app.views.theme import Theme, load_theme
 
-_CSS_COLOURS = ("ground", "raised", "line", "text", "dim", "accent", "alert_box", "select")
+_CSS_COLOURS = (
+    "ground",
+    "raised",
+    "line",
+    "text",
+    "dim",
+    "accent",
+    "alert_box",
+    "select",
+    "replay",
+)
 
 
 class Look:
@@ -57,6 +67,14 @@ class Look:
                     continue
             segments.append(Segment(text, style))
         return Strip(segments).adjust_cell_length(width, self.style("text", ground))
+
+    def pieces(self, line: Line, width: int, ground: str = "ground") -> list[tuple[str, Style]]:
+        """`line` as texts in styles, as in `strip`, in at most `width` cells or padded to it."""
+        pieces = [(self._safe(text), self.style(tone, ground)) for text, tone in line]
+        used = sum(text_width(text) for text, _ in pieces)
+        if used > width:
+            return [(text, style) for text, style, _ in self.strip(line, width, ground) if style]
+        return [*pieces, (" " * (width - used), self.style("text", ground))]
 
     def _safe(self, text: str) -> str:
         """The last wall before the terminal: no control characters, and ASCII if that is asked."""

@@ -1,4 +1,4 @@
-"""Line-drawn widgets: strips kept per row, and only rows that changed are painted again.
+"""Line-drawn widgets: lines kept per row, and only rows that changed are painted again.
 
 A DataTable repaints and resends itself whole on each change; this costs a tenth of it.
 """
@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
+from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from app.views import format as fmt
 from app.views.cells import Cell, Line, fit_line, line_width, text_width
 from app.views.desk import Desk
+from ui_tui.inside import ShortFrames
 from ui_tui.look import Look
+
+_WHEEL_ROWS = 3
 
 
 class NeedsPaint(Message):
@@ -35,7 +40,6 @@ class Lines(Widget):
         super().__init__(id=id, classes=classes)
         self.look = look
         self._lines: list[Line] = []
-        self._strips: list[Strip] = []
         self._width = 0
         self._drawn_ns: int | None = None
 
@@ -54,44 +58,44 @@ class Lines(Widget):
         """Put `lines` on the screen and return how many rows were painted."""
         width = self.size.width
         if width != self._width:
-            self._width, self._lines, self._strips = width, [], []
-        changed = []
-        for row in range(max(len(lines), len(self._lines))):
-            line = lines[row] if row < len(lines) else ()
-            old = self._lines[row] if row < len(self._lines) else None
-            if old == line:
-                continue
-            strip = self.look.strip(line, width, self.ground)
-            if row < len(self._strips):
-                self._strips[row] = strip
-            else:
-                self._strips.append(strip)
-            changed.append(Region(0, row, width - _same_tail(old, line), 1))
-        self._lines = lines + [()] * (len(self._strips) - len(lines))
-        if changed:
-            self.refresh(*changed)
+            self._width, self._lines = width, []
+        before, count = self._lines, max(len(lines), len(self._lines))
+        self._lines = lines + [()] * (count - len(lines))
+        changed = [
+            row for row in range(count) if row >= len(before) or before[row] != self._lines[row]
+        ]
+        app = self.app
+        assert isinstance(app, ShortFrames), app
+        rows = ((row, self.look.pieces(self._lines[row], width, self.ground)) for row in changed)
+        if changed and not app.draw(self, rows):
+            self.refresh(*(Region(0, row, width, 1) for row in changed))
         return len(changed)
 
     def render_line(self, y: int) -> Strip:
-        if y < len(self._strips):
-            return self._strips[y]
-        return self.look.strip((), self.size.width, self.ground)
+        line = self._lines[y] if y < len(self._lines) else ()
+        return self.look.strip(line, self.size.width, self.ground)
 
     def text(self) -> str:
         """What is shown, as plain text; for tests and for copying."""
         return "\n".join("".join(cell.text for cell in line).rstrip() for line in self._lines)
 
 
-def _same_tail(old: Line | None, new: Line) -> int:
-    """How many columns at the right need not be sent again."""
-    if old is None or line_width(old) != line_width(new):
-        return 0
-    same = 0
-    for before, after in zip(reversed(old), reversed(new), strict=False):
-        if before != after:
-            break
-        same += text_width(after.text)
-    return same
+class Wheeled(Message):
+    """The wheel was turned over a pane: rows down, or up where negative."""
+
+    def __init__(self, pane: Pane, rows: int) -> None:
+        super().__init__()
+        self.pane = pane
+        self.rows = rows
+
+
+class Pointed(Message):
+    """A row of a pane was clicked, counted from below its title bar."""
+
+    def __init__(self, pane: Pane, row: int) -> None:
+        super().__init__()
+        self.pane = pane
+        self.row = row
 
 
 class Picture(NamedTuple):
@@ -102,14 +106,31 @@ class Picture(NamedTuple):
     note: str = ""
 
 
+def _stale(picture: Picture, age_ms: int) -> Picture:
+    grey = [tuple(Cell(cell.text, "stale") for cell in line) for line in picture.lines]
+    return Picture(picture.title, grey, f"STALE {fmt.age(age_ms)}")
+
+
 class Pane(Lines, can_focus=True):
     """A titled pane that draws itself from the desk. Subclasses write `draw`."""
 
     key: ClassVar[str] = ""
     """Its name for key contexts: `ladder`, `bots`, `log` ..."""
+    goes_stale: ClassVar[bool] = False
+    """What it shows is worth what the market is worth: grey, with its age, once that is stale."""
 
     def on_focus(self) -> None:
         self.post_message(NeedsPaint())
+
+    def on_mouse_scroll_down(self) -> None:
+        self.post_message(Wheeled(self, _WHEEL_ROWS))
+
+    def on_mouse_scroll_up(self) -> None:
+        self.post_message(Wheeled(self, -_WHEEL_ROWS))
+
+    def on_click(self, event: Click) -> None:
+        if event.y > 0:
+            self.post_message(Pointed(self, event.y - 1))
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         """The picture for `size` cells, title bar and wall not counted."""
@@ -123,6 +144,8 @@ class Pane(Lines, can_focus=True):
         wall = self.region.x > 0
         inner = Size(width - wall - 1, height - 1)
         picture = self._drawn(desk, now_ns, inner)
+        if self.goes_stale and desk.is_stale(now_ns):
+            picture = _stale(picture, desk.feed_age_ms(now_ns))
         lines = [self._title_bar(picture, width, wall)]
         edge = Cell(f"{self.look.glyphs.wall} " if wall else " ", "rule")
         lines += [(edge, *line) for line in picture.lines[: inner.height]]

@@ -23,7 +23,7 @@ from engine.domain.money import parse_decimal
 if TYPE_CHECKING:
     from app.backtest_many import BotWish
     from app.backtests import BacktestReport, BacktestRequest, Progress
-    from engine.runtime.backtest import FillRow, TraceRow
+    from engine.runtime.backtest import TraceRow
     from engine.runtime.order_rows import OrderRow
     from engine.store.results import StoredRun
 
@@ -118,6 +118,10 @@ def run(
         bool,
         typer.Option("--per-sample", help="Ratios of the samples, not of days, not annualised."),
     ] = False,
+    realism: Annotated[
+        bool,
+        typer.Option("--realism", help="Run it under optimistic and pessimistic scenarios too."),
+    ] = False,
     tried: Annotated[
         int, typer.Option(min=1, help="How many parameter sets this one was chosen from.")
     ] = 1,
@@ -153,6 +157,7 @@ def run(
         keep_orders=orders is not None,
         basis=Basis.SAMPLE if per_sample else Basis.DAY,
         path=parse_path(path) if path else None,
+        with_bounds=realism,
         allow_gaps=allow_gaps,
         tried=tried,
     )
@@ -163,6 +168,8 @@ def run(
         wishes += [parse_bot(text, parse_assignments) for text in bot or []]
         if report is not None:
             raise BadInput("--report", str(report), "is of one bot: see `pilothouse backtest list`")
+        if realism:
+            raise BadInput("--realism", "several bots", "is for one bot on one instrument")
         _run_many(request, wishes, targets, save=save, json=json)
         return
     with progress_of(strategy) as progress:
@@ -199,7 +206,7 @@ def _run_many(
     else:
         results.print_account(done.document)
     for part in done.bots:
-        rows = _Rows(part.result.trades, part.result.order_rows, part.result.trace)
+        rows = _Rows(part.result.order_rows, part.result.trace)
         own = {option: path and _of_bot(path, part.bot_id) for option, path in targets.items()}
         check_targets(request.data, own)
         _write(rows, part.kept, own)
@@ -215,7 +222,6 @@ def _of_bot(path: Path, bot_id: str) -> Path:
 
 
 class _Rows(NamedTuple):
-    trades: Sequence[FillRow]
     orders: Sequence[OrderRow]
     trace: Sequence[TraceRow]
 
@@ -223,12 +229,12 @@ class _Rows(NamedTuple):
 def _write(
     done: BacktestReport | _Rows, kept: StoredRun, targets: Mapping[str, Path | None]
 ) -> None:
-    from engine.runtime.backtest import FillRow, TraceRow
+    from engine.runtime.backtest import TraceRow
     from engine.runtime.order_rows import OrderRow
-    from engine.store.results import EquityPoint
+    from engine.store.results import EquityPoint, ResultFill
 
     tables: dict[str, tuple[type[Struct], Sequence[Struct]]] = {
-        "--trades": (FillRow, done.trades),
+        "--trades": (ResultFill, kept.fills),
         "--orders": (OrderRow, done.orders),
         "--equity": (EquityPoint, kept.equity),
         "--trace": (TraceRow, done.trace),

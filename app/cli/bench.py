@@ -20,21 +20,27 @@ BENCHMARKS = {
     "replay": "tests.bench.replay",
     "import": "tests.bench.import_",
     "commit": "tests.bench.commit",
+    "tick_to_order": "tests.bench.tick_to_order",
     "bars": "tests.bench.bars",
     "sweep": "tests.bench.sweep",
     "service": "tests.bench.service",
+    "tui": "tests.bench.tui",
 }
 
+
+WITH_PEERS = ("replay", "bars", "sweep")
 
 NEED_CAPTURE = {"replay", "import"}
 
 HEADLINES = {
-    "replay": "replay_kernel",
+    "replay": "replay_grid",
     "import": "import",
     "commit": "commit_p50",
+    "tick_to_order": "tick_to_order_p50",
     "bars": "bars_cross",
     "sweep": "sweep_all_cores",
     "service": "service_propagation_p99",
+    "tui": "tui_key_p99",
 }
 """The figure that `--json` puts at the top when one benchmark was asked for."""
 
@@ -42,12 +48,19 @@ HEADLINES = {
 @app.command("bench")
 def bench(
     name: Annotated[
-        str, typer.Argument(help="replay, import, commit, bars, sweep or service; nothing: all.")
+        str, typer.Argument(help=f"{', '.join(BENCHMARKS)}; nothing for all of them.")
     ] = "",
     runs: Annotated[int, typer.Option(help="Counted runs, after one warm-up.", min=1)] = 5,
     capture: Annotated[
         Path | None, typer.Option(help="Recording to work on; default: the shared USD-M capture.")
     ] = None,
+    peers: Annotated[
+        bool,
+        typer.Option(
+            "--peers",
+            help="The same work by hftbacktest, vectorbt and backtesting.py, in turns with ours.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Measure: median, minimum and maximum of several runs after a warm-up."""
@@ -59,6 +72,9 @@ def bench(
     shared: Path = figures_module.SHARED
     default = shared / "data" / "captures" / "binance" / "usdm_btcusdt_20240808.gz"
     context = figures_module.Context(runs=runs, capture=capture or default)
+    if peers:
+        _against_peers(name, context, as_json=json)
+        return
     names = [name] if name else list(BENCHMARKS)
     if not NEED_CAPTURE.isdisjoint(names):
         figures_module.need_capture(context.capture)
@@ -78,6 +94,39 @@ def bench(
         ],
         right=columns[2:],
     )
+
+
+def _against_peers(name: str, context: Any, *, as_json: bool) -> None:
+    if name and name not in WITH_PEERS:
+        raise BadInput("benchmark", name, f"with --peers known are: {', '.join(WITH_PEERS)}")
+    module = importlib.import_module("tests.bench.peers")
+    found = module.run_peers(context, (name,) if name else WITH_PEERS)
+    if as_json:
+        print_json({"name": "peers", "figures": found})
+        return
+    columns = ("name", "peer", "ours", "theirs", "times as fast", "min", "max", "runs", "same work")
+    print_table(
+        columns,
+        [
+            (
+                f.name,
+                f.peer,
+                f"{f.ours_s * 1e3:,.1f} ms",
+                f"{f.theirs_s * 1e3:,.1f} ms",
+                *(f"{value:,.1f}" for value in (f.median, f.min, f.max)),
+                f.runs,
+                _both(f.ours_found, f.theirs_found),
+            )
+            for f in found
+        ],
+        right=columns[2:8],
+    )
+
+
+def _both(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+    """What both sides found, where both say it: `fills 1,055 / 1,055`."""
+    shared = [key for key in ours if key in theirs]
+    return ", ".join(f"{key} {ours[key]:,} / {theirs[key]:,}" for key in shared)
 
 
 def _document(name: str, found: list[Any]) -> Any:

@@ -44,8 +44,10 @@ def check(
 ) -> None:
     """Say whether a settings file is right; the first mistake ends it with exit 2."""
     from app import paths, settings
+    from app.scenarios import paper_scenario
 
     loaded = settings.load(file)
+    paper_scenario(loaded.settings.paper)
     checked = file or paths.locate().settings_file
     count = sum(source != settings.DEFAULT for source in loaded.sources.values())
     if json:

@@ -77,7 +77,7 @@ def demo(
     if headless:
         _headless(request, paths, json)
     else:
-        _terminal(request, paths, settings.ui, tour=_wants_tour(tour, request, paths))
+        run_terminal(request, paths, settings.ui, tour=_wants_tour(tour, request, paths))
 
 
 def _wants_tour(asked: bool | None, request: DemoRequest, paths: Paths) -> bool:
@@ -106,7 +106,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-def _terminal(request: DemoRequest, paths: Paths, ui: UiSettings, *, tour: bool) -> None:
+def run_terminal(request: DemoRequest, paths: Paths, ui: UiSettings, *, tour: bool) -> None:
     from app.demo import session_with_engine
 
     if not sys.stdout.isatty():

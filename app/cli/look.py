@@ -83,7 +83,7 @@ def _status(shot: EngineSnapshot, presence: Presence) -> Row:
 
 @app.command("orders")
 def orders(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
-    """The working orders."""
+    """The working orders, and the algos with their legs."""
     with attached(profile) as session:
         shot = picture(session)
     rows = [
@@ -97,6 +97,12 @@ def orders(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False
     columns = ("client_order_id", "bot_id", "symbol", "side", "qty", "filled", "price", "status")
     lines = [[row[name] for name in columns] for row in rows]
     print_table(("order", "bot", *columns[2:]), lines, right=("qty", "filled", "price"))
+    algos = [algo for algo in shot.algos if bot in ("", algo.bot_id)]
+    if algos:
+        from app.cli.order import print_algos
+
+        print()
+        print_algos(shot, algos)
 
 
 def _order_row(row: OrderSnapshot, instrument: Instrument) -> Row:
@@ -106,6 +112,8 @@ def _order_row(row: OrderSnapshot, instrument: Instrument) -> Row:
         "client_order_id": order.client_order_id,
         "bot_id": order.bot_id,
         "placed_by": order.placed_by,
+        "algo_id": order.algo_id or None,
+        "leg": order.leg or None,
         "instrument_id": spec.instrument_id,
         "symbol": instrument.symbol,
         "side": spec.side,
@@ -193,6 +201,7 @@ def _incidents(shot: EngineSnapshot) -> list[Row]:
     found = [("limit", row.name, "reached") for row in shot.limits if row.is_tripped]
     if shot.halted:
         found.append(("halt", "engine", shot.halted))
+    found += [("algo", algo.algo_id, algo.alarm) for algo in shot.algos if algo.alarm]
     found += [("bot", bot.bot_id, bot.error) for bot in shot.bots if bot.error]
     for row in doubtful_rows(shot):
         words = row.suspect or "its answer was lost: it may work at the venue"
@@ -257,11 +266,13 @@ def _print_log(rows: list[LogRow]) -> None:
 
 @app.command("why")
 def why(
-    ident: Annotated[str, typer.Argument(metavar="ID", help="An order's id, or a bot's.")],
+    ident: Annotated[
+        str, typer.Argument(metavar="ID", help="An order's id, an algo's or a bot's.")
+    ],
     profile: Profile = DEFAULT_PROFILE,
     json: Json = False,
 ) -> None:
-    """The story of an order or a bot, from the ledger; also when no engine runs."""
+    """The story of an order, an algo or a bot, from the ledger; also when no engine runs."""
     from app.paths import check_profile, locate
 
     folder = locate().profile(check_profile(profile))
@@ -283,6 +294,7 @@ def why(
 
 
 def _story(ledger: Path, ident: str) -> list[Sentence]:
+    from app.views.algo_story import algo_story
     from app.views.story import bot_story, order_story
     from engine.store import history
 
@@ -291,6 +303,8 @@ def _story(ledger: Path, ident: str) -> list[Sentence]:
     if of_order:
         return order_story(of_order, instruments)
     recent: list[AnyEvent] = [row.event for row in history.last_events(ledger, _BOT_EVENTS)]
+    if of_algo := algo_story(recent, ident, instruments):
+        return of_algo
     if not any(getattr(event, "bot_id", None) == ident for event in recent):
         return []
     return bot_story(recent, ident, instruments)[-_SENTENCES:]

@@ -42,6 +42,7 @@ class Row(NamedTuple):
 
 COMMANDS: dict[str, Row] = {
     "demo": Row("app.cli.demo", "A generated or recorded market, two bots, the terminal on top."),
+    "replay": Row("app.cli.replay", "A recording on the screens, with time in your hands."),
     "engine": Row(
         "app.cli.engine", "The engine in the foreground; faces attach to it.", group=True
     ),
@@ -49,6 +50,10 @@ COMMANDS: dict[str, Row] = {
     "status": Row("app.cli.look", "Mode, money, kill switch, bots and who looks on."),
     "bots": Row("app.cli.bots", "List the bots, add one, remove one.", group=True),
     "orders": Row("app.cli.look", "The working orders."),
+    "algos": Row("app.cli.order", "The working algos, and where each of their legs is."),
+    "order": Row("app.cli.order", "Place an order of any type."),
+    "amend": Row("app.cli.order", "Change the figures of a working algo."),
+    "cancel": Row("app.cli.order", "Cancel one order or algo."),
     "positions": Row("app.cli.look", "What every book holds."),
     "incidents": Row("app.cli.look", "What needs a person's eye now."),
     "logs": Row("app.cli.look", "What has happened, newest last; -f waits for more."),

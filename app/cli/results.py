@@ -142,6 +142,10 @@ def print_document(document: dict[str, Any]) -> None:
     print()
     for reason, titles in words.missing_metrics(document).items():
         print(f"not given ({reason}): {', '.join(titles)}")
+    if document.get("liquidations"):
+        print(f"LIQUIDATED by the venue {document['liquidations']} times: see --orders")
+    for line in words.realism(document):
+        print(f"realism, {line}")
     for line in words.assumptions(document):
         print(f"assumed: {line}")
 

@@ -30,6 +30,7 @@ from engine.core.clock import NS_PER_SECOND, Clock, LiveClock
 from engine.core.ids import new_command_id
 from engine.domain.commands import AnyCommand
 from engine.domain.errors import EngineNotRunning, PilothouseError, TimedOut
+from engine.domain.replay import AnyReplayWish
 from engine.domain.snapshots import EngineSnapshot, LogRow, ReceiptSnapshot
 
 T = TypeVar("T")
@@ -129,6 +130,9 @@ class RemoteSession:
     def crash(self) -> None:
         with contextlib.suppress(EngineNotRunning):
             self._send(p.Crash())
+
+    def steer(self, wish: AnyReplayWish) -> None:
+        """An engine behind a socket trades; its time is nobody's to steer."""
 
     def take_token(self) -> None:
         """Become the face whose commands may add risk."""

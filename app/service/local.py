@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from engine.core.ids import new_command_id
 from engine.core.inbox import Inbox, InboxClosed, InboxFull, Lane, Overflow, Policy
 from engine.domain.commands import AnyCommand
 from engine.domain.errors import EngineNotRunning, PilothouseError, WorkFailed
+from engine.domain.replay import AnyReplayWish
 from engine.domain.snapshots import EngineSnapshot
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class LocalSession:
         self._failure = ""
         self._error: PilothouseError | None = None
         self._crash_asked = False
+        self._wishes: deque[AnyReplayWish] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._shown_or_ended = threading.Event()
@@ -70,6 +73,9 @@ class LocalSession:
     def crash(self) -> None:
         self._crash_asked = True
 
+    def steer(self, wish: AnyReplayWish) -> None:
+        self._wishes.append(wish)
+
     def failure(self) -> str:
         return self._failure
 
@@ -97,6 +103,12 @@ class LocalSession:
     def take_crash(self) -> bool:
         asked, self._crash_asked = self._crash_asked, False
         return asked
+
+    def take_wishes(self) -> Sequence[AnyReplayWish]:
+        wishes = []
+        while self._wishes:
+            wishes.append(self._wishes.popleft())
+        return wishes
 
     def show(self, snapshot: EngineSnapshot) -> None:
         self._snapshot = snapshot

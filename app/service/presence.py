@@ -21,6 +21,8 @@ HARMLESS = (
     c.StopBot,
     c.RemoveBot,
     c.Kill,
+    c.FlattenIncident,
+    c.AckAlerts,
 )
 """Commands that every face may give at any time."""
 

@@ -26,7 +26,7 @@ from engine.domain.commands import AnyCommand
 from engine.domain.errors import PilothouseError
 from engine.domain.snapshots import EngineSnapshot, ReceiptSnapshot
 
-SCHEMA = 1
+SCHEMA = 2
 """Counts changes of the frames and of what is inside them (snapshots, commands)."""
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from engine.domain.commands import AnyCommand
+from engine.domain.replay import AnyReplayWish
 from engine.domain.snapshots import EngineSnapshot
 
 
@@ -50,6 +51,9 @@ class Session(Protocol):
 
     def crash(self) -> None:
         """Press the generator's crash button; refused quietly where the market is a recording."""
+
+    def steer(self, wish: AnyReplayWish) -> None:
+        """Ask something of a replay's time; nothing comes of it where none is played."""
 
     def failure(self) -> str:
         """Why the engine has stopped unexpectedly; "" while it lives."""

@@ -91,6 +91,10 @@ def take_token(view: ViewState) -> str:
     return f"take the trade token over from {holder}" if holder else "take the trade token"
 
 
+def replay_fork(view: ViewState) -> str:
+    return "fork here: this window goes on as paper trading with a ledger of its own"
+
+
 def quit(view: ViewState) -> str:
     return _parts("leave", view.leaving)
 

@@ -8,6 +8,7 @@ difference.
 from __future__ import annotations
 
 import datetime as dt
+import textwrap
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -274,13 +275,23 @@ def _beside(bar: BarRow, side: int, scale: Scale) -> int | None:
 
 def _say_unknown(grid: list[list[Cell]], window: slice, bars: Sequence[BarRow], step: int) -> None:
     """Where the chart is empty because nothing earlier is known, it says so."""
-    free = len(grid[0]) - len(bars) * step
-    words = f"nothing known before {stamp(bars[0].start_ns)}"
-    if window.start > 0 or free < 12:
+    free = len(grid[0]) - len(bars) * step - 2
+    if window.start > 0 or free < 10:
         return
-    row = grid[len(grid) // 2]
-    for at, char in enumerate(words[: free - 2]):
-        row[at + 1] = Cell(char, "faint")
+    words = f"nothing known before {stamp(bars[0].start_ns)}"
+    middle = len(grid) // 2
+    for row, piece in zip(grid[middle:], textwrap.wrap(words, free), strict=False):
+        for at, char in enumerate(piece):
+            if row[at + 1].text == " ":
+                row[at + 1] = Cell(char, "faint")
+
+
+def closes_in(bar: BarRow, now_ns: int, bar_s: int) -> str:
+    """Market time until the forming bar closes: `closes in 42s`; "" for bars of seconds."""
+    left_s = bar_s - (now_ns - bar.start_ns) // 1_000_000_000
+    if bar_s < 60 or not 0 < left_s <= bar_s:
+        return ""
+    return f"closes in {fmt.ago(left_s * 1000)}"
 
 
 def stamp(ts_ns: int) -> str:

@@ -14,6 +14,7 @@ from app.views.announce import half_lots, market_cap_ticks
 from app.views.rules import movable_order, orders_here
 from app.views.viewstate import ViewState
 from engine.domain import commands as c
+from engine.domain.algo import AnyAlgo
 from engine.domain.order import OrderSpec, OrderType, Purpose, Side, TimeInForce
 
 NewId = Callable[[], str]
@@ -91,6 +92,17 @@ def place(view: ViewState, sender: Sender, spec: OrderSpec) -> c.PlaceOrder:
         bot_id=view.acting_bot_id,
         spec=spec,
         painted_ticks=view.ask_ticks if spec.side is Side.BUY else view.bid_ticks,
+        age_ms=view.picture_age_ms,
+    )
+
+
+def place_algo(view: ViewState, sender: Sender, spec: AnyAlgo) -> c.PlaceAlgo:
+    """A person's algo for the acting book."""
+    return c.PlaceAlgo(
+        command_id=sender.new_id(),
+        by=sender.by,
+        bot_id=view.acting_bot_id,
+        spec=spec,
         age_ms=view.picture_age_ms,
     )
 

@@ -17,7 +17,7 @@ from app.views import ticket as tickets
 from app.views.actions import ACTIONS, Action, Risk, contexts_of, resolve
 from app.views.cells import Cell
 from app.views.chart import ChartView
-from app.views.commands import BUILDERS, Sender, build, place
+from app.views.commands import BUILDERS, Sender, build, place, place_algo
 from app.views.effects import Effect, Fetch, Submit, Wake
 from app.views.gestures import HELD_NS, Gestures, Ruling, Verdict
 from app.views.keymap import Keymap, key_label
@@ -26,9 +26,11 @@ from app.views.local import LOCAL
 from app.views.logview import LogView
 from app.views.rows import log_rows
 from app.views.shelf import Answer, Answers
+from app.views.ticket import Wish
 from app.views.tour import Tour
 from app.views.viewstate import ViewState, feed_age_ms, find_market, is_stale
 from engine.domain import commands as c
+from engine.domain.algo import is_reducing
 from engine.domain.order import OrderSpec
 from engine.domain.snapshots import EngineSnapshot, LogRow, OrderSnapshot
 from engine.trading.state import MANUAL
@@ -168,6 +170,12 @@ class Desk:
         return self.snapshot is not None and is_stale(self.snapshot, self.feed_age_ms(now_ns))
 
     @property
+    def has_forked(self) -> bool:
+        """Whether the replay has been left for paper trading."""
+        shown = self.snapshot
+        return shown is not None and shown.replay is not None and bool(shown.replay.forked)
+
+    @property
     def ladder(self) -> Ladder:
         """The ladder of the instrument that is shown."""
         return self._ladders.setdefault(self.instrument_id, Ladder())
@@ -206,14 +214,15 @@ class Desk:
         snapshot = picture.snapshot if picture is not None else None
         ladder = self.ladder
         orders = snapshot.orders if snapshot is not None else []
-        row = ladder.row_of(ladder.cursor_ticks) if ladder.is_placed else None
+        is_here = pane == "ladder" and ladder.is_placed
+        row = ladder.row_of(ladder.cursor_ticks) if is_here else None
         return ViewState(
             snapshot=snapshot,
             instrument_id=self.instrument_id,
             bot_id=self.bot_id,
-            order_id=self.order_id,
-            fill_seq=int(cursors.selected(self, "fills") or 0),
-            run_id=cursors.selected(self, "runs"),
+            order_id=self.order_id if pane == "orders" else "",
+            fill_seq=int(cursors.selected(self, "fills") or 0) if pane == "fills" else 0,
+            run_id=cursors.selected(self, "runs") if pane in ("runs", "run") else "",
             pane=pane,
             cursor_ticks=ladder.cursor_ticks,
             cursor_orders=orders_in_row(ladder, orders, self.instrument_id, row),
@@ -245,7 +254,8 @@ class Desk:
         if priority_only and (action is None or not action.priority):
             return None
         view = self.view(pane, now_ns, key_ns)
-        self.last_key_ns = key_ns
+        if pane == "ladder":
+            self.last_key_ns = key_ns
         if action is None and key == "ctrl+c":
             self.say(f"{self.keymap.label(ACTIONS['quit'])} leaves", "note", now_ns)
         if action is not None:
@@ -279,6 +289,25 @@ class Desk:
         """Text was pasted outside of any text field."""
         self.say(self.gestures.pasted().words, "warn", now_ns)
 
+    # -- mouse: looks only, never trades -------------------------------------------------------
+
+    def wheel(self, pane: str, rows: int) -> list[Effect]:
+        """Scroll a list, the ladder's rows or the chart."""
+        if pane == "ladder":
+            self.ladder.shift(-rows)
+            return []
+        if pane == "chart":
+            self.chart.scroll(-rows, moves.bars_known(self))
+            return []
+        return moves.turn_rows(self, pane, rows)
+
+    def point(self, pane: str, row: int, now_ns: int) -> None:
+        """Put the ladder's cursor on the row that was clicked. A drawn row, counted with the
+        head; order keys then wait as after any move of the rows."""
+        if pane == "ladder" and self.ladder.is_placed and 0 < row <= self.ladder.rows:
+            self.ladder.put_cursor(self.ladder.price_at(row - 1))
+            self.last_key_ns = now_ns
+
     def _act(self, key: str, ruling: Ruling, view: ViewState, now_ns: int) -> list[Effect]:
         if ruling.verdict is Verdict.FIRE and ruling.action is not None:
             return self._fire(key, ruling.action, view, now_ns)
@@ -310,10 +339,10 @@ class Desk:
         return [Submit(command) for command in commands]
 
     def _words_of(self, command: c.AnyCommand, name: str) -> str:
-        if isinstance(command, c.PlaceOrder):
+        if isinstance(command, c.PlaceOrder | c.PlaceAlgo):
             instrument = self.view("", self.seen_ns).instrument
             if instrument is not None:
-                return tickets.describe(command.spec, instrument)
+                return tickets.describe_wish(command.spec, instrument)
         bot_id: str = getattr(command, "bot_id", "")
         return f"{name}: {bot_id}" if bot_id else name
 
@@ -334,23 +363,25 @@ class Desk:
 
     # -- dialogs -------------------------------------------------------------------------------
 
-    def why_not_send(self, spec: OrderSpec, now_ns: int) -> str:
+    def why_not_send(self, spec: Wish, now_ns: int) -> str:
         """Why the ticket's order cannot leave now; "" when it can."""
         view = self.view("ladder", now_ns)
-        if spec.reduce_only:
+        if spec.reduce_only if isinstance(spec, OrderSpec) else is_reducing(spec):
             return rules.is_alive(view)
         if not self.gestures.is_armed:
             return f"order keys are SAFE: {self.keymap.label(ACTIONS['arm'])} arms them"
         return rules.can_enter(view)
 
-    def send_ticket(self, spec: OrderSpec, now_ns: int) -> list[Effect]:
+    def send_ticket(self, spec: Wish, now_ns: int) -> list[Effect]:
         """The ticket's order, once its fields were good and it was confirmed."""
         why = self.why_not_send(spec, now_ns)
         if why:
             self.say(why, "alert", now_ns)
             return []
         view = self.view("ladder", now_ns)
-        return self._submit([place(view, self._sender, spec)], "ticket", now_ns)
+        if isinstance(spec, OrderSpec):
+            return self._submit([place(view, self._sender, spec)], "ticket", now_ns)
+        return self._submit([place_algo(view, self._sender, spec)], "ticket", now_ns)
 
     def reset_kill(self, word: str, now_ns: int) -> list[Effect]:
         """Only the typed word leaves the kill state."""

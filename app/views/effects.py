@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.domain.commands import AnyCommand
+from engine.domain.replay import AnyReplayWish
 
 
 class Submit(NamedTuple):
@@ -62,6 +63,12 @@ class Crash(NamedTuple):
     """Press the market's crash button."""
 
 
+class Steer(NamedTuple):
+    """Ask something of a replay's time."""
+
+    wish: AnyReplayWish
+
+
 class TakeToken(NamedTuple):
     """Become the face that may add risk."""
 
@@ -85,6 +92,7 @@ Effect = (
     | Less
     | Fetch
     | Crash
+    | Steer
     | TakeToken
     | StopEngine
     | Leave

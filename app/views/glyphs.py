@@ -41,6 +41,10 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     band: str
     times: str
     dash: str
+    thumb: str
+    """Where a slider stands."""
+    mark: str
+    """Something on a slider."""
 
 
 UNICODE = Glyphs(
@@ -68,6 +72,8 @@ UNICODE = Glyphs(
     band="∙",
     times="×",
     dash="–",
+    thumb="█",
+    mark="╵",
 )
 
 ASCII = Glyphs(
@@ -95,4 +101,6 @@ ASCII = Glyphs(
     band=",",
     times="x",
     dash="-",
+    thumb="#",
+    mark="'",
 )

@@ -15,7 +15,9 @@ from engine.domain.order import OrderType, Side
 from engine.domain.snapshots import MarketSnapshot, OrderSnapshot
 
 SETTLE_NS = 300_000_000
-"""Keys and automatic re-centring keep this distance from each other."""
+"""After the rows have moved by themselves, order keys count again only this much later."""
+AIM_NS = 2_000_000_000
+"""After a key, the rows stay this long, whatever the price does: somebody is aiming."""
 GROUPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Ticks a row, for the grouping keys."""
 _SPAN_SHARE = 3000
@@ -116,7 +118,7 @@ class Ladder:
             return
         row = self._top - self._bucket(ticks)
         is_central = self.rows // 3 <= row <= self.rows - 1 - self.rows // 3
-        keys_rest = last_key_ns is None or now_ns - last_key_ns >= SETTLE_NS
+        keys_rest = last_key_ns is None or now_ns - last_key_ns >= AIM_NS
         if not is_central and not self.is_locked and keys_rest:
             self._centre_on(ticks)
             self.recentred_ns = now_ns
@@ -157,6 +159,12 @@ class Ladder:
             return
         bucket = max(1, self._bucket(self.cursor_ticks) + rows)
         self.put_cursor(bucket * self.group)
+
+    def shift(self, rows: int) -> None:
+        """Show prices `rows` rows higher; the cursor stays at its price, on the screen or not."""
+        if self._top is not None:
+            self._top = max(self.rows, self._top + rows)
+            self.is_locked = True
 
     def put_cursor(self, ticks: int) -> None:
         """Put the cursor on the row of `ticks`, scrolling it into sight."""

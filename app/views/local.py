@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app.views import moves
+from app.views.actions.replay import REPLAY
 from app.views.commands import grabbed_by
-from app.views.effects import Crash, Effect, Leave, Less, Open, Show, TakeToken
+from app.views.effects import Crash, Effect, Focus, Leave, Less, Open, Show, Steer, TakeToken
 from app.views.keymap import key_label
+from app.views.replaybar import wish_of
 from app.views.rules import story_id
 from app.views.viewstate import ViewState
 
@@ -91,6 +93,17 @@ def _tour(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:
     return []
 
 
+# -- replays ----------------------------------------------------------------------------------
+
+
+def _steer(action_id: str) -> Local:
+    def steer(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:
+        wish = wish_of(action_id, view.snapshot) if view.snapshot is not None else None
+        return [] if wish is None else [Steer(wish)]
+
+    return steer
+
+
 # -- filters -----------------------------------------------------------------------------------
 
 
@@ -130,6 +143,8 @@ LOCAL: dict[str, Local] = {
     "disarm": _less,
     "order_grab": _grab,
     "palette": _open("palette"),
+    "replay_focus": lambda desk, view, now_ns: [Focus("replay")],
+    **{row.id: _steer(row.id) for row in REPLAY if row.id != "replay_focus"},
     "help": _open("help"),
     "ticket": _open("ticket"),
     "bot_detail": _open("detail"),

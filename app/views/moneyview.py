@@ -9,7 +9,9 @@ from app.views.cells import Cell, Line, fit
 from engine.domain.money import MONEY
 from engine.domain.snapshots import EngineSnapshot
 
-_NAME = 22
+_NAME, _AMOUNT = 22, 16
+_NARROW = 52
+"""Below this width the columns are closer together."""
 
 
 def account_lines(snapshot: EngineSnapshot | None, width: int) -> list[Line]:
@@ -46,8 +48,11 @@ def _amount(
     if not tone:
         tone = fmt.tone_of(fmt.sign(amount, settle)) if signed else "text"
     share = f"  {fmt.percent(amount, share_of)}" if share_of else ""
+    name_width, amount_width = (16, 13) if width < _NARROW else (_NAME, _AMOUNT)
+    rest = max(0, width - name_width - amount_width)
+    unit = f" {settle}{share}"
     return (
-        Cell(fit(f" {name}", _NAME), "dim"),
-        Cell(fit(words, 16, ">"), tone),
-        Cell(fit(f" {settle}{share}", max(0, width - _NAME - 16)), "dim"),
+        Cell(fit(f" {name}", name_width), "dim"),
+        Cell(fit(words, amount_width, ">"), tone),
+        Cell(fit(unit if len(unit) <= rest else share or f" {settle}", rest), "dim"),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.views import bars, cursors
 from app.views.effects import Effect, Focus, Maximise, Turn
 from app.views.ladder import next_own
+from app.views.rows import own_books
 from app.views.viewstate import ViewState, find_bot, find_instrument, find_market, find_order
 from engine.domain.instrument import Instrument
 from engine.domain.snapshots import EngineSnapshot
@@ -91,7 +92,12 @@ def _last_ticks(view: ViewState) -> int:
 
 
 def _next_own(desk: Desk, view: ViewState) -> list[Effect]:
-    ticks = next_own(desk.ladder, view.orders, view.instrument_id)
+    """The next order of the person; where there is none, the next one of anybody's bots."""
+    snapshot = view.snapshot
+    mine = own_books(snapshot) if snapshot is not None else set()
+    steered = [o for o in view.orders if o.order.placed_by == "human" or o.order.bot_id in mine]
+    ticks = next_own(desk.ladder, steered, view.instrument_id)
+    ticks = ticks or next_own(desk.ladder, view.orders, view.instrument_id)
     if ticks:
         desk.ladder.put_cursor(ticks)
     return [Focus("ladder")]
@@ -115,14 +121,15 @@ def _size(step: int) -> Move:
 # -- chart -----------------------------------------------------------------------------------
 
 
-def _bars_available(desk: Desk, view: ViewState) -> int:
-    market = view.market
+def bars_known(desk: Desk) -> int:
+    """How many bars of the chosen time frame there are."""
+    market = find_market(desk.snapshot, desk.instrument_id)
     return len(bars.bars_of(market, timeframe(desk))) if market is not None else 0
 
 
 def _chart_scroll(count: int) -> Move:
     def move(desk: Desk, view: ViewState) -> list[Effect]:
-        desk.chart.scroll(count, _bars_available(desk, view))
+        desk.chart.scroll(count, bars_known(desk))
         return []
 
     return move
@@ -162,19 +169,18 @@ def _timeframe(step: int) -> Move:
 
 
 def _rows(step: int) -> Move:
+    return lambda desk, view: turn_rows(desk, view.pane, step)
+
+
+def turn_rows(desk: Desk, pane: str, step: int) -> list[Effect]:
     """Move the cursor of a list, or scroll one that has none."""
-
-    def move(desk: Desk, view: ViewState) -> list[Effect]:
-        pane = view.pane
-        if cursors.has_cursor(pane):
-            cursors.step(desk, pane, step)
-            return _moved(desk, pane)
-        if pane == "log" and step > 0:
-            desk.log.hold(desk.log_rows())
-        desk.scroll[pane] = max(0, desk.scroll.get(pane, 0) + step)
-        return []
-
-    return move
+    if cursors.has_cursor(pane):
+        cursors.step(desk, pane, step)
+        return _moved(desk, pane)
+    if pane == "log" and step > 0:
+        desk.log.hold(desk.log_rows())
+    desk.scroll[pane] = max(0, desk.scroll.get(pane, 0) + step)
+    return []
 
 
 def _moved(desk: Desk, pane: str) -> list[Effect]:

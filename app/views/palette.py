@@ -45,7 +45,8 @@ def palette_line(
         Cell(fit(f" {label}", _KEY_WIDTH + 1), f"key{over}"),
         Cell(
             fit(action.text, max(10, width - _KEY_WIDTH - 2 - len(note))),
-            f"{'faint' if why else 'text'}{over}",
+            # Faint on the selected row could not be read where there are 16 colours only.
+            f"{('dim' if is_selected else 'faint') if why else 'text'}{over}",
         ),
         Cell(f"{note} ", f"warn{over}"),
     )

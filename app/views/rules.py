@@ -31,6 +31,12 @@ def is_alive(view: ViewState) -> str:
     return f"the engine has stopped: {view.failure}" if view.failure else ""
 
 
+def is_replay(view: ViewState) -> str:
+    """Time can be steered only where a recording is played back."""
+    is_one = view.snapshot is not None and view.snapshot.replay is not None
+    return "" if is_one else "this is no replay: pilothouse replay --capture FILE plays one"
+
+
 def has_token(view: ViewState) -> str:
     """Faces that only watch send nothing that adds risk; the engine would refuse it too."""
     standing = view.standing
@@ -82,7 +88,7 @@ def can_enter_at_cursor(view: ViewState) -> str:
 
 def has_cursor(view: ViewState) -> str:
     if not view.is_cursor_painted:
-        return "the cursor is off the ladder: centre it first"
+        return "the cursor is off the ladder: an arrow key brings it back"
     if view.is_ladder_settling:
         return "the ladder has just moved: press again"
     return ""

@@ -7,7 +7,7 @@ from app.views.cells import Cell, Line, fit
 from app.views.keymap import Keymap, key_label
 from app.views.shelf import Answer, SettingRow
 
-_NAME = 28
+_NAME = 30
 _VALUE = 16
 _KEYS = 20
 _ID = 18

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
 
 from app.views import format as fmt
+from app.views.algo_ticket import FORMS, PRICE_HINTS, Sheet, parse_algo, price_ticks, worth
+from app.views.truth import truth_words
 from app.views.viewstate import ViewState
+from engine.domain.algo import AnyAlgo, Bracket
 from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.domain.money import parse_decimal
 from engine.domain.order import OrderSpec, OrderType, Purpose, Side, TimeInForce
+from engine.domain.snapshots import LimitSnapshot, MarketSnapshot
+from engine.trading.algos.check import worst_orders
+from engine.trading.algos.describe import algo_words
 
 T = TypeVar("T")
+Wish = OrderSpec | AnyAlgo
 
 FIELDS = ("side", "type", "qty", "price", "flags")
 HINTS = {
     "side": "buy or sell",
-    "type": "limit, market or stop",
+    "type": "limit, market, stop, stop-limit, bracket, oco ...",
     "qty": "size in {base}, steps of {lot}",
     "price": "limit or stop trigger, steps of {tick}; empty for market",
     "flags": "any of: post, ioc, fok, reduce",
@@ -30,6 +38,7 @@ _TYPES = {
     "m": OrderType.MARKET,
     "market": OrderType.MARKET,
     "stop": OrderType.STOP,
+    "stop-limit": OrderType.STOP_LIMIT,
 }
 _TIFS = {
     "post": TimeInForce.POST_ONLY,
@@ -64,32 +73,72 @@ def prefilled(view: ViewState) -> Ticket:
     )
 
 
-def hints(instrument: Instrument) -> dict[str, str]:
-    """One line of help a field, with this instrument's steps."""
+def hints(instrument: Instrument, type_word: str = "") -> dict[str, str]:
+    """One line of help a field, with this instrument's steps; the last is what the type takes."""
     lot, tick = fmt.plain_qty(1, instrument), fmt.plain_price(1, instrument)
     words = {"base": instrument.base, "lot": lot, "tick": tick}
-    return {field: hint.format(**words) for field, hint in HINTS.items()}
+    lines = {field: hint.format(**words) for field, hint in HINTS.items()}
+    form = FORMS.get(type_word.strip().lower())
+    if form is not None:
+        lines["flags"] = form.hint
+        lines["type"] = form.summary
+        lines["price"] = PRICE_HINTS[form.price]
+    elif type_word and type_word.strip().lower() not in _TYPES:
+        lines["type"] = ", ".join(FORMS)
+    return lines
+
+
+def parse_wish(ticket: Ticket, instrument: Instrument, now_ns: int) -> Wish:
+    """The order or the algo that `ticket` describes; `now_ns` is the engine's clock.
+
+    Raises BadInput naming the field, value and remedy.
+    """
+    type_word = ticket.type.strip().lower()
+    form = FORMS.get(type_word)
+    if form is None:
+        return parse_ticket(ticket, instrument)
+    side = _choice("side", ticket.side, _SIDES)
+    lots = _lots(ticket.qty, instrument)
+    words = ticket.flags.lower().split()
+    return parse_algo(form, side, lots, ticket.price, words, Sheet(instrument, now_ns))
+
+
+def describe_wish(wish: Wish, instrument: Instrument) -> str:
+    if isinstance(wish, OrderSpec):
+        return describe(wish, instrument)
+    amount = worth(wish, instrument)
+    text = algo_words(wish, instrument)
+    if amount is None:
+        return text
+    return f"{text}, worth {fmt.money(amount, instrument.settle)} {instrument.settle}"
 
 
 def parse_ticket(ticket: Ticket, instrument: Instrument) -> OrderSpec:
     """The order that `ticket` describes. Raises BadInput naming the field, value and remedy."""
     side = _choice("side", ticket.side, _SIDES)
     kind = _choice("type", ticket.type, _TYPES)
-    tif, reduce_only = _flags(ticket.flags)
-    lots = instrument.lots(parse_decimal("qty", ticket.qty), "qty")
-    if lots < instrument.min_lots:
-        smallest = fmt.plain_qty(instrument.min_lots, instrument)
-        raise BadInput("qty", ticket.qty, f"must be at least {smallest}")
+    words = ticket.flags.lower().replace(",", " ").split()
+    trigger = ""
+    if kind is OrderType.STOP_LIMIT:
+        trigger = next((word for word in words if word.startswith("trigger=")), "")
+        words = [word for word in words if word != trigger]
+        if not trigger:
+            raise BadInput("flags", ticket.flags, "a stop-limit needs trigger=PRICE")
+    tif, reduce_only = _flags(words)
+    lots = _lots(ticket.qty, instrument)
     ticks = _price_ticks(ticket.price, kind, instrument)
     if kind is not OrderType.LIMIT and tif is not TimeInForce.GTC:
         raise BadInput("flags", ticket.flags, "post, ioc and fok go with limit orders only")
+    trigger_ticks = ticks if kind is OrderType.STOP else 0
+    if trigger:
+        trigger_ticks = price_ticks("trigger", trigger.removeprefix("trigger="), instrument)
     return OrderSpec(
         instrument_id=instrument.instrument_id,
         side=side,
         qty_lots=lots,
         type=kind,
-        price_ticks=ticks if kind is OrderType.LIMIT else 0,
-        trigger_ticks=ticks if kind is OrderType.STOP else 0,
+        price_ticks=ticks if kind in (OrderType.LIMIT, OrderType.STOP_LIMIT) else 0,
+        trigger_ticks=trigger_ticks,
         tif=tif if kind is OrderType.LIMIT else _tif_of(kind),
         reduce_only=reduce_only,
         purpose=_purpose(kind, reduce_only),
@@ -114,6 +163,23 @@ def describe(spec: OrderSpec, instrument: Instrument) -> str:
     return f"{text}, worth {fmt.money(worth, instrument.settle)} {instrument.settle}"
 
 
+def wish_truth(
+    wish: Wish,
+    market: MarketSnapshot | None,
+    instrument: Instrument,
+    limits: Iterable[LimitSnapshot] = (),
+) -> list[str]:
+    """What it would do to the book in sight: an order, or a bracket's entry; of an algo also
+    where its legs rest."""
+    if isinstance(wish, OrderSpec):
+        return truth_words(wish, market, instrument, limits)
+    rests = next(form.rests for form in FORMS.values() if form.kind is type(wish))
+    if not isinstance(wish, Bracket):
+        return [rests]
+    (entry,), _ = worst_orders(wish)
+    return [*truth_words(entry, market, instrument, limits), rests]
+
+
 def _choice(field: str, text: str, choices: dict[str, T]) -> T:
     found = choices.get(text.strip().lower())
     if found is None:
@@ -121,9 +187,17 @@ def _choice(field: str, text: str, choices: dict[str, T]) -> T:
     return found
 
 
-def _flags(text: str) -> tuple[TimeInForce, bool]:
+def _lots(text: str, instrument: Instrument) -> int:
+    lots = instrument.lots(parse_decimal("qty", text), "qty")
+    if lots < instrument.min_lots:
+        smallest = fmt.plain_qty(instrument.min_lots, instrument)
+        raise BadInput("qty", text, f"must be at least {smallest}")
+    return lots
+
+
+def _flags(words: list[str]) -> tuple[TimeInForce, bool]:
     tif, reduce_only = TimeInForce.GTC, False
-    for word in text.lower().replace(",", " ").split():
+    for word in words:
         if word in ("reduce", "reduce-only", "reduce_only"):
             reduce_only = True
         elif word in _TIFS:
@@ -136,10 +210,7 @@ def _flags(text: str) -> tuple[TimeInForce, bool]:
 def _price_ticks(text: str, kind: OrderType, instrument: Instrument) -> int:
     if kind is OrderType.MARKET:
         return 0
-    price = parse_decimal("price", text)
-    if price <= 0:
-        raise BadInput("price", text, "must be greater than zero")
-    return instrument.ticks(price, "price")
+    return price_ticks("price", text, instrument)
 
 
 def _tif_of(kind: OrderType) -> TimeInForce:
@@ -149,4 +220,5 @@ def _tif_of(kind: OrderType) -> TimeInForce:
 def _purpose(kind: OrderType, reduce_only: bool) -> Purpose:
     if not reduce_only:
         return Purpose.ENTRY
-    return Purpose.PROTECTIVE if kind is OrderType.STOP else Purpose.EXIT
+    is_stop = kind in (OrderType.STOP, OrderType.STOP_LIMIT)
+    return Purpose.PROTECTIVE if is_stop else Purpose.EXIT

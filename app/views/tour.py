@@ -16,6 +16,7 @@ from app.views.keymap import Keymap
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
 from engine.domain.snapshots import EngineSnapshot, ReceiptSnapshot
+from engine.trading.state import MANUAL
 
 ROWS = 4
 """Lines of the tour: title and three of text."""
@@ -26,6 +27,12 @@ class Since(msgspec.Struct, frozen=True):
 
     receipts: frozenset[str]
     orders: frozenset[str]
+    fill: int
+    """Number of the last fill."""
+
+
+def _nothing(snapshot: EngineSnapshot, since: Since) -> str:
+    return ""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -33,6 +40,8 @@ class Step(msgspec.Struct, frozen=True):
     text: tuple[str, str, str]
     """`{action_id}` stands for that action's key."""
     is_done: Callable[[EngineSnapshot, Since], bool]
+    hint: Callable[[EngineSnapshot, Since], str] = _nothing
+    """Said in place of the last line when things have taken another course; "" else."""
 
 
 def _own(snapshot: EngineSnapshot) -> frozenset[str]:
@@ -42,7 +51,21 @@ def _own(snapshot: EngineSnapshot) -> frozenset[str]:
 
 
 def _now(snapshot: EngineSnapshot) -> Since:
-    return Since(frozenset(row.command_id for row in snapshot.receipts), _own(snapshot))
+    last = snapshot.fills[-1].seq if snapshot.fills else 0
+    return Since(frozenset(row.command_id for row in snapshot.receipts), _own(snapshot), last)
+
+
+def _filled_at_once(snapshot: EngineSnapshot, since: Since) -> str:
+    has_filled = any(fill.bot_id == MANUAL and fill.seq > since.fill for fill in snapshot.fills)
+    if not has_filled or _own(snapshot):
+        return ""
+    return "That one filled at once: the price was there. Go further down, {buy_limit} again."
+
+
+def _is_gone(snapshot: EngineSnapshot, since: Since) -> str:
+    if _own(snapshot):
+        return ""
+    return "Yours has filled meanwhile: go further down and place another with {buy_limit}."
 
 
 def _carried_out(snapshot: EngineSnapshot, since: Since, *names: str) -> bool:
@@ -88,6 +111,7 @@ STEPS = (
             "In the ladder go a few rows down with {cursor_down}, then {buy_limit} bids there.",
         ),
         _has_placed,
+        _filled_at_once,
     ),
     Step(
         "move it",
@@ -97,6 +121,7 @@ STEPS = (
             "{order_move} sends ONE move. Esc would drop it where it was.",
         ),
         _has_moved,
+        _is_gone,
     ),
     Step(
         "cancel it",
@@ -106,6 +131,7 @@ STEPS = (
             "Keys that take risk off never need arming.",
         ),
         _has_cancelled,
+        _is_gone,
     ),
     Step(
         "take over a bot",
@@ -142,6 +168,7 @@ class Tour:
 
     def __init__(self) -> None:
         self.step = 0
+        self._hint = ""
         self._since: Since | None = None
 
     @property
@@ -156,8 +183,10 @@ class Tour:
             self._since = _now(snapshot)
             return False
         if not STEPS[self.step].is_done(snapshot, self._since):
+            self._hint = STEPS[self.step].hint(snapshot, self._since)
             return False
         self.step += 1
+        self._hint = ""
         self._since = _now(snapshot)
         return True
 
@@ -171,7 +200,8 @@ class Tour:
         room = max(0, width - len(leave))
         head = fit(f" TOUR  {place}{step.title}", room)
         lines: list[Line] = [(Cell(head, "tour_title"), Cell(leave, "tour_note"))]
-        lines += [_sentence(text, keymap, width) for text in step.text]
+        texts = (*step.text[:-1], self._hint) if self._hint else step.text
+        lines += [_sentence(text, keymap, width) for text in texts]
         return lines
 
 

@@ -40,7 +40,7 @@ def table_columns(path: Path, field: str) -> list[str]:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file).fieldnames or ())
     except (OSError, ValueError, csv.Error) as error:
-        raise BadInput(field, str(path), f"cannot be read: {error}") from None
+        raise BadInput(field, str(path), f"cannot be read: {_said(error)}") from None
 
 
 def whole_numbers(texts: Sequence[str], name: str, path: Path, field: str) -> tuple[int, ...]:
@@ -63,7 +63,7 @@ def _csv_rows(path: Path, names: Sequence[str], field: str) -> Iterable[Sequence
             for row in reader:
                 yield [row[name] for name in names]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(field, str(path), f"cannot be read: {error}") from None
+        raise BadInput(field, str(path), f"cannot be read: {_said(error)}") from None
 
 
 def _parquet_rows(path: Path, names: Sequence[str], field: str) -> Iterable[Sequence[object]]:
@@ -76,7 +76,11 @@ def _parquet_rows(path: Path, names: Sequence[str], field: str) -> Iterable[Sequ
             for batch in file.iter_batches(columns=list(names)):
                 yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
     except (OSError, pa.ArrowException) as error:
-        raise BadInput(field, str(path), f"cannot be read: {error}") from None
+        raise BadInput(field, str(path), f"cannot be read: {_said(error)}") from None
+
+
+def _said(error: Exception) -> object:
+    return getattr(error, "strerror", None) or error
 
 
 def _check_names(path: Path, names: Sequence[str], found: Sequence[str], field: str) -> None:

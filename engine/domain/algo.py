@@ -53,12 +53,12 @@ class TrailingStop(AlgoSpec, frozen=True, kw_only=True):
     """A reduce-only stop that follows the best price at a distance and never goes back.
 
     Exactly one of `distance_ticks` and `distance_bp`; with `activate_ticks` it waits for that
-    price first. The stop is moved when it gains `step_ticks` or more.
+    price first. The stop is moved when it gains `step_ticks` or more; 0: a tenth of the distance.
     """
 
     distance_ticks: int = 0
     distance_bp: int = 0
-    step_ticks: int = 1
+    step_ticks: int = 0
     activate_ticks: int = 0
 
 
@@ -90,7 +90,7 @@ class Bracket(AlgoSpec, frozen=True, kw_only=True):
     trail_ticks: int = 0
     """When not 0 the stop follows the best price at this distance."""
     trail_bp: int = 0
-    step_ticks: int = 1
+    step_ticks: int = 0
 
 
 class Iceberg(AlgoSpec, frozen=True, kw_only=True):

@@ -131,6 +131,51 @@ class RemoveBot(Command, frozen=True, kw_only=True):
     bot_id: str
 
 
+class EditParams(Command, frozen=True, kw_only=True):
+    """Change some parameters of a bot; `params_json` is an object of texts with those alone.
+
+    Those that are not `Knob.is_live_editable` need a bot that does not steer.
+    """
+
+    bot_id: str
+    params_json: str
+
+
+class Reverse(Command, frozen=True, kw_only=True):
+    """Turn a book's position round with one capped order of twice its size; what guarded the old
+    side is cancelled once that order has passed the gate.
+
+    `lots` is the position that the person saw: another one now refuses the wish.
+    """
+
+    bot_id: str
+    instrument_id: str
+    lots: int
+    cap_ticks: int
+    painted_ticks: int = 0
+    age_ms: int = 0
+
+
+class AdoptIncident(Command, frozen=True, kw_only=True):
+    """The venue is right. See `engine.domain.incident.Choice`."""
+
+    incident_id: str
+
+
+class IgnoreIncident(Command, frozen=True, kw_only=True):
+    incident_id: str
+
+
+class FlattenIncident(Command, frozen=True, kw_only=True):
+    incident_id: str
+
+
+class AckAlerts(Command, frozen=True, kw_only=True):
+    """A person has read every alert up to this instant of the engine's clock."""
+
+    until_ns: int
+
+
 class Kill(Command, frozen=True, kw_only=True):
     """Pause every bot, cancel all orders, refuse new ones until `ResetKill`."""
 
@@ -157,6 +202,12 @@ AnyCommand = (
     | StopBot
     | AddBot
     | RemoveBot
+    | EditParams
+    | Reverse
+    | AdoptIncident
+    | IgnoreIncident
+    | FlattenIncident
+    | AckAlerts
     | Kill
     | ResetKill
 )

@@ -10,6 +10,7 @@ import msgspec
 
 from engine.domain.algo import AlgoMemory, AlgoOutcome, AnyAlgo
 from engine.domain.commands import KillLevel
+from engine.domain.incident import Choice, Incident
 from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, Order, OrderSpec
 
@@ -113,6 +114,16 @@ class OrderFilled(OrderEvent, frozen=True, kw_only=True):
     """Value of the fill in the instrument's money units."""
 
 
+class FillMarked(Event, frozen=True, kw_only=True):
+    """Where the market stood some seconds after we heard of a fill."""
+
+    client_order_id: str
+    trade_id: str
+    after_s: int
+    mid_x2: int
+    """Best bid + best ask in ticks; 0 where that is not known."""
+
+
 class OrderTriggered(OrderEvent, frozen=True, kw_only=True):
     pass
 
@@ -174,6 +185,8 @@ class AlgoDenied(Event, frozen=True, kw_only=True):
     limit_value: str
     order_value: str
     command_id: str = ""
+    repeats: int = 0
+    """Equal refusals since the last one that was journalled."""
 
 
 class AlgoStepped(Event, frozen=True, kw_only=True):
@@ -275,6 +288,63 @@ class KillChanged(Event, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class ParamsEdited(Event, frozen=True, kw_only=True):
+    """The bot's strategy was built anew from these parameters, the whole set of them."""
+
+    bot_id: str
+    params_json: str
+    by: str
+    changed: str = ""
+    """`qty 0.01 -> 0.02, levels 5 -> 3`."""
+
+
+class PriceDistrusted(Event, frozen=True, kw_only=True):
+    """The mid jumped: valuations keep the last good one, entries are refused until it is back or
+    has stood for a minute."""
+
+    instrument_id: str
+    mid_x2: int
+    """Where the doubt began, as best bid + best ask in ticks."""
+    good_mid_x2: int
+    """The last one that was believed."""
+
+
+class PriceTrusted(Event, frozen=True, kw_only=True):
+    instrument_id: str
+    mid_x2: int
+
+
+class IncidentOpened(Event, frozen=True, kw_only=True):
+    incident: Incident
+
+
+class IncidentResolved(Event, frozen=True, kw_only=True):
+    """Decided by a person, or answered by the venue after all."""
+
+    incident_id: str
+    choice: Choice
+    by: str
+
+
+class PositionAdopted(Event, frozen=True, kw_only=True):
+    """A book was set to what the venue holds, on the word of `by`. No fill: the difference is
+    booked at the mid of that moment, so that profit shows it from then on."""
+
+    incident_id: str
+    bot_id: str
+    instrument_id: str
+    lots: int
+    """Signed difference."""
+    value_units: int
+    price_ticks: int
+    by: str
+
+
+class AlertsAcknowledged(Event, frozen=True, kw_only=True):
+    until_ns: int
+    by: str
+
+
 class DayStarted(Event, frozen=True, kw_only=True):
     """A UTC day began with this equity: the base of the daily loss limit."""
 
@@ -353,6 +423,7 @@ AnyEvent = (
     | OrderIntended
     | OrderDenied
     | AnyOrderEvent
+    | FillMarked
     | MoveEnded
     | AlgoStarted
     | AlgoDenied
@@ -368,6 +439,13 @@ AnyEvent = (
     | HelmChanged
     | BotFailed
     | KillChanged
+    | ParamsEdited
+    | PriceDistrusted
+    | PriceTrusted
+    | IncidentOpened
+    | IncidentResolved
+    | PositionAdopted
+    | AlertsAcknowledged
     | DayStarted
     | RiskTripped
     | LimitsReset

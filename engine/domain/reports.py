@@ -41,6 +41,14 @@ class LiquidationReport(VenueReport, frozen=True, kw_only=True):
     """The liquidation price."""
 
 
+class PositionReport(VenueReport, frozen=True, kw_only=True):
+    """What the venue holds for a book, asked for while nothing was under way."""
+
+    bot_id: str
+    instrument_id: str
+    lots: int
+
+
 class Report(VenueReport, frozen=True, kw_only=True):
     """About an order."""
 
@@ -94,4 +102,4 @@ AnyReport = (
 )
 """Of orders."""
 
-AnyVenueReport = AnyReport | FundingReport | LiquidationReport
+AnyVenueReport = AnyReport | FundingReport | LiquidationReport | PositionReport

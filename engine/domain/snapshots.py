@@ -15,6 +15,7 @@ import msgspec
 from engine.domain.algo import AnyAlgo
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
+from engine.domain.incident import Choice, Incident
 from engine.domain.instrument import Instrument
 from engine.domain.order import Order, Side
 
@@ -186,6 +187,13 @@ class LogRow(Snapshot, frozen=True, kw_only=True):
     text: str
 
 
+class IncidentSnapshot(Snapshot, frozen=True, kw_only=True):
+    """An open difference between the venue and us, and what can be decided about it."""
+
+    incident: Incident
+    choices: tuple[Choice, ...]
+
+
 class ReceiptSnapshot(Snapshot, frozen=True, kw_only=True):
     """What became of a command."""
 
@@ -193,6 +201,20 @@ class ReceiptSnapshot(Snapshot, frozen=True, kw_only=True):
     name: str
     refused: str
     """Empty when it was carried out."""
+
+
+class ReplaySnapshot(Snapshot, frozen=True, kw_only=True):
+    """Where a recording stands that is played back."""
+
+    start_ns: int
+    end_ns: int
+    is_playing: bool
+    is_seeking: bool
+    """On its way to the instant that was asked for."""
+    fills_ns: list[int]
+    """When own fills happened, up to now, thinned to a few hundred."""
+    forked: str = ""
+    """The profile that goes on from here as paper; empty until there is one."""
 
 
 class EngineSnapshot(Snapshot, frozen=True, kw_only=True):
@@ -215,6 +237,9 @@ class EngineSnapshot(Snapshot, frozen=True, kw_only=True):
     """The recording is over; nothing will move any more."""
     kill: KillLevel
     kill_reason: str
+    kill_by: str = ""
+    kill_since_ns: int = 0
+    """Engine time; 0 while the switch is off."""
     halted: str
     """Why trading is halted (risk tripped, ledger failed); empty while it runs."""
     settle: str
@@ -236,6 +261,10 @@ class EngineSnapshot(Snapshot, frozen=True, kw_only=True):
     """Live orders only."""
     algos: list[AlgoSnapshot] = []
     """Working ones only."""
+    incidents: list[IncidentSnapshot] = []
+    """Open ones only."""
+    alerts_until_ns: int = 0
+    """Alerts of the log up to this instant have been acknowledged."""
     fills: list[FillSnapshot]
     """The latest, newest last."""
     limits: list[LimitSnapshot]
@@ -243,3 +272,5 @@ class EngineSnapshot(Snapshot, frozen=True, kw_only=True):
     """The latest, newest last."""
     receipts: list[ReceiptSnapshot]
     """The latest, newest last."""
+    replay: ReplaySnapshot | None = None
+    """None unless a recording is played back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.kernels import layout as k
 from engine.kernels.compile import kernel
 from engine.kernels.layout import ExchangeState
-from engine.kernels.matching import answer
+from engine.kernels.orders import answer
 
 NO_BID, NO_ASK, M_BEST_BID, M_BEST_ASK = k.NO_BID, k.NO_ASK, k.M_BEST_BID, k.M_BEST_ASK
 X_STAMP_NS, X_STAMP_EVERY_NS, X_OWNERS = k.X_STAMP_NS, k.X_STAMP_EVERY_NS, k.X_OWNERS

@@ -172,7 +172,8 @@ O_AHEAD = 9  # lots ahead when it joined its level; -1 before
 ORDER_COLUMNS = 10
 
 KIND_LIMIT, KIND_MARKET, KIND_STOP, KIND_STOP_LIMIT = range(4)
-TIF_GTC, TIF_IOC, TIF_FOK, TIF_POST_ONLY = range(4)
+TIF_GTC, TIF_IOC, TIF_FOK, TIF_POST_ONLY, TIF_LIQUIDATION = range(5)
+"""LIQUIDATION: IOC of the venue's own."""
 STATE_FREE, STATE_SENT, STATE_RESTING, STATE_PARKED, STATE_DONE = range(5)
 """PARKED: a stop that waits for its trigger."""
 
@@ -207,6 +208,7 @@ REASON_MIN_VALUE = 9
 REASON_BAND_HIGH = 10
 REASON_BAND_LOW = 11
 REASON_LIQUIDATION = 12  # the position was liquidated
+REASON_SELF_TRADE = 13  # it would have traded with an order of the same account
 
 ORDER_SLOTS = 8192
 REQUESTS_LENGTH = 4096
@@ -243,6 +245,8 @@ X_STAMP_NS = 29  # next funding stamp, by the venue's clock
 X_STAMP_EVERY_NS = 30  # 0: no funding
 X_OWNERS = 31  # owners so far
 X_MARGIN = 32  # MARGIN_ codes
+X_SELF_TRADE = 33  # SELF_TRADE_ codes
+X_EATEN = 34  # levels that we took from and that have not recovered
 CONTROL_LENGTH = 64
 
 QUEUE_RISK_AVERSE, QUEUE_POWER_PROB, QUEUE_LOG_PROB_1, QUEUE_LOG_PROB_2, QUEUE_TRADES_ONLY = (
@@ -254,6 +258,17 @@ QUEUE_RISK_AVERSE, QUEUE_POWER_PROB, QUEUE_LOG_PROB_1, QUEUE_LOG_PROB_2, QUEUE_T
 )
 
 BAND_UNIT = 1_000_000
+SELF_TRADE_NONE, SELF_TRADE_TAKER, SELF_TRADE_MAKER, SELF_TRADE_BOTH = range(4)
+
+# Columns of `ExchangeState.eaten`
+EATEN_SIDE, EATEN_TICKS, EATEN_NS = range(3)
+EATEN_PARTS = 3  # what was gone at EATEN_NS, in 2^-20 lots
+EATEN_COLUMNS = 4
+EATEN_MAX = 512
+
+# Indices of `ExchangeState.impact`
+I_HALF_LIFE_NS = 0  # 0: holes close with the level's next depth row
+I_BEYOND = 1  # share of the price per square root of a lot beyond the book; 0: nothing there
 MARGIN_NONE, MARGIN_LINEAR, MARGIN_INVERSE = range(3)
 G_SIDE = 0  # of the order that would close the position; 0: no position, or no such price
 G_TICKS = 1  # liquidation price
@@ -295,6 +310,9 @@ class ExchangeState(NamedTuple):
     tiers      float64[n, 3]                         value from which it applies, maintenance rate,
                                                      deduction; see `engine.sim.margin`
     margin     float64[1]                            1 / leverage
+    eaten      int64[EATEN_MAX, 4]                   levels that we took from, oldest first, see the
+                                                     EATEN_ codes
+    impact     float64[2]                            see the I_ codes
     """
 
     book: Int64s
@@ -314,6 +332,8 @@ class ExchangeState(NamedTuple):
     costs: Float64s
     tiers: Float64s
     margin: Float64s
+    eaten: Int64s
+    impact: Float64s
 
 
 def new_exchange(mid_ticks: int, window_ticks: int = BOOK_WINDOW_TICKS) -> ExchangeState:
@@ -339,4 +359,6 @@ def new_exchange(mid_ticks: int, window_ticks: int = BOOK_WINDOW_TICKS) -> Excha
         costs=np.zeros(0, np.float64),
         tiers=np.zeros((0, 3), np.float64),
         margin=np.zeros(1, np.float64),
+        eaten=np.zeros((EATEN_MAX, EATEN_COLUMNS), np.int64),
+        impact=np.zeros(2, np.float64),
     )

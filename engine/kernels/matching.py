@@ -1,12 +1,13 @@
 """The exchange side: what market rows do to our resting orders, and what our requests do.
 
 Assumptions are stated beside the branch that makes them. Resting orders do not change the replayed
-book; what we take from it is gone until the level's next depth row.
+book; what we take from it is gone until the level's next depth row, and longer with a half-life
+(`impact`).
 """
 
 from __future__ import annotations
 
-from engine.kernels import chance, latency, margin, queue
+from engine.kernels import impact, queue
 from engine.kernels import layout as k
 from engine.kernels.book import (
     clear_asks,
@@ -19,10 +20,20 @@ from engine.kernels.book import (
 from engine.kernels.compile import kernel
 from engine.kernels.filters import filter_reason
 from engine.kernels.layout import ExchangeState, Int64s, Rows
+from engine.kernels.orders import (
+    LIVE_BUYS,
+    LIVE_SELLS,
+    LIVE_STOPS,
+    add_live,
+    answer,
+    expire,
+    fill,
+    reducible,
+    sweep_live,
+)
 from engine.kernels.plain import run_exchange
+from engine.kernels.self_trade import ends_by_self_trade, first_met
 
-RESPONSE = chance.RESPONSE
-X_LATENCY, LATENCY_CONSTANT, LATENCY_RECORDED = k.X_LATENCY, k.LATENCY_CONSTANT, k.LATENCY_RECORDED
 BUY, SELL, BID, ASK = k.BUY, k.SELL, k.BID, k.ASK
 NO_ASK, NO_BID = k.NO_ASK, k.NO_BID
 M_BASE, M_BEST_BID, M_BEST_ASK = k.M_BASE, k.M_BEST_BID, k.M_BEST_ASK
@@ -30,175 +41,27 @@ M_EXCH_NS = k.M_EXCH_NS
 O_SIDE, O_TICKS, O_LEAVES, O_KIND, O_TIF = k.O_SIDE, k.O_TICKS, k.O_LEAVES, k.O_KIND, k.O_TIF
 O_TRIGGER, O_REDUCE, O_OWNER, O_STATE = k.O_TRIGGER, k.O_REDUCE, k.O_OWNER, k.O_STATE
 O_AHEAD = k.O_AHEAD
-KIND_LIMIT, KIND_MARKET, KIND_STOP = k.KIND_LIMIT, k.KIND_MARKET, k.KIND_STOP
-KIND_STOP_LIMIT = k.KIND_STOP_LIMIT
-TIF_GTC, TIF_IOC, TIF_FOK, TIF_POST_ONLY = k.TIF_GTC, k.TIF_IOC, k.TIF_FOK, k.TIF_POST_ONLY
+KIND_MARKET, KIND_STOP, KIND_STOP_LIMIT = k.KIND_MARKET, k.KIND_STOP, k.KIND_STOP_LIMIT
+TIF_GTC, TIF_FOK, TIF_POST_ONLY = k.TIF_GTC, k.TIF_FOK, k.TIF_POST_ONLY
+TIF_LIQUIDATION = k.TIF_LIQUIDATION
 STATE_SENT, STATE_RESTING, STATE_PARKED = k.STATE_SENT, k.STATE_RESTING, k.STATE_PARKED
 STATE_DONE = k.STATE_DONE
-X_ANS_HEAD, X_ANS_TAIL, X_LAST_ANSWER_NS = k.X_ANS_HEAD, k.X_ANS_TAIL, k.X_LAST_ANSWER_NS
-X_RESPONSE_NS, X_QUEUE_MODEL, X_WHOLE_FILLS = k.X_RESPONSE_NS, k.X_QUEUE_MODEL, k.X_WHOLE_FILLS
-X_BUYS, X_SELLS, X_STOPS, X_OVERFLOW = k.X_BUYS, k.X_SELLS, k.X_STOPS, k.X_OVERFLOW
+X_ANS_TAIL, X_QUEUE_MODEL, X_WHOLE_FILLS = k.X_ANS_TAIL, k.X_QUEUE_MODEL, k.X_WHOLE_FILLS
+X_BUYS, X_SELLS, X_STOPS, X_OWNERS = k.X_BUYS, k.X_SELLS, k.X_STOPS, k.X_OWNERS
 X_BUY_LOW, X_BUY_HIGH = k.X_BUY_LOW, k.X_BUY_HIGH
 X_SELL_LOW, X_SELL_HIGH = k.X_SELL_LOW, k.X_SELL_HIGH
-ANSWERS_LENGTH, LIVE_MAX, MARKS = k.ANSWERS_LENGTH, k.LIVE_MAX, k.MARKS
-ANSWER_ACCEPT, ANSWER_FILL, ANSWER_CANCEL = k.ANSWER_ACCEPT, k.ANSWER_FILL, k.ANSWER_CANCEL
-ANSWER_CANCEL_REJECT, ANSWER_EXPIRE = k.ANSWER_CANCEL_REJECT, k.ANSWER_EXPIRE
-ANSWER_TRIGGER, ANSWER_REJECT, REQUEST_NEW = k.ANSWER_TRIGGER, k.ANSWER_REJECT, k.REQUEST_NEW
-X_MARGIN, MARGIN_NONE, X_OWNERS = k.X_MARGIN, k.MARGIN_NONE, k.X_OWNERS
+X_FILTERS, X_EATEN, X_SELF_TRADE = k.X_FILTERS, k.X_EATEN, k.X_SELF_TRADE
+X_MARGIN, MARGIN_NONE, SELF_TRADE_MAKER = k.X_MARGIN, k.MARGIN_NONE, k.SELF_TRADE_MAKER
 G_SIDE, G_TICKS, G_SLOT = k.G_SIDE, k.G_TICKS, k.G_SLOT
-ANSWER_LIQUIDATION = k.ANSWER_LIQUIDATION
-REASON_LIQUIDATION = k.REASON_LIQUIDATION
-X_FILTERS, X_MIN_LOTS, X_MIN_VALUE_X2, X_BAND = (
-    k.X_FILTERS,
-    k.X_MIN_LOTS,
-    k.X_MIN_VALUE_X2,
-    k.X_BAND,
-)
-REASON_MIN_LOTS, REASON_MIN_VALUE = k.REASON_MIN_LOTS, k.REASON_MIN_VALUE
-REASON_BAND_HIGH, REASON_BAND_LOW = k.REASON_BAND_HIGH, k.REASON_BAND_LOW
-BAND_UNIT = 1_000_000
-A_RECEIVED_NS, A_EXCH_NS, A_KIND, A_SLOT = k.A_RECEIVED_NS, k.A_EXCH_NS, k.A_KIND, k.A_SLOT
-A_TICKS, A_LOTS, A_MAKER, A_AHEAD, A_REASON = (
-    k.A_TICKS,
-    k.A_LOTS,
-    k.A_MAKER,
-    k.A_AHEAD,
-    k.A_REASON,
-)
-A_FINAL, A_FRONT, A_TRADED = k.A_FINAL, k.A_FRONT, k.A_TRADED
+REQUEST_NEW = k.REQUEST_NEW
+ANSWER_ACCEPT, ANSWER_CANCEL = k.ANSWER_ACCEPT, k.ANSWER_CANCEL
+ANSWER_CANCEL_REJECT, ANSWER_TRIGGER = k.ANSWER_CANCEL_REJECT, k.ANSWER_TRIGGER
+ANSWER_REJECT, ANSWER_LIQUIDATION = k.ANSWER_REJECT, k.ANSWER_LIQUIDATION
 REASON_NONE, REASON_POST_ONLY, REASON_IOC = k.REASON_NONE, k.REASON_POST_ONLY, k.REASON_IOC
 REASON_FOK, REASON_REDUCE_ONLY = k.REASON_FOK, k.REASON_REDUCE_ONLY
-REASON_NOT_WORKING = k.REASON_NOT_WORKING
+REASON_NOT_WORKING, REASON_LIQUIDATION = k.REASON_NOT_WORKING, k.REASON_LIQUIDATION
+REASON_SELF_TRADE = k.REASON_SELF_TRADE
 ROW_TRADE, ROW_CLEAR = k.ROW_TRADE, k.ROW_CLEAR
-LIVE_BUYS, LIVE_SELLS, LIVE_STOPS = 0, 1, 2
-
-
-# -- answers -----------------------------------------------------------------------------------
-
-
-@kernel
-def response_ns(ex: ExchangeState, now_ns: int) -> int:
-    """How long the next answer will be under way, where that is not always the same."""
-    if ex.control[X_LATENCY] == LATENCY_RECORDED:
-        return latency.recorded_ns(ex.delays[0], ex.delays[1], now_ns)
-    return latency.drawn_ns(ex.shape, RESPONSE, ex.control[X_ANS_TAIL], now_ns)
-
-
-@kernel
-def answer(
-    ex: ExchangeState,
-    now_ns: int,
-    kind: int,
-    slot: int,
-    ticks: int,
-    lots: int,
-    maker: int,
-    reason: int,
-) -> None:
-    """Send an answer; it arrives after the response latency, never before an earlier one."""
-    control = ex.control
-    if control[X_ANS_TAIL] - control[X_ANS_HEAD] >= ANSWERS_LENGTH:
-        control[X_OVERFLOW] = 1
-        return
-    delay_ns = control[X_RESPONSE_NS]
-    if control[X_LATENCY] != LATENCY_CONSTANT:
-        delay_ns = response_ns(ex, now_ns)
-    received_ns = max(control[X_LAST_ANSWER_NS], now_ns + delay_ns)
-    control[X_LAST_ANSWER_NS] = received_ns
-    row = ex.answers[control[X_ANS_TAIL] % ANSWERS_LENGTH]
-    row[A_RECEIVED_NS] = received_ns
-    row[A_EXCH_NS] = now_ns
-    row[A_KIND] = kind
-    row[A_SLOT] = slot
-    row[A_TICKS] = ticks
-    row[A_LOTS] = lots
-    row[A_MAKER] = maker
-    row[A_AHEAD] = ex.orders[slot, O_AHEAD]
-    row[A_REASON] = reason
-    row[A_FINAL] = ex.orders[slot, O_STATE] == STATE_DONE
-    row[A_FRONT] = int(ex.fronts[slot, 0] + 0.5)
-    row[A_TRADED] = int(ex.fronts[slot, 2])
-    control[X_ANS_TAIL] += 1
-
-
-@kernel
-def expire(ex: ExchangeState, now_ns: int, slot: int, reason: int) -> None:
-    ex.orders[slot, O_STATE] = STATE_DONE
-    answer(ex, now_ns, ANSWER_EXPIRE, slot, 0, 0, 0, reason)
-
-
-@kernel
-def reducible(ex: ExchangeState, slot: int) -> int:
-    """Lots that the order may still fill without turning its owner's position round."""
-    order = ex.orders[slot]
-    held = ex.positions[order[O_OWNER]]
-    if held * order[O_SIDE] >= 0:
-        return 0
-    return abs(held)
-
-
-@kernel
-def fill(ex: ExchangeState, now_ns: int, slot: int, ticks: int, lots: int, maker: int) -> None:
-    """Book `lots` at `ticks` for the order; the caller has made sure that they are left."""
-    order = ex.orders[slot]
-    owner = order[O_OWNER]
-    order[O_LEAVES] -= lots
-    if ex.control[X_MARGIN] != MARGIN_NONE:
-        margin.note_fill(ex, owner, ex.positions[owner], order[O_SIDE], lots, ticks)
-    ex.positions[owner] += order[O_SIDE] * lots
-    if order[O_LEAVES] == 0:
-        order[O_STATE] = STATE_DONE
-    answer(ex, now_ns, ANSWER_FILL, slot, ticks, lots, maker, REASON_NONE)
-
-
-# -- lists of live orders ------------------------------------------------------------------------
-
-
-@kernel
-def note_ranges(ex: ExchangeState) -> None:
-    """Price range of the resting orders of each side: rows outside it cost one comparison."""
-    control, orders = ex.control, ex.orders
-    low, high = NO_ASK, NO_BID
-    for index in range(control[X_BUYS]):
-        ticks = orders[ex.live[LIVE_BUYS, index], O_TICKS]
-        low, high = min(low, ticks), max(high, ticks)
-    control[X_BUY_LOW], control[X_BUY_HIGH] = low, high
-    low, high = NO_ASK, NO_BID
-    for index in range(control[X_SELLS]):
-        ticks = orders[ex.live[LIVE_SELLS, index], O_TICKS]
-        low, high = min(low, ticks), max(high, ticks)
-    control[X_SELL_LOW], control[X_SELL_HIGH] = low, high
-
-
-@kernel
-def add_live(ex: ExchangeState, which: int, slot: int) -> None:
-    control = ex.control
-    count = control[X_BUYS + which]
-    if count >= LIVE_MAX:
-        control[X_OVERFLOW] = 1
-        return
-    ex.live[which, count] = slot
-    control[X_BUYS + which] = count + 1
-    if which != LIVE_STOPS:
-        ex.marks[which, ex.orders[slot, O_TICKS] % MARKS] += 1
-    note_ranges(ex)
-
-
-@kernel
-def sweep_live(ex: ExchangeState, which: int) -> None:
-    """Drop what is no longer working from a list, keeping the time order of the rest."""
-    control = ex.control
-    wanted = STATE_PARKED if which == LIVE_STOPS else STATE_RESTING
-    kept = 0
-    for index in range(control[X_BUYS + which]):
-        slot = ex.live[which, index]
-        if ex.orders[slot, O_STATE] == wanted:
-            ex.live[which, kept] = slot
-            kept += 1
-        elif which != LIVE_STOPS:
-            ex.marks[which, ex.orders[slot, O_TICKS] % MARKS] -= 1
-    control[X_BUYS + which] = kept
-    note_ranges(ex)
 
 
 # -- arrivals ------------------------------------------------------------------------------------
@@ -249,12 +112,18 @@ def take(ex: ExchangeState, now_ns: int, slot: int) -> None:
     wanted = order[O_LEAVES]
     if order[O_REDUCE]:
         wanted = min(wanted, reducible(ex, slot))
+    worst_ticks = 0
     while wanted > 0:
         ticks = scalars[M_BEST_ASK] if is_buy else scalars[M_BEST_BID]
-        if ticks in (NO_ASK, NO_BID):
+        is_empty = ticks in (NO_ASK, NO_BID)
+        is_over = is_empty or (limit != 0 and (ticks > limit if is_buy else ticks < limit))
+        if ends_by_self_trade(ex, now_ns, slot, limit if is_over else ticks):
             return
-        if limit != 0 and (ticks > limit if is_buy else ticks < limit):
+        if is_over:
+            if is_empty:
+                take_beyond(ex, now_ns, slot, wanted, worst_ticks)
             return
+        worst_ticks = ticks
         held = book[ASK if is_buy else BID, ticks - scalars[M_BASE]]
         lots = min(held, wanted)
         wanted -= lots
@@ -263,6 +132,16 @@ def take(ex: ExchangeState, now_ns: int, slot: int) -> None:
             set_ask(book, scalars, ticks, held - lots)
         else:
             set_bid(book, scalars, ticks, held - lots)
+        impact.note_taken(ex, now_ns, ASK if is_buy else BID, ticks, lots)
+
+
+@kernel
+def take_beyond(ex: ExchangeState, now_ns: int, slot: int, lots: int, worst_ticks: int) -> None:
+    """The book has no more: what is left fills where the square-root law says, if anywhere."""
+    order = ex.orders[slot]
+    ticks = impact.ticks_beyond(ex, lots, worst_ticks, order[O_SIDE])
+    if ticks != 0 and (order[O_TICKS] == 0 or (ticks - order[O_TICKS]) * order[O_SIDE] <= 0):
+        fill(ex, now_ns, slot, ticks, lots, 0)
 
 
 @kernel
@@ -289,13 +168,17 @@ def work(ex: ExchangeState, now_ns: int, slot: int, is_new: bool) -> None:
     if order[O_REDUCE] and reducible(ex, slot) == 0:
         expire(ex, now_ns, slot, REASON_REDUCE_ONLY)
         return
-    marketable = is_marketable(ex, slot)
+    meets_own = first_met(ex, slot, order[O_TICKS]) >= 0
+    marketable = is_marketable(ex, slot) or meets_own
     if marketable and tif == TIF_POST_ONLY:
         # Judged by the book at arrival, not by the one its sender saw.
         expire(ex, now_ns, slot, REASON_POST_ONLY)
         return
     if tif == TIF_FOK and not fills_whole(ex, slot):
         expire(ex, now_ns, slot, REASON_FOK)
+        return
+    if tif == TIF_FOK and meets_own and ex.control[X_SELF_TRADE] != SELF_TRADE_MAKER:
+        expire(ex, now_ns, slot, REASON_SELF_TRADE)
         return
     is_resting = order[O_TICKS] != 0 and tif in (TIF_GTC, TIF_POST_ONLY)
     if is_resting and not marketable:
@@ -437,7 +320,7 @@ def liquidate(ex: ExchangeState, now_ns: int, owner: int) -> None:
     order = ex.orders[slot]
     order[:] = 0
     order[O_SIDE], order[O_LEAVES], order[O_OWNER] = guard[G_SIDE], abs(held), owner
-    order[O_KIND], order[O_TIF], order[O_REDUCE] = KIND_MARKET, TIF_IOC, 1
+    order[O_KIND], order[O_TIF], order[O_REDUCE] = KIND_MARKET, TIF_LIQUIDATION, 1
     order[O_STATE], order[O_AHEAD] = STATE_SENT, -1
     answer(ex, now_ns, ANSWER_LIQUIDATION, slot, guard[G_TICKS], abs(held), 0, REASON_NONE)
     work(ex, now_ns, slot, False)
@@ -521,6 +404,8 @@ def exchange_row(
         else:
             clear_asks(book, scalars, ticks)
     elif side == BUY:
+        if control[X_EATEN] > 0:
+            lots = impact.standing(ex, now_ns, BID, ticks, lots)
         best = scalars[M_BEST_BID]
         before = set_bid(book, scalars, ticks, lots)
         if control[X_BUY_LOW] <= ticks <= control[X_BUY_HIGH]:
@@ -528,6 +413,8 @@ def exchange_row(
         if ticks > best and lots > 0 and ticks >= control[X_SELL_LOW]:
             quote_through(ex, now_ns, LIVE_SELLS, ticks)
     else:
+        if control[X_EATEN] > 0:
+            lots = impact.standing(ex, now_ns, ASK, ticks, lots)
         best = scalars[M_BEST_ASK]
         before = set_ask(book, scalars, ticks, lots)
         if control[X_SELL_LOW] <= ticks <= control[X_SELL_HIGH]:

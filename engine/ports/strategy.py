@@ -27,6 +27,9 @@ class Knob(NamedTuple):
     """Bound that must be exceeded."""
     le: int | None = None
     """Largest allowed value."""
+    is_live_editable: bool = False
+    """Whether it may change while the bot steers; else the bot must be paused first. Either way
+    the strategy is built anew from its parameters, as at a restart."""
 
     def range_text(self) -> str:
         bounds = ((">=", self.ge), (">", self.gt), ("<=", self.le))

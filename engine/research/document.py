@@ -79,6 +79,8 @@ def build_document(
         "histogram": histogram(inputs),
         "fills_quality": summary(result, qualities, instrument),
     }
+    if result.liquidations:
+        document["liquidations"] = result.liquidations
     if setting.assumptions:
         document["assumptions"] = list(setting.assumptions)
     return document
@@ -115,6 +117,19 @@ def _of_cash() -> dict[str, Decimal]:
         if metric.has_benchmark
         and metric.unit in CASH_IS_ZERO
         and metric.name != "skill_probability_pct"
+    }
+
+
+_REALISM = ("scenario", "orders", "fills", "fees", "funding", "equity")
+
+
+def realism_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a run is set beside the same run under other scenarios."""
+    quality = document["fills_quality"]
+    return {name: document[name] for name in _REALISM} | {
+        "profit_pct": document["metrics"]["profit_pct"],
+        "fill_probability_pct": quality["fill_probability_pct"],
+        "adverse_selection_bp": quality["adverse_selection_bp"],
     }
 
 
@@ -169,7 +184,14 @@ def _fill(row: FillRow, quality: FillQuality, instrument: Instrument) -> ResultF
         markout_1s_bp=after_1s,
         markout_5s_bp=after_5s,
         markout_60s_bp=after_60s,
+        queue_left=_qty(quality.queue_left_lots, instrument),
+        level_volume=_qty(quality.level_volume_lots, instrument),
+        latency_ms=quality.latency_ns / 1e6 if quality.latency_ns >= 0 else None,
     )
+
+
+def _qty(lots: int, instrument: Instrument) -> Decimal | None:
+    return tidy(instrument.qty(lots)) if lots >= 0 else None
 
 
 def _equity(result: BacktestResult, instrument: Instrument, capital: Decimal) -> list[EquityPoint]:

@@ -40,6 +40,9 @@ class FillQuality(NamedTuple):
     volume_resting: int
     """Lots that the market traded between the decision and the fill, at whatever price."""
     is_toxic: bool | None
+    queue_left_lots: int
+    level_volume_lots: int
+    latency_ns: int
 
     @property
     def is_deep(self) -> bool:
@@ -66,7 +69,16 @@ def _quality(row: FillRow, mark: FillMark, instrument: Instrument) -> FillQualit
     rank = None
     if mark.queue_ahead_lots >= 0 and mark.volume_before:
         rank = mark.queue_ahead_lots * mark.trades_before / mark.volume_before
-    return FillQuality(mark.is_maker, rank, markouts, mark.volume_resting, toxic)
+    return FillQuality(
+        mark.is_maker,
+        rank,
+        markouts,
+        mark.volume_resting,
+        toxic,
+        mark.queue_left_lots,
+        mark.level_volume_lots,
+        mark.latency_ns,
+    )
 
 
 def _markout_bp(mark: FillMark, after_x2: int) -> float | None:

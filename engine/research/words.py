@@ -178,6 +178,29 @@ def _counts(document: Mapping[str, Any], *names: str) -> str:
     return ", ".join(f"{document[name]:,}" for name in names)
 
 
+def realism(document: Mapping[str, Any]) -> list[str]:
+    """The same run under kinder and harsher assumptions, one a line; nothing if it was not asked.
+
+    Fewer fills are not always worse: a strategy that loses on each loses less. So the lines are
+    not sorted by profit, and a result that hangs on the assumptions shows as a wide span.
+    """
+    lines = []
+    for name, found in document.get("realism", {}).items():
+        chance, adverse = found["fill_probability_pct"], found["adverse_selection_bp"]
+        told = [f"{_signed(found['equity'])} {document['settle']}", f"{found['fills']} fills"]
+        if chance is not None:
+            told.append(f"{float(chance):.1f} % of orders filled")
+        if adverse is not None:
+            told.append(f"{float(adverse):+.2f} bp after 5 s")
+        title = "this run" if name == "run" else name
+        lines.append(f"{title}: {', '.join(told)}")
+    return lines
+
+
+def _signed(amount: Decimal) -> str:
+    return f"{'+' if amount > 0 else ''}{plain(round(Decimal(amount), 2))}"
+
+
 def assumptions(document: Mapping[str, Any]) -> list[str]:
     """Under which the figures hold, one a line."""
     tried = document.get("tried", 1)

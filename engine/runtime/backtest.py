@@ -118,6 +118,8 @@ class Backtest:
             elif isinstance(event, e.RiskTripped):
                 for record in self._records.values():
                     record.tripped(event)
+            elif isinstance(event, e.PositionLiquidated):
+                self._records[event.bot_id].liquidations += 1
             elif isinstance(event, e.CancelIntended):
                 self._of(event.client_order_id)[1].cancelled()
             elif isinstance(event, _OVER):

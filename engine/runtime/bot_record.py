@@ -51,6 +51,8 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
     cancels: int
     fills: int
     denied: int
+    liquidations: int
+    """Orders of the venue that took the position away."""
     denied_by: dict[str, int]
     """Which limit or rule refused how many of them."""
     tripped: list[e.RiskTripped]
@@ -91,6 +93,7 @@ class BotRecord:
         self.view: MarketView = trader.markets[bot.instrument_id]
         self.recorder = Recorder(trader, self.view, bot.bot_id)
         self.first_mid = ZERO
+        self.liquidations = 0
         self._trader = trader
         self._trace: list[TraceRow] = []
         self._trades: list[FillRow] = []
@@ -190,6 +193,7 @@ class BotRecord:
             cancels=self._cancels,
             fills=position.fills,
             denied=sum(self._denied_by.values()),
+            liquidations=self.liquidations,
             denied_by=self._denied_by,
             tripped=self._tripped,
             position=view.instrument.qty(position.lots),

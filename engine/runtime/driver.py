@@ -26,10 +26,12 @@ class Driver:
         self._wake_mask = 0
         """What the last move was asked to stop for."""
 
-    def advance(self, until_ns: int) -> Wake:
-        """Move the world to its next reason, the trader's next timer, or `until_ns`."""
+    def advance(self, until_ns: int, also: int = 0) -> Wake:
+        """Move the world to its next reason, the trader's next timer, or `until_ns`. `also` are
+        reasons to stop for that the trader does not ask for, and is not told of."""
         self._wake_mask = self.trader.wake_mask
-        return self.world.advance(min(until_ns, self.trader.next_timer_ns), self._wake_mask)
+        mask = self._wake_mask | also
+        return self.world.advance(min(until_ns, self.trader.next_timer_ns), mask)
 
     def is_due(self, wake: Wake) -> bool:
         """Whether the trader has to see this instant; a pause of the pacing alone is nothing."""
@@ -44,7 +46,7 @@ class Driver:
             trader.process(report, now_ns)
         if wake.reasons & _MARKET_REASONS:
             for instrument_id in self.world.markets:
-                reasons = wake.reasons_of(instrument_id) & _MARKET_REASONS
+                reasons = wake.reasons_of(instrument_id) & self._wake_mask & _MARKET_REASONS
                 if reasons:
                     moved = MarketAdvanced(instrument_id=instrument_id, reasons=reasons)
                     trader.process(moved, now_ns)

@@ -3,7 +3,7 @@ what is closed. Risk-reducing commands are never refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.domain import commands as c
@@ -11,10 +11,13 @@ from engine.domain import events as e
 from engine.domain.algo import is_reducing
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
-from engine.domain.order import Order, Purpose
+from engine.domain.incident import Choice
+from engine.domain.order import Order, OrderSpec, Purpose, Side, TimeInForce
+from engine.market.view import MarketView
 from engine.runtime.roster import BotRoster
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.flatten import Flattener
+from engine.trading.incidents import IncidentDesk
 from engine.trading.order_manager import OrderManager, Record
 from engine.trading.portfolio import Portfolio
 from engine.trading.risk.monitor import PositionBreach
@@ -33,6 +36,8 @@ class HelmDesk:
         flattener: Flattener,
         portfolio: Portfolio,
         roster: BotRoster,
+        incidents: IncidentDesk,
+        markets: Mapping[str, MarketView],
         record: Record,
     ) -> None:
         self._state = state
@@ -41,6 +46,8 @@ class HelmDesk:
         self._flattener = flattener
         self._portfolio = portfolio
         self._runners = roster.runners
+        self._incidents = incidents
+        self._markets = markets
         self._record = record
         self._handlers: dict[type, Callable[[Any, int], str]] = {
             c.PlaceOrder: self._place,
@@ -58,6 +65,12 @@ class HelmDesk:
             c.StopBot: self._stop,
             c.AddBot: roster.add,
             c.RemoveBot: roster.remove,
+            c.EditParams: roster.edit,
+            c.Reverse: self._reverse,
+            c.AdoptIncident: self._adopt,
+            c.IgnoreIncident: self._ignore,
+            c.FlattenIncident: self._flatten_incident,
+            c.AckAlerts: self._acknowledge,
             c.Kill: self._kill,
             c.ResetKill: self._reset_kill,
         }
@@ -185,6 +198,61 @@ class HelmDesk:
         )
         return ""
 
+    def _reverse(self, command: c.Reverse, now_ns: int) -> str:
+        """One order of twice the size: there is no instant between two at which only half of the
+        wish has come true. What guarded the old side goes once that order has passed the gate."""
+        bot_id, instrument_id = command.bot_id, command.instrument_id
+        why = self._why_not_place(bot_id, command.age_ms, reduces=False)
+        lots = self._state.position(bot_id, instrument_id).lots
+        if why or instrument_id not in self._markets:
+            return why or f"no instrument {instrument_id}"
+        if lots == 0 or lots != command.lots:
+            return f"the position is {lots} lots now, not {command.lots}: look again"
+        older = list(self._state.bot_orders(bot_id).values())
+        spec = OrderSpec(
+            instrument_id=instrument_id,
+            side=Side.SELL if lots > 0 else Side.BUY,
+            qty_lots=2 * abs(lots),
+            price_ticks=command.cap_ticks,
+            tif=TimeInForce.IOC,
+        )
+        placed = self._orders.place(spec, bot_id, "human", now_ns, command.command_id)
+        if not isinstance(placed, Order):
+            return f"{placed.limit}: limit {placed.limit_value}, order {placed.order_value}"
+        self._algos.cancel_scope(instrument_id, bot_id, command.by, now_ns, with_protective=True)
+        for order in older:
+            if order.spec.instrument_id == instrument_id:
+                self._orders.cancel(order, command.by, now_ns)
+        return ""
+
+    # -- incidents and alerts ------------------------------------------------------------------
+
+    def _adopt(self, command: c.AdoptIncident, now_ns: int) -> str:
+        return self._incidents.decide(command.incident_id, Choice.ADOPT, command.by, now_ns)
+
+    def _ignore(self, command: c.IgnoreIncident, now_ns: int) -> str:
+        return self._incidents.decide(command.incident_id, Choice.IGNORE, command.by, now_ns)
+
+    def _flatten_incident(self, command: c.FlattenIncident, now_ns: int) -> str:
+        incident = self._state.incidents.get(command.incident_id)
+        why = self._incidents.decide(command.incident_id, Choice.FLATTEN, command.by, now_ns)
+        if why or incident is None:
+            return why
+        scope = c.Flatten(
+            command_id=command.command_id,
+            by=command.by,
+            instrument_id=incident.instrument_id,
+            bot_id=incident.bot_id,
+        )
+        return self._flatten(scope, now_ns)
+
+    def _acknowledge(self, command: c.AckAlerts, now_ns: int) -> str:
+        if command.until_ns <= self._state.alerts_until_ns:
+            return "nothing new to acknowledge"
+        until_ns = min(command.until_ns, now_ns)
+        self._record(e.AlertsAcknowledged(ts_ns=now_ns, until_ns=until_ns, by=command.by))
+        return ""
+
     # -- helm ----------------------------------------------------------------------------------
 
     def _pause(self, command: c.PauseBot, now_ns: int) -> str:
@@ -253,6 +321,10 @@ class HelmDesk:
     def _kill(self, command: c.Kill, now_ns: int) -> str:
         level = max(command.level, self._state.kill)
         self._record(e.KillChanged(ts_ns=now_ns, level=level, by=command.by, reason="kill switch"))
+        if level >= KillLevel.CANCEL_ALL:
+            # What is on its way to another price shall not arrive there.
+            for moving in list(self._state.moves):
+                self._record(e.MoveEnded(ts_ns=now_ns, client_order_id=moving))
         self.pause_all(command.by, "kill switch", now_ns)
         for order in list(self._state.orders.values()):
             is_entry = order.spec.purpose is Purpose.ENTRY and not order.spec.reduce_only
@@ -261,6 +333,13 @@ class HelmDesk:
         if level >= KillLevel.FLATTEN:
             self._flattener.start("", "", command.by, "kill switch", now_ns)
         return ""
+
+    def keep_flat(self, now_ns: int) -> None:
+        """At the last level a late fill is closed as well, however it came about."""
+        state = self._state
+        is_open = any(not position.is_flat for position in state.positions.values())
+        if state.kill is KillLevel.FLATTEN and is_open and ("", "") not in state.flattening:
+            self._flattener.start("", "", state.kill_by, "kill switch", now_ns)
 
     def _reset_kill(self, command: c.ResetKill, now_ns: int) -> str:
         if self._state.kill is KillLevel.NONE and self._state.tripped is None:

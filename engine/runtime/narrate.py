@@ -8,7 +8,7 @@ from engine.domain import events as e
 from engine.domain.algo import AlgoOutcome
 from engine.domain.instrument import Instrument
 from engine.domain.money import plain
-from engine.domain.order import OrderSpec
+from engine.domain.order import Order, OrderSpec
 from engine.trading.algos.describe import algo_words
 from engine.trading.state import TradingState
 
@@ -45,7 +45,7 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             return Line("info", event.bot_id, f"{event.strategy} on {event.instrument_id} started")
         case e.BotRemoved():
             return Line("info", event.bot_id, f"removed by {event.by}")
-        case e.OrderIntended(order=order) if order.placed_by != "bot":
+        case e.OrderIntended(order=order) if order.placed_by != "bot" and _is_news(order, state):
             instrument = state.instruments[order.spec.instrument_id]
             placer = f"{order.algo_id} {order.leg}" if order.algo_id else order.placed_by
             text = f"{placer}: {spec_words(order.spec, instrument)}"
@@ -64,7 +64,8 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
         case e.AlgoDenied():
             words = algo_words(event.spec, state.instruments[event.spec.instrument_id])
             text = f"refused {words}: {event.limit} must be {event.limit_value}"
-            return Line("warn", event.bot_id, f"{text}, is {event.order_value}")
+            more = f" ({event.repeats} more like it)" if event.repeats else ""
+            return Line("warn", event.bot_id, f"{text}, is {event.order_value}{more}")
         case e.AlgoAlarmed() | e.AlgoEnded() | e.AlgoReopened():
             return _narrate_algo_end(event, state)
         case e.FundingPaid():
@@ -83,6 +84,20 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
         case e.KillChanged(level=level):
             text = f"kill switch: {level.name.lower().replace('_', ' ')} by {event.by}"
             return Line("alert", "risk", text)
+        case e.ParamsEdited(changed=changed):
+            return Line("info", event.bot_id, f"parameters changed by {event.by}: {changed}")
+        case e.IncidentOpened(incident=one):
+            words = f"{one.kind}: ours {one.ours}; the venue's {one.venues}"
+            return Line("alert", one.bot_id or "risk", f"incident {one.incident_id}: {words}")
+        case e.IncidentResolved():
+            words = f"incident {event.incident_id}: {event.choice} by {event.by}"
+            return Line("warn", "risk", words)
+        case e.PositionAdopted():
+            instrument = state.instruments[event.instrument_id]
+            price = plain(instrument.price(event.price_ticks))
+            change = f"position changed by {plain(instrument.qty(event.lots))} at {price}"
+            words = f"{change}, adopted by {event.by}"
+            return Line("alert", event.bot_id, words)
         case e.RiskTripped():
             text = f"{event.limit} {event.value} reached the limit of {event.limit_value}"
             return Line("alert", "risk", text)
@@ -139,6 +154,12 @@ def _narrate_algo_end(
             return Line(level, algo.bot_id, f"{algo.algo_id} {outcome}: {reason}")
 
 
+def _is_news(order: Order, state: TradingState) -> bool:
+    """An algo's first order of a leg is; the many by which it moves or slices are its own story."""
+    algo = state.find_algo(order.algo_id) if order.algo_id else None
+    return algo is None or algo.leg(order.leg).orders <= 1
+
+
 def _narrate_order(event: e.OrderEvent, state: TradingState) -> Line | None:
     order = state.find_order(event.client_order_id)
     if order is None:
@@ -166,7 +187,7 @@ def _narrate_order(event: e.OrderEvent, state: TradingState) -> Line | None:
             return Line("trade", order.bot_id, f"triggered {spec_words(order.spec, instrument)}")
         case e.PlacementUnknown():
             return Line("alert", order.bot_id, f"fate of {order.client_order_id} unknown")
-        case e.OrderCanceled() if order.placed_by != "bot":
+        case e.OrderCanceled() if order.placed_by not in ("bot", "algo"):
             return Line("trade", order.bot_id, f"cancelled {spec_words(order.spec, instrument)}")
         case _:
             return None

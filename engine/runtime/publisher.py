@@ -12,6 +12,7 @@ import msgspec
 from engine.domain import events as e
 from engine.domain import snapshots as s
 from engine.domain.commands import KillLevel
+from engine.domain.incident import CHOICES
 from engine.domain.money import MONEY, ZERO
 from engine.domain.order import Order, Side
 from engine.kernels import layout as k
@@ -118,13 +119,16 @@ class Publisher:
 
     # -- rendering -----------------------------------------------------------------------------
 
-    def render(self, pacing: Pacing) -> s.EngineSnapshot:
+    def render(
+        self, pacing: Pacing, *, version: int = 0, replay: s.ReplaySnapshot | None = None
+    ) -> s.EngineSnapshot:
+        """`version`: of a caller that has more than one publisher in its life."""
         state = self._trader.state
         account = self._trader.portfolio.account()
         equity = MONEY.add(state.capital, account.profit)
         self._version += 1
         return s.EngineSnapshot(
-            version=self._version,
+            version=version or self._version,
             ts_ns=max(state.last_ns, *(v.now_ns for v in self._trader.markets.values())),
             published_wall_ns=pacing.wall_ns,
             mode=pacing.mode,
@@ -135,6 +139,8 @@ class Publisher:
             has_ended=pacing.has_ended,
             kill=state.kill,
             kill_reason=state.kill_reason if state.kill is not KillLevel.NONE else "",
+            kill_by=state.kill_by,
+            kill_since_ns=state.kill_since_ns,
             halted=pacing.halted or _tripped_words(state.tripped),
             settle=state.settle,
             capital=state.capital,
@@ -151,17 +157,23 @@ class Publisher:
             positions=[self._position(*key) for key in state.positions],
             orders=[self._order(order) for order in state.orders.values()],
             algos=[self._algo(algo) for algo in state.algos.values()],
+            incidents=[
+                s.IncidentSnapshot(incident=one, choices=CHOICES[one.kind])
+                for one in state.incidents.values()
+            ],
+            alerts_until_ns=state.alerts_until_ns,
             fills=list(self._fills),
             limits=self._limits(equity),
             log=list(self._log),
             receipts=list(self._receipts),
+            replay=replay,
         )
 
     def _market(self, view: MarketView) -> s.MarketSnapshot:
         instrument_id = view.instrument.instrument_id
         day_open = self._day_open.get(instrument_id, 0)
         if day_open == 0 and view.last_ticks:
-            self._day_open[instrument_id] = day_open = view.last_ticks
+            self._day_open[instrument_id] = day_open = _first_ticks(view)
         maker_rate, taker_rate = self._fee_rates(instrument_id)
         return s.MarketSnapshot(
             instrument_id=instrument_id,
@@ -266,7 +278,9 @@ class Publisher:
             instrument = state.instruments[instrument_id]
             mid_x2 = trader.portfolio.good_mid_x2.get(instrument_id, 0)
             net = state.net_lots.get(instrument_id, 0)
-            worst = max(net + exposure.buy_lots, exposure.sell_lots - net, 0)
+            buys = exposure.buy_lots + state.unplaced_lots(instrument_id, Side.BUY)
+            sells = exposure.sell_lots + state.unplaced_lots(instrument_id, Side.SELL)
+            worst = max(net + buys, sells - net, 0)
             used = instrument.notional(worst, max(1, mid_x2 // 2)) if mid_x2 else ZERO
             rows.append(
                 s.LimitSnapshot(
@@ -313,3 +327,12 @@ def _thin(points: list[tuple[int, Decimal]], most: int) -> list[tuple[int, Decim
     """Every n-th point, the newest always among them."""
     step = max(1, -(-len(points) // most))
     return points[::-1][::step][::-1]
+
+
+def _first_ticks(view: MarketView) -> int:
+    """The first price: the open of the oldest bar there is, whenever it is asked for."""
+    for word in reversed(view.timeframes):
+        bars = view.bars(word, BARS_SHOWN, forming=True)
+        if bars:
+            return bars[0].open
+    return view.last_ticks

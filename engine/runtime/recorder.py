@@ -50,7 +50,12 @@ class FillMark(msgspec.Struct, kw_only=True):
     lots: int
     is_maker: bool
     queue_ahead_lots: int
-    """Ahead of the order when it joined its level; -1 for takers."""
+    """Ahead of the order when it joined its level, and still when it filled; -1 for takers."""
+    queue_left_lots: int
+    level_volume_lots: int
+    """Lots that the market traded at its price or beyond while it rested; -1 for takers."""
+    latency_ns: int
+    """How long the order was under way to the venue; -1 where it is not known."""
     intended_x2: int
     """Mid when the order was decided on."""
     volume_before: int
@@ -158,6 +163,9 @@ class Recorder:
             lots=fill.lots,
             is_maker=fill.is_maker,
             queue_ahead_lots=fill.queue_ahead_lots,
+            queue_left_lots=fill.queue_left_lots,
+            level_volume_lots=fill.level_volume_lots,
+            latency_ns=fill.latency_ns,
             intended_x2=intent.mid_x2,
             volume_before=intent.volume,
             trades_before=intent.trades,

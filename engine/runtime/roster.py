@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 
@@ -15,7 +16,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.text import clean
 from engine.market.view import MarketView
 from engine.ports.strategy import Strategy
-from engine.strategy.catalogue import params_to_json, parse_params
+from engine.strategy.catalogue import knob_of, params_to_json, parse_params
 from engine.strategy.context import Shield
 from engine.strategy.runner import BotRunner, Guard
 from engine.trading.algos.desk import AlgoDesk
@@ -100,8 +101,7 @@ class BotRoster:
         try:
             strategy, params_json = self._check(command, view)
         except Exception as error:  # noqa: BLE001 - parameters and constructor are foreign
-            kind = "" if isinstance(error, BadInput) else f"{type(error).__name__}: "
-            return clean(shorten(f"{kind}{error}", 160))
+            return _words_of(error)
         self._record(
             e.BotAdded(
                 ts_ns=now_ns,
@@ -124,6 +124,43 @@ class BotRoster:
             raise BadInput("timeframe", timeframe, f"this engine keeps {known}")
         return strategy, params_to_json(parse_params(type(strategy), given))
 
+    def edit(self, command: c.EditParams, now_ns: int) -> str:
+        """Change parameters of a bot. Each must be in its range and all of them fit together."""
+        bot = self._state.bots.get(command.bot_id)
+        if bot is None:
+            return f"no bot {shorten(command.bot_id)}"
+        old: dict[str, str] = json.loads(bot.params_json)
+        try:
+            given = msgspec.json.decode(command.params_json, type=dict[str, str])
+            wanted = c.AddBot(
+                command_id=command.command_id,
+                bot_id=bot.bot_id,
+                strategy=bot.strategy,
+                instrument_id=bot.instrument_id,
+                params_json=json.dumps({**old, **given}),
+            )
+            strategy, params_json = self._check(wanted, self._markets[bot.instrument_id])
+        except Exception as error:  # noqa: BLE001 - parameters and constructor are foreign
+            return _words_of(error)
+        new: dict[str, str] = json.loads(params_json)
+        changed = [name for name in new if new[name] != old.get(name)]
+        if not changed:
+            return "nothing to change: the parameters are so already"
+        fixed = [name for name in changed if not knob_of(type(strategy), name).is_live_editable]
+        if fixed and bot.helm is e.Helm.AUTO:
+            return f"{', '.join(fixed)}: pause {bot.bot_id} first, it steers"
+        self._record(
+            e.ParamsEdited(
+                ts_ns=now_ns,
+                bot_id=bot.bot_id,
+                params_json=params_json,
+                by=command.by,
+                changed=", ".join(f"{name} {old.get(name)} -> {new[name]}" for name in changed),
+            )
+        )
+        self.runners[bot.bot_id].replace(strategy, now_ns)
+        return ""
+
     def remove(self, command: c.RemoveBot, now_ns: int) -> str:
         """Let go of a bot that has nothing open; its book and its story stay."""
         bot = self._state.bots.get(command.bot_id)
@@ -138,3 +175,8 @@ class BotRoster:
         self._record(e.BotRemoved(ts_ns=now_ns, bot_id=bot.bot_id, by=command.by))
         del self.runners[bot.bot_id]
         return ""
+
+
+def _words_of(error: Exception) -> str:
+    kind = "" if isinstance(error, BadInput) else f"{type(error).__name__}: "
+    return clean(shorten(f"{kind}{error}", 160))

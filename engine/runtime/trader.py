@@ -31,6 +31,8 @@ from engine.strategy.context import NoShield, Shield
 from engine.strategy.runner import NEVER_NS, BotRunner, Guard
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.flatten import Flattener
+from engine.trading.incidents import IncidentDesk
+from engine.trading.markouts import FillMarker
 from engine.trading.order_manager import OrderManager
 from engine.trading.portfolio import Portfolio
 from engine.trading.risk.gate import RiskGate
@@ -72,21 +74,24 @@ class Trader:
         build: BuildStrategy = build_strategy,
         housekeeping_ns: int = HOUSEKEEPING_NS,
         abilities: VenueAbilities = SIMULATED,
+        marks_fills: bool = False,
     ) -> None:
         """`build` makes a strategy from a journalled bot: name, parameters, instrument.
 
         `housekeeping_ns`: how often losses and positions are looked at. A market that stands
         still for minutes, such as one made of bars, needs it no more often than it moves.
+        `marks_fills`: journal where the market stood after each fill. Backtests keep that apart.
         """
         self.state = TradingState()
         self.markets = markets
         self.portfolio = Portfolio(self.state, markets)
-        self.price_guard = PriceGuard(limits, self.portfolio, markets)
+        self.price_guard = PriceGuard(limits, self.state, self.portfolio, markets, self._record)
         self.limits = limits
         gate = RiskGate(limits, self.state, self.portfolio, markets, self.price_guard.distrusted)
         self.orders = OrderManager(self.state, gate, self._record, self._send)
         self.flattener = Flattener(self.state, self.orders, markets, self._record)
         self.algos = AlgoDesk(self.state, self.orders, gate, markets, abilities, self._record)
+        self.incidents = IncidentDesk(self.state, self.portfolio, self._record)
         self._roster = BotRoster(
             self.state,
             self.orders,
@@ -105,8 +110,11 @@ class Trader:
             self.flattener,
             self.portfolio,
             self._roster,
+            self.incidents,
+            markets,
             self._record,
         )
+        self._marker = FillMarker(self.state, markets, self._record) if marks_fills else None
         self._housekeeping_ns = housekeeping_ns
         self._equity_mark_ns = EQUITY_MARK_NS // HOUSEKEEPING_NS * housekeeping_ns
         self._events: list[e.AnyEvent] = []
@@ -141,9 +149,10 @@ class Trader:
     def resume(self) -> None:
         """After `restore`, with the markets back at the last event's instant: start the bots."""
         now_ns = self.state.last_ns
+        self.price_guard.recall()
         for view in self.markets.values():
             self.price_guard.look(view.instrument.instrument_id, now_ns)
-        self.algos.step_all(now_ns)
+        self.algos.resume(now_ns)
         self._start_runners(now_ns)
 
     def _start_runners(self, now_ns: int) -> None:
@@ -193,6 +202,8 @@ class Trader:
                 self.orders.on_funding(message, now_ns)
             case r.LiquidationReport():
                 self.orders.on_liquidation(message, now_ns)
+            case r.PositionReport():
+                self.incidents.on_position(message, now_ns)
             case c.Command():
                 self._helm.execute(message, now_ns)
                 self.algos.step_all(now_ns)
@@ -219,14 +230,14 @@ class Trader:
             runner = self.runners.get(order.bot_id) if order is not None else None
             if runner is not None:
                 runner.on_fill(event, now_ns)
+        self.incidents.look(now_ns)
         if event is not None and self.state.flattening:
             self.flattener.step(now_ns)
 
     def _on_timers(self, now_ns: int) -> None:
         for instrument_id in self.markets:
             self._look(instrument_id, now_ns)
-        if self.algos.next_timer_ns <= now_ns:
-            self.algos.on_timer(now_ns)
+        self.algos.on_timer(now_ns)
         for runner in self.runners.values():
             if runner.next_timer_ns <= now_ns:
                 runner.on_timer(now_ns)
@@ -259,7 +270,11 @@ class Trader:
                 self._trip(breach.limit, breach.limit_value, breach.value, now_ns)
         for position in check_positions(self.limits, state, self.portfolio):
             self._helm.close_breached(position, now_ns)
+        self.incidents.look_for_unknown(now_ns)
+        self._helm.keep_flat(now_ns)
         self.algos.step_all(now_ns)
+        if self._marker is not None:
+            self._marker.step(now_ns)
         if state.flattening:
             self.flattener.step(now_ns)
 

@@ -21,6 +21,7 @@ from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.ports.world import Wake
 from engine.sim.fees import FeeBook
 from engine.sim.funding import payment
+from engine.sim.impact import set_impact
 from engine.sim.latency import Shape, request_ns, shape_of
 from engine.sim.margin import set_margin
 from engine.sim.refusals import refusal_words, set_filters
@@ -45,6 +46,7 @@ _REASONS = {
     k.REASON_FOK: "not enough within its limit to fill it whole",
     k.REASON_REDUCE_ONLY: "reduce-only: no position to reduce",
     k.REASON_NOT_WORKING: "order is not working",
+    k.REASON_SELF_TRADE: "self-trade prevention: it would have met an order of this account",
     k.REASON_LIQUIDATION: "ended by the venue: the position was liquidated",
 }
 _HALF = Decimal("0.5")
@@ -102,6 +104,8 @@ class SimExchange:
         control[k.X_WHOLE_FILLS] = scenario.fills is FillMode.WHOLE
         self._exchange.queue[0] = scenario.queue.power
         set_filters(control, scenario.refusals, instrument)
+        set_impact(self._exchange, scenario.impact, instrument)
+        control[k.X_SELF_TRADE] = scenario.self_trade.code
         self._order = venue_order(self._rows)
         control[k.X_ROWS] = len(self._rows)
         control[k.X_MORE] = not isinstance(source, np.ndarray)
@@ -146,6 +150,12 @@ class SimExchange:
     @property
     def now_ns(self) -> int:
         return self._exchange.control.item(k.X_NOW_NS)
+
+    @property
+    def last_loaded_ns(self) -> int:
+        """Local time of the last row that is in memory: of the recording, where that was given as
+        a whole."""
+        return int(self._rows["ts_local_ns"][-1])
 
     @property
     def rows(self) -> int:

@@ -78,6 +78,8 @@ class FeeBook:
         self._day = -1
         self._days: deque[tuple[int, Decimal]] = deque()
         """Traded by day, the last 30 and today."""
+        if self._plan.tiers:
+            self._set_tier(self._plan.volume_30d)
 
     def rates(self) -> tuple[Decimal, Decimal]:
         """(maker, taker) that the next fill is charged, discounts taken off; rebates have none."""
@@ -101,6 +103,13 @@ class FeeBook:
         )
         return Charge(amount, plan.asset, MONEY.multiply(amount, plan.asset_price))
 
+    def _set_tier(self, traded: Decimal) -> None:
+        tier = self._plan.tiers[0]
+        for higher in self._plan.tiers[1:]:
+            if traded >= higher.volume_min:
+                tier = higher
+        self._maker, self._taker = tier.maker, tier.taker
+
     def with_penalty(self, charge: Charge, lots: int, ticks: int, rate: Decimal) -> Charge:
         """The same and `rate` of the value on top, in the settle asset whatever the plan."""
         paid = charge.fee if charge.worth is None else charge.worth
@@ -114,11 +123,7 @@ class FeeBook:
             while self._days and self._days[0][0] < day - TIER_DAYS:
                 self._days.popleft()
             traded = sum((volume for _, volume in self._days), self._plan.volume_30d)
-            tier = self._plan.tiers[0]
-            for higher in self._plan.tiers[1:]:
-                if traded >= higher.volume_min:
-                    tier = higher
-            self._maker, self._taker = tier.maker, tier.taker
+            self._set_tier(traded)
             self._days.append((day, ZERO))
         last_day, volume = self._days[-1]
         self._days[-1] = (last_day, MONEY.add(volume, quote_value(self._instrument, lots, ticks)))

@@ -12,6 +12,7 @@ from engine.domain.money import plain
 from engine.kernels import layout as k
 from engine.sim.fees import FeePlan
 from engine.sim.funding import FundingPlan
+from engine.sim.impact import Impact
 from engine.sim.latency import Latency
 from engine.sim.margin import MarginPlan
 from engine.sim.refusals import Refusals
@@ -22,6 +23,28 @@ class FillMode(enum.StrEnum):
     """A resting order fills up to what reaches it through the queue."""
     WHOLE = "whole"
     """A resting order fills in one piece as soon as anything reaches it."""
+
+
+class SelfTrade(enum.StrEnum):
+    """What happens when two orders of the account would meet; see `engine.kernels.self_trade`."""
+
+    NONE = "none"
+    """They pass each other by."""
+    TAKER = "expire-taker"
+    MAKER = "expire-maker"
+    BOTH = "expire-both"
+
+    @property
+    def code(self) -> int:
+        return _SELF_TRADES[self.value]
+
+
+_SELF_TRADES = {
+    "none": k.SELF_TRADE_NONE,
+    "expire-taker": k.SELF_TRADE_TAKER,
+    "expire-maker": k.SELF_TRADE_MAKER,
+    "expire-both": k.SELF_TRADE_BOTH,
+}
 
 
 class QueueModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +90,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     fees: FeePlan | None = None
     """Instead of the two rates above, or where fees are paid in another asset."""
     refusals: Refusals = Refusals()
+    self_trade: SelfTrade = SelfTrade.NONE
+    impact: Impact = Impact()
     funding: FundingPlan | None = None
     """Of derivatives; spot has none."""
     margin: MarginPlan | None = None
@@ -78,7 +103,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     def is_simple(self) -> bool:
         """Nothing but constant latencies, a queue and two fee rates."""
         plans = (self.latency, self.fees, self.funding, self.margin)
-        return not any(plans) and self.refusals == Refusals()
+        return not any(plans) and self.refusals == Refusals() and self.impact == Impact()
 
     def digest(self) -> str:
         """One line that names every assumption; part of a ledger's world. What is not assumed
@@ -96,8 +121,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
             f"maker {plain(self.maker)}",
             f"taker {plain(self.taker)}",
         ]
-        parts = [self.fees, self.refusals, self.funding, self.margin]
+        parts = [self.fees, self.refusals, self.impact, self.funding, self.margin]
         words += [text for part in parts if part is not None and (text := part.words())]
+        if self.self_trade is not SelfTrade.NONE:
+            words.append(f"self-trades {self.self_trade}")
         if self.seed:
             words.append(f"seed {self.seed}")
         return ", ".join(words)
@@ -115,3 +142,10 @@ def parse_fills(word: str, field: str = "--fills") -> FillMode:
         return FillMode(word)
     except ValueError:
         raise BadInput(field, word, "expected whole or partial") from None
+
+
+def parse_self_trade(word: str, field: str = "--model self_trade") -> SelfTrade:
+    try:
+        return SelfTrade(word)
+    except ValueError:
+        raise BadInput(field, word, f"expected {', '.join(SelfTrade)}") from None

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine.domain.events import AnyEvent, OrderEvent, OrderIntended, PositionLiquidated
+from engine.domain.events import AnyEvent, FillMarked, OrderEvent, OrderIntended, PositionLiquidated
 
 GENESIS = hashlib.sha256(b"pilothouse ledger 1").digest()
 
@@ -46,7 +46,7 @@ def columns(event: AnyEvent) -> Columns:
     client_order_id: str | None = None
     if isinstance(event, OrderIntended | PositionLiquidated):
         client_order_id, bot_id = event.order.client_order_id, event.order.bot_id
-    elif isinstance(event, OrderEvent):
+    elif isinstance(event, OrderEvent | FillMarked):
         client_order_id, bot_id = event.client_order_id, None
     else:
         bot_id = getattr(event, "bot_id", None)

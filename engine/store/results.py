@@ -47,6 +47,12 @@ class ResultFill(msgspec.Struct, frozen=True, kw_only=True):
     markout_1s_bp: float | None
     markout_5s_bp: float | None
     markout_60s_bp: float | None
+    queue_left: Decimal | None = None
+    """Quantity still ahead when it filled, more than 0 where the price went through its level;
+    and what the market traded at its price or beyond while it rested. None for takers."""
+    level_volume: Decimal | None = None
+    latency_ms: float | None = None
+    """How long the order was under way to the venue."""
 
 
 class EquityPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +134,7 @@ def find_id(path: Path, prefix: str) -> str:
 def load(path: Path, run_id: str) -> StoredRun:
     """The run with this whole id."""
     with database.translated(RESULTS, path):
+        _bring_up_to_date(path)
         document = database.read_once(path, "SELECT document FROM run WHERE id = ?", run_id)
         fills = database.read_once(path, _select("fill", ResultFill), run_id)
         equity = database.read_once(path, _select("equity", EquityPoint), run_id)
@@ -174,6 +181,17 @@ def _rows(run: StoredRun, structs: Iterable[msgspec.Struct]) -> Iterable[tuple[o
     for number, struct in enumerate(structs):
         cells = (_cell(value) for value in msgspec.structs.astuple(struct))
         yield (run_id, number, *cells)
+
+
+def _bring_up_to_date(path: Path) -> None:
+    """A file of an older version gets the columns that have come since."""
+    (version,) = database.read_once(path, "PRAGMA user_version")[0]
+    if version != len(RESULTS.steps):
+        lock = _wait_for_lock(path)
+        try:
+            database.open_writer(path, RESULTS).close()
+        finally:
+            lock.release()
 
 
 def _cell(value: object) -> object:

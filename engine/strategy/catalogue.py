@@ -13,7 +13,7 @@ import msgspec
 from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.domain.money import parse_decimal, plain
-from engine.ports.strategy import Params, Strategy
+from engine.ports.strategy import Knob, Params, Strategy
 from engine.strategy.grid import Grid
 from engine.strategy.trend import Trend
 
@@ -62,6 +62,13 @@ def _convert(name: str, text: str, annotated: Any) -> int | Decimal | str:
     if not knob.allows(number):
         raise BadInput(name, text, f"must be {knob.range_text()}")
     return number
+
+
+def knob_of(kind: type[Strategy], name: str) -> Knob:
+    """Meaning and range of the parameter `name`."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind.params_type)}
+    knob: Knob = fields[name].__metadata__[0]
+    return knob
 
 
 def params_to_json(params: Params) -> str:

@@ -74,6 +74,10 @@ class BotContext:
         self.has_flooded = False
         """In this wake-up, even where the strategy has swallowed what it was told."""
 
+    def use_timeframe(self, timeframe: str) -> None:
+        """Of the strategy that takes over."""
+        self._timeframe = timeframe
+
     def begin(self, now_ns: int) -> None:
         """A callback is about to run at `now_ns`."""
         self.now_ns = now_ns

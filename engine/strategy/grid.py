@@ -22,15 +22,20 @@ from engine.ports.strategy import Context, Knob, Strategy, WakeFilter
 class GridParams(api.Params, frozen=True, kw_only=True):
     """Quantities are in the instrument's own units; the grid's geometry is in ticks."""
 
-    levels: Annotated[int, Knob("orders a side", ge=1, le=100)] = 5
+    levels: Annotated[int, Knob("orders a side", ge=1, le=100, is_live_editable=True)] = 5
     max_position: Annotated[
-        Decimal, Knob("no bids at or above, no asks at or below minus this", gt=0)
+        Decimal,
+        Knob("no bids at or above, no asks at or below minus this", gt=0, is_live_editable=True),
     ] = Decimal("0.05")
-    interval_ticks: Annotated[int, Knob("distance of levels", ge=1, le=100_000)] = 10
+    interval_ticks: Annotated[
+        int, Knob("distance of levels", ge=1, le=100_000, is_live_editable=True)
+    ] = 10
     half_spread_ticks: Annotated[
-        Decimal, Knob("from the mid to the first level", ge=0, le=100_000)
+        Decimal, Knob("from the mid to the first level", ge=0, le=100_000, is_live_editable=True)
     ] = Decimal(20)
-    qty: Annotated[Decimal, Knob("size of each order", gt=0)] = Decimal("0.005")
+    qty: Annotated[Decimal, Knob("size of each order", gt=0, is_live_editable=True)] = Decimal(
+        "0.005"
+    )
     every_ms: Annotated[int, Knob("how often it looks", ge=1, le=3_600_000)] = 100
 
 

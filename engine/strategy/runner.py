@@ -78,6 +78,14 @@ class BotRunner:
             self._bars_seen = self._view.closed_bars(self.wake.timeframe)
         self._call(now_ns, self._strategy.on_start)
 
+    def replace(self, strategy: Strategy, now_ns: int) -> None:
+        """Another strategy object takes over, as a restart at this instant would build it."""
+        self._strategy = strategy
+        self.wake = strategy.wake
+        self.context.use_timeframe(self.wake.timeframe)
+        self.next_timer_ns = NEVER_NS
+        self.start(now_ns)
+
     # -- what can wake it ----------------------------------------------------------------------
 
     def on_market(self, reasons: int, now_ns: int) -> None:

@@ -20,7 +20,9 @@ class TrendParams(api.Params, frozen=True, kw_only=True):
     fast: Annotated[int, Knob("bars in the fast average", ge=1, le=1000)] = 10
     slow: Annotated[int, Knob("bars in the slow average", ge=2, le=2000)] = 30
     timeframe: Annotated[str, Knob("length of a bar: 1s, 1m, 5m, 1h ...")] = "1m"
-    qty: Annotated[Decimal, Knob("size of the position", gt=0)] = Decimal("0.01")
+    qty: Annotated[Decimal, Knob("size of the position", gt=0, is_live_editable=True)] = Decimal(
+        "0.01"
+    )
 
 
 class Trend(Strategy):

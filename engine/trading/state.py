@@ -10,15 +10,16 @@ from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from engine.domain import events as e
 from engine.domain.commands import KillLevel
+from engine.domain.incident import Choice, Incident
 from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, ZERO
-from engine.domain.order import Order, OrderSpec, Purpose, Side
+from engine.domain.order import Fill, Order, OrderSpec, Purpose, Side
 from engine.domain.order_step import order_step
 from engine.domain.position import Position, apply_fill
 from engine.trading.algos.state import AlgoState, Leg, note_failure, note_order, unplaced_lots
@@ -29,6 +30,11 @@ MANUAL = "manual"
 FINAL_ORDERS_KEPT = 4096
 """Finished orders remembered for late or repeated reports; older ones are in the ledger."""
 COMMANDS_KEPT = 4096
+NS_PER_SECOND = 1_000_000_000
+MARKOUT_S = (1, 5, 60)
+"""When the price after a fill is noted."""
+UNMARKED_KEPT = 1024
+"""Of more fills than this in a minute the oldest go without."""
 ENDED_ALGOS_KEPT = 1024
 RATE_WINDOW_NS = 1_000_000_000
 
@@ -47,11 +53,26 @@ class BotState(msgspec.Struct):
     error: str = ""
 
 
+class Doubt(msgspec.Struct, frozen=True):
+    """A price that is not believed: where it jumped to, since when, and the last good one."""
+
+    mid_x2: int
+    since_ns: int
+    good_mid_x2: int
+
+
 class Exposure(msgspec.Struct):
     """Lots of one instrument that are reserved by live orders which could add to a position."""
 
     buy_lots: int = 0
     sell_lots: int = 0
+
+
+class UnmarkedFill(NamedTuple):
+    due_ns: int
+    client_order_id: str
+    trade_id: str
+    instrument_id: str
 
 
 class TradingState:
@@ -93,6 +114,16 @@ class TradingState:
         """When the engine last tried to close a book, by bot and instrument."""
         self.kill = KillLevel.NONE
         self.kill_reason = ""
+        self.kill_by = ""
+        self.kill_since_ns = 0
+        self.doubts: dict[str, Doubt] = {}
+        """By instrument: prices that jumped and are not believed."""
+        self.incidents: dict[str, Incident] = {}
+        """Open ones, oldest first."""
+        self.incidents_opened = 0
+        self.ignored: set[str] = set()
+        """Differences that a person has ignored: they are not told again."""
+        self.alerts_until_ns = 0
         self.tripped: e.RiskTripped | None = None
         self.flattening: dict[tuple[str, str], e.FlattenStarted] = {}
         """By (instrument, bot); "" stands for every one."""
@@ -106,6 +137,10 @@ class TradingState:
         self.placed = 0
         self.fills = 0
         self.liquidations = 0
+        self.unmarked: dict[int, deque[UnmarkedFill]] = {
+            after_s: deque(maxlen=UNMARKED_KEPT) for after_s in MARKOUT_S
+        }
+        """Fills whose price some seconds later has not been noted yet, by those seconds."""
         self.suspects: dict[str, str] = {}
         """Orders that need reconciliation, and why."""
 
@@ -141,6 +176,13 @@ class TradingState:
             if algo.alarm and (algo.spec.instrument_id, algo.bot_id) == (instrument_id, bot_id):
                 return f"{algo.algo_id}: {algo.alarm}"
         return ""
+
+    def incident_in(self, instrument_id: str) -> Incident | None:
+        """The oldest open incident that makes this instrument reduce-only."""
+        for incident in self.incidents.values():
+            if incident.instrument_id in ("", instrument_id):
+                return incident
+        return None
 
     def is_flattening(self, instrument_id: str, bot_id: str) -> bool:
         """Whether this book is being closed by the engine right now."""
@@ -272,10 +314,22 @@ class TradingState:
         instrument = self.instruments[instrument_id]
         side, fill, value, now_ns = order.spec.side, event.fill, event.value_units, event.ts_ns
         own = (order.bot_id, instrument_id)
+        for after_s, waiting in self.unmarked.items():
+            due_ns = now_ns + after_s * NS_PER_SECOND
+            waiting.append(
+                UnmarkedFill(due_ns, event.client_order_id, fill.trade_id, instrument_id)
+            )
         self.positions[own] = apply_fill(
             self.positions.get(own, _FLAT), instrument, side, fill, value, now_ns
         )
         self.net_lots[instrument_id] = self.net_lots.get(instrument_id, 0) + side.sign * fill.lots
+
+    def _fill_marked(self, event: e.FillMarked) -> None:
+        waiting = self.unmarked[event.after_s]
+        while waiting and waiting[0].due_ns <= event.ts_ns:
+            found = waiting.popleft()
+            if found.trade_id == event.trade_id:
+                break
 
     def _position_liquidated(self, event: e.PositionLiquidated) -> None:
         self.report_seq = max(self.report_seq, event.report_seq)
@@ -302,6 +356,10 @@ class TradingState:
             spec=event.spec,
             started_ns=event.ts_ns,
         )
+
+    def _algo_denied(self, event: e.AlgoDenied) -> None:
+        self.denied += 1 + event.repeats
+        self.denied_ns[(event.bot_id, event.limit, event.spec.side)] = event.ts_ns
 
     def _algo_stepped(self, event: e.AlgoStepped) -> None:
         self.algos[event.algo_id].memory = event.memory
@@ -351,6 +409,52 @@ class TradingState:
     def _kill_changed(self, event: e.KillChanged) -> None:
         self.kill = event.level
         self.kill_reason = event.reason
+        is_on = event.level is not KillLevel.NONE
+        self.kill_by = event.by if is_on else ""
+        self.kill_since_ns = event.ts_ns if is_on else 0
+
+    def _params_edited(self, event: e.ParamsEdited) -> None:
+        self.bots[event.bot_id].params_json = event.params_json
+
+    def _price_distrusted(self, event: e.PriceDistrusted) -> None:
+        self.doubts[event.instrument_id] = Doubt(event.mid_x2, event.ts_ns, event.good_mid_x2)
+
+    def _price_trusted(self, event: e.PriceTrusted) -> None:
+        self.doubts.pop(event.instrument_id, None)
+
+    def _incident_opened(self, event: e.IncidentOpened) -> None:
+        self.incidents_opened += 1
+        self.incidents[event.incident.incident_id] = event.incident
+
+    def _incident_resolved(self, event: e.IncidentResolved) -> None:
+        incident = self.incidents.pop(event.incident_id)
+        self.suspects.pop(incident.client_order_id, None)
+        if event.choice is Choice.IGNORE and incident.ignore_key:
+            self.ignored.add(incident.ignore_key)
+
+    def _position_adopted(self, event: e.PositionAdopted) -> None:
+        side = Side.BUY if event.lots > 0 else Side.SELL
+        instrument = self.instruments[event.instrument_id]
+        difference = Fill(
+            trade_id=event.incident_id,
+            price_ticks=event.price_ticks,
+            lots=abs(event.lots),
+            fee=ZERO,
+            fee_asset=self.settle,
+            is_maker=False,
+            venue_ns=event.ts_ns,
+        )
+        own = (event.bot_id, event.instrument_id)
+        position = self.positions.get(own, _FLAT)
+        self.positions[own] = msgspec.structs.replace(
+            apply_fill(position, instrument, side, difference, event.value_units, event.ts_ns),
+            fills=position.fills,
+        )
+        held = self.net_lots.get(event.instrument_id, 0)
+        self.net_lots[event.instrument_id] = held + event.lots
+
+    def _alerts_acknowledged(self, event: e.AlertsAcknowledged) -> None:
+        self.alerts_until_ns = max(self.alerts_until_ns, event.until_ns)
 
     def _day_started(self, event: e.DayStarted) -> None:
         self.day_start_ns = event.ts_ns
@@ -391,19 +495,27 @@ _APPLY: dict[type, Callable[[TradingState, Any], None]] = {
     e.OrderDenied: TradingState._order_denied,
     e.MoveEnded: TradingState._move_ended,
     e.AlgoStarted: TradingState._algo_started,
-    e.AlgoDenied: TradingState._no_effect,
+    e.AlgoDenied: TradingState._algo_denied,
     e.AlgoStepped: TradingState._algo_stepped,
     e.AlgoAmended: TradingState._algo_amended,
     e.AlgoEnding: TradingState._algo_ending,
     e.AlgoAlarmed: TradingState._algo_alarmed,
     e.AlgoEnded: TradingState._algo_ended,
     e.AlgoReopened: TradingState._algo_reopened,
+    e.FillMarked: TradingState._fill_marked,
     e.FundingPaid: TradingState._funding_paid,
     e.PositionLiquidated: TradingState._position_liquidated,
     e.EquityMarked: TradingState._equity_marked,
     e.HelmChanged: TradingState._helm_changed,
     e.BotFailed: TradingState._bot_failed,
     e.KillChanged: TradingState._kill_changed,
+    e.ParamsEdited: TradingState._params_edited,
+    e.PriceDistrusted: TradingState._price_distrusted,
+    e.PriceTrusted: TradingState._price_trusted,
+    e.IncidentOpened: TradingState._incident_opened,
+    e.IncidentResolved: TradingState._incident_resolved,
+    e.PositionAdopted: TradingState._position_adopted,
+    e.AlertsAcknowledged: TradingState._alerts_acknowledged,
     e.DayStarted: TradingState._day_started,
     e.RiskTripped: TradingState._risk_tripped,
     e.LimitsReset: TradingState._limits_reset,

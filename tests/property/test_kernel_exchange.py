@@ -100,6 +100,30 @@ def test_positions_are_liquidated_where_the_naive_one_does(
     assert play(case, steps, mask=mask) == case.naive()
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    case=st.one_of(cases(), margin_cases()),
+    mode=st.sampled_from(["expire-taker", "expire-maker", "expire-both"]),
+)
+def test_orders_of_one_account_do_not_meet(case: Case, mode: str) -> None:
+    case = case._replace(self_trade=mode)
+    assert play(case) == case.naive()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    case=st.one_of(cases(), margin_cases()),
+    half_life_ns=st.sampled_from([0, 1, 7, 1000]),
+    beyond=st.sampled_from([0.0, 0.0001, 0.5]),
+    steps=st.lists(st.integers(1, 9), max_size=3),
+)
+def test_what_we_take_is_missed_as_the_naive_one_misses_it(
+    case: Case, half_life_ns: int, beyond: float, steps: list[int]
+) -> None:
+    case = case._replace(half_life_ns=half_life_ns, beyond=beyond)
+    assert play(case, steps) == case.naive()
+
+
 @settings(max_examples=150, deadline=None)
 @given(case=cases(), cuts=st.lists(st.integers(1, 60), min_size=1, max_size=6))
 def test_how_the_rows_are_cut_into_blocks_does_not_matter(case: Case, cuts: list[int]) -> None:

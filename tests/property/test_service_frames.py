@@ -41,6 +41,11 @@ def _good_wishes() -> list[p.Frame]:
         "strategy": "grid",
         "instrument_id": "test.BTCUSDT",
         "price_ticks": 600_000,
+        "params_json": "{}",
+        "lots": 5,
+        "cap_ticks": 600_000,
+        "incident_id": "i1",
+        "until_ns": 1,
     }
     wishes: list[p.Frame] = []
     for number, kind in enumerate(get_args(c.AnyCommand)):

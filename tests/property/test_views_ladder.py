@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.views.ladder import GROUPS, SETTLE_NS, Ladder, ladder_rows, orders_in_row
+from app.views.ladder import AIM_NS, GROUPS, Ladder, ladder_rows, orders_in_row
 from engine.domain.order import Side
 from tests.support.session import BTC, a_market, a_working_order
 
@@ -42,7 +42,7 @@ def test_rows_move_only_outside_the_middle_third_and_the_cursor_never(
         assert ladder.cursor_ticks == cursor
 
 
-@given(rows_counts, walks, st.integers(0, SETTLE_NS - 1))
+@given(rows_counts, walks, st.integers(0, AIM_NS - 1))
 def test_rows_stand_still_around_a_key(
     rows: int, walk: list[tuple[int, int]], since_ns: int
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 
 import pytest
 
@@ -12,12 +13,14 @@ from engine.domain import algo as a
 from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain.instrument import Instrument
-from engine.domain.order import Order, Side
+from engine.domain.order import Order, Pending, Side
 from engine.ports.strategy import Context, Params, Strategy, WakeFilter
-from engine.runtime.trader import BotSpec
+from engine.runtime.trader import BotSpec, Trader
 from engine.sim.generator import SIM_INSTRUMENT
+from engine.sim.refusals import Refusals
 from engine.sim.scenario import Scenario
 from engine.strategy.catalogue import build_strategy
+from engine.trading.algos.guard import guarded_lots
 from tests.replay.test_worlds_agree import assert_agree
 from tests.support.worlds import (
     SECOND,
@@ -271,6 +274,42 @@ def test_brackets_alone_in_their_book_never_exit_more_than_they_entered(latency_
     assert_promises(life, is_alone=True)
     legs = Counter(o.order.leg for o in life.of(e.OrderIntended))  # type: ignore[union-attr]
     assert legs["stop"] >= legs["target"] > 20
+
+
+HARSH = {
+    "rejects": Refusals(reject_rate=Decimal("0.35")),
+    "outages": Refusals(outage_rate=Decimal("0.4")),
+}
+
+
+@pytest.mark.parametrize("name", list(HARSH))
+def test_a_venue_that_refuses_leaves_nothing_unguarded_in_silence(name: str) -> None:
+    """After every batch: each open bracket has its stop resting or on its way, or the alarm."""
+    bot = BotSpec(bot_id="one", strategy="bracketeer", instrument_id=SIM, params_json="{}")
+    scenario = Scenario(refusals=HARSH[name])
+    setting = generated(90, seed=12, bots=[bot], scenario=scenario)._replace(build=build)
+    alarms: set[str] = set()
+
+    def watch(trader: Trader) -> None:
+        for algo in trader.state.algos.values():
+            net = algo.entered_lots - algo.exited_lots
+            held = trader.state.position(algo.bot_id, SIM).lots
+            open_lots = guarded_lots(net, algo.spec.side.opposite, held)
+            missing = open_lots - sum(
+                order.leaves_lots
+                for order in algo.orders.values()
+                if order.leg in ("stop", "close") and order.pending is not Pending.CANCELLING
+            )
+            if missing > 0:
+                assert algo.alarm, (algo, missing)
+                alarms.add(algo.algo_id)
+
+    life = unpaced(setting, watch)
+    assert len(life.of(e.OrderRejected)) > 20
+    assert len(life.of(e.AlgoEnded)) > 5
+    assert alarms or name == "outages"
+    assert_promises(life, is_alone=True)
+    assert_agree(paced(setting, 4), life)
 
 
 def test_a_person_with_algos_agrees_and_is_resumed() -> None:

@@ -26,6 +26,7 @@ from engine.trading.risk.limits import RiskLimits
 from tests.support import kill
 from tests.support.shared import needs_shared
 from tests.support.worlds import (
+    EVERY_MODEL,
     GRID,
     NOBODY,
     SECOND,
@@ -85,6 +86,7 @@ def assert_unharmed(life: Life, undisturbed: Life) -> None:
         pytest.param(Scenario(), a_person(), id="a busy person and a crash"),
         pytest.param(NO_LATENCY, a_person(), id="no latency"),
         pytest.param(OTHER_MODELS, a_person(), id="other models"),
+        pytest.param(EVERY_MODEL, a_person(), id="every model"),
     ],
 )
 def test_dying_at_random_commits_changes_nothing(scenario: Scenario, script: Script) -> None:

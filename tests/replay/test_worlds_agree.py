@@ -29,6 +29,7 @@ from engine.strategy.catalogue import build_strategy
 from engine.trading.risk.limits import RiskLimits
 from tests.support.shared import needs_shared
 from tests.support.worlds import (
+    EVERY_MODEL,
     GRID,
     NOBODY,
     SECOND,
@@ -63,7 +64,7 @@ def backtested(setting: Setting) -> Life:
     journal = MemoryJournal()
     watchdog = Watchdog()
     try:
-        trader = trader_of(market, setting.limits, watchdog)
+        trader = trader_of(market, setting.limits, watchdog, marks_fills=True)
         Backtest(trader, market.world, journal).run(setting.session(market), setting.bots[0])
     finally:
         watchdog.close()
@@ -140,6 +141,21 @@ def test_paper_and_backtest_agree_on_a_generated_market(scenario: Scenario) -> N
     wanted = backtested(setting)
 
     assert len(wanted.of(e.OrderFilled)) > 50
+    for seed in (1, 2):
+        assert_agree(paced(setting, seed), wanted)
+
+
+def test_they_agree_on_a_venue_that_does_all_it_can() -> None:
+    """Latencies that vary, refusals, outages, funding, liquidations, fees in a third asset."""
+    setting = generated(60, bots=one_grid(SIM_INSTRUMENT), scenario=EVERY_MODEL)
+    wanted = backtested(setting)
+
+    for kind in (e.OrderRejected, e.FundingPaid, e.PositionLiquidated, e.FillMarked):
+        assert len(wanted.of(kind)) >= 3, kind
+    liquidated = {one.order.client_order_id for one in wanted.of(e.PositionLiquidated)}  # type: ignore[union-attr]
+    filled = {one.client_order_id for one in wanted.of(e.OrderFilled)}  # type: ignore[union-attr]
+    assert liquidated & filled
+    assert_same_state(wanted.trader.state, rebuilt(wanted.events))
     for seed in (1, 2):
         assert_agree(paced(setting, seed), wanted)
 

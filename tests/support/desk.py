@@ -173,6 +173,21 @@ class Desk:
     def triggered(self, order: Order) -> None:
         self._report(r.TriggerReport, order)
 
+    def holds(self, bot_id: str, lots: int) -> None:
+        """The venue states what it holds for a book."""
+        self.trader.process(
+            r.PositionReport(
+                report_seq=self.report_seq,
+                venue_ns=self.now_ns,
+                received_ns=self.now_ns,
+                bot_id=bot_id,
+                instrument_id=self.id,
+                lots=lots,
+            ),
+            self.now_ns,
+        )
+        self.collect()
+
     def _report(self, kind: type[r.Report], order: Order, **fields: object) -> None:
         self.report_seq += 1
         self.trader.process(

@@ -175,6 +175,13 @@ class NaiveExchange:
     filters: Filters | None = None
     funding_every_ns: int = 0
     margin: Margin | None = None
+    self_trade: str = "none"
+    half_life_ns: int = 0
+    """Of the holes that takers leave; 0: they last until the next depth row."""
+    beyond: float = 0.0
+    """Share of the price per square root of a lot beyond the book."""
+    eaten: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    """(side, level) -> (when, how much is gone, in 2^-20 lots)."""
     costs: dict[str, Fraction] = field(default_factory=dict)
     """Entry value of each owner's position."""
     unheard: dict[str, int] = field(default_factory=dict)
@@ -243,6 +250,7 @@ class NaiveExchange:
 
     def depth(self, side: int, ticks: int, lots: int) -> None:
         before = self.book.levels[side].get(ticks, 0)
+        lots = max(0, lots - (self.still_gone(side, ticks) + (1 << 19) >> 20))
         improves = lots > 0 and self.book.is_better(side, ticks)
         self.book.set(side, ticks, lots)
         for order in self.resting:
@@ -254,6 +262,13 @@ class NaiveExchange:
                 if order.ask.side == -side and (ticks - order.ask.ticks) * side >= 0:
                     self.fill_resting(order, order.leaves)
         self.forget_done()
+
+    def still_gone(self, side: int, ticks: int) -> int:
+        """In 2^-20 lots."""
+        when_ns, parts = self.eaten.get((side, ticks), (0, 0))
+        if not parts:
+            return 0
+        return int(parts * 0.5 ** ((self.now_ns - when_ns) / self.half_life_ns))
 
     def move_queue(self, order: NaiveOrder, before: int, after: int) -> None:
         if self.queue == "trades-only":
@@ -429,31 +444,68 @@ class NaiveExchange:
         allowed = self.reducible(order) if ask.reduce_only else order.leaves
         if allowed == 0:
             return self.end(order, "reduce-only")
-        if ask.tif == "post_only" and reach:
+        meets = self.first_met(order, ask.ticks) is not None
+        if ask.tif == "post_only" and (reach or meets):
             return self.end(order, "post-only")
         if ask.tif == "fok" and min(allowed, sum(other[t] for t in reach)) < order.leaves:
             return self.end(order, "fok")
+        if ask.tif == "fok" and meets and self.self_trade != "expire-maker":
+            return self.end(order, "self-trade")
         may_rest = ask.ticks != 0 and ask.tif in ("gtc", "post_only")
-        if may_rest and not reach:
+        if may_rest and not reach and not meets:
             self.rest(order)
         if is_new:
             self.say("Accept", order, ahead=order.ahead)
+        if order.state == "resting":
+            return None
         self.take(order, reach, min(allowed, order.leaves))
-        if order.state in ("done", "resting"):
+        if order.state == "done":
             return None
         if ask.reduce_only and not self.reducible(order):
             return self.end(order, "reduce-only")
         return self.rest(order) if may_rest else self.end(order, "ioc")
 
-    def take(self, order: NaiveOrder, reach: list[int], wanted: int) -> None:
+    def first_met(self, order: NaiveOrder, bound: int) -> NaiveOrder | None:
+        """The resting order of the account that it would trade with first, up to `bound`."""
         side = order.ask.side
+        met = [
+            one
+            for one in self.resting
+            if one.ask.side == -side and (not bound or (one.ask.ticks - bound) * side <= 0)
+        ]
+        is_ours = self.self_trade != "none" and not order.ask.order_id.startswith("liquidation-")
+        return min(met, key=lambda one: one.ask.ticks * side) if met and is_ours else None
+
+    def ends_by_itself(self, order: NaiveOrder, bound: int) -> bool:
+        while (met := self.first_met(order, bound)) is not None:
+            if self.self_trade != "expire-taker":
+                self.end(met, "self-trade")
+                self.forget_done()
+            if self.self_trade != "expire-maker":
+                self.end(order, "self-trade")
+                return True
+        return False
+
+    def take(self, order: NaiveOrder, reach: list[int], wanted: int) -> None:
+        side, worst = order.ask.side, 0
         for ticks in reach:
+            if wanted == 0 or self.ends_by_itself(order, ticks):
+                return
             held = self.book.levels[-side][ticks]
-            lots = min(held, wanted)
+            lots, worst = min(held, wanted), ticks
             wanted -= lots
-            if lots:
-                self.fill(order, ticks, lots, is_maker=False)
-                self.book.set(-side, ticks, held - lots)
+            self.fill(order, ticks, lots, is_maker=False)
+            self.book.set(-side, ticks, held - lots)
+            if self.half_life_ns:
+                gone = self.still_gone(-side, ticks) + (lots << 20)
+                self.eaten[-side, ticks] = (self.now_ns, gone)
+        if wanted == 0 or self.ends_by_itself(order, order.ask.ticks):
+            return
+        if self.book.best[-side] is None and self.beyond and worst:
+            move = self.beyond * math.sqrt(wanted)
+            ticks = math.ceil(worst * (1 + move)) if side == BUY else math.floor(worst * (1 - move))
+            if not order.ask.ticks or (max(1, ticks) - order.ask.ticks) * side <= 0:
+                self.fill(order, max(1, ticks), wanted, is_maker=False)
 
     def rest(self, order: NaiveOrder) -> None:
         order.state = "resting"

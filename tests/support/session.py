@@ -26,6 +26,7 @@ from engine.domain.order import (
     Purpose,
     Side,
 )
+from engine.domain.replay import AnyReplayWish
 from engine.domain.snapshots import (
     BarRow,
     BotSnapshot,
@@ -56,6 +57,7 @@ class FakeSession:
     def __init__(self, snapshot: EngineSnapshot | None = None) -> None:
         self.commands: list[AnyCommand] = []
         self.crashes = 0
+        self.wishes: list[AnyReplayWish] = []
         self.company: Standing | None = None
         """Who else looks on, as the script says."""
         self.is_stopping = False
@@ -87,6 +89,9 @@ class FakeSession:
 
     def crash(self) -> None:
         self.crashes += 1
+
+    def steer(self, wish: AnyReplayWish) -> None:
+        self.wishes.append(wish)
 
     def failure(self) -> str:
         return self._failure

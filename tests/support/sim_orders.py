@@ -18,10 +18,11 @@ from engine.ports.rows import RowSource
 from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.sim.exchange import SimExchange
 from engine.sim.funding import FundingPlan
+from engine.sim.impact import Impact
 from engine.sim.latency import Latency, RoundTrips, Spread
 from engine.sim.margin import MarginPlan, MarginTier
 from engine.sim.refusals import Refusals
-from engine.sim.scenario import FillMode, Scenario, parse_queue
+from engine.sim.scenario import FillMode, Scenario, SelfTrade, parse_queue
 from tests.support.builders import linear
 from tests.support.naive_exchange import (
     BUY,
@@ -47,6 +48,7 @@ REASONS = {
     "not enough within its limit to fill it whole": "fok",
     "reduce-only: no position to reduce": "reduce-only",
     "order is not working": "not working",
+    "self-trade prevention: it would have met an order of this account": "self-trade",
     "ended by the venue: the position was liquidated": "liquidation",
 }
 
@@ -67,6 +69,9 @@ class Case(NamedTuple):
     filters: Filters | None = None
     funding_every_ns: int = 0
     margin: Margin | None = None
+    self_trade: str = "none"
+    half_life_ns: int = 0
+    beyond: float = 0.0
 
     def instrument(self) -> Instrument:
         rules = self.filters or Filters()
@@ -117,6 +122,9 @@ class Case(NamedTuple):
             self.filters,
             self.funding_every_ns,
             self.margin,
+            self.self_trade,
+            self.half_life_ns,
+            self.beyond,
         )
         said = exchange.run(self.rows, self.requests)
         # Without a mid there is nothing to pay, and nothing is said of it.
@@ -131,6 +139,13 @@ class Case(NamedTuple):
             refusals=self.refusals(),
             funding=self.funding(),
             margin=self.margin_plan(),
+            self_trade=SelfTrade(self.self_trade),
+            impact=Impact(
+                half_life_ns=self.half_life_ns,
+                beyond=Decimal(1 if self.beyond else 0),
+                volatility=Decimal(self.beyond),
+                volume=Decimal("0.001"),
+            ),
             queue=parse_queue(self.queue),
             fills=FillMode.WHOLE if self.whole_fills else FillMode.PARTIAL,
         )

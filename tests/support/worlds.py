@@ -35,8 +35,14 @@ from engine.runtime.driver import Driver
 from engine.runtime.paper import PaperRuntime
 from engine.runtime.trader import BotSpec, BuildStrategy, Trader
 from engine.sim.exchange import SimExchange
+from engine.sim.fees import FeePlan
+from engine.sim.funding import FundingPlan
 from engine.sim.generator import SIM_INSTRUMENT, MarketGenerator
-from engine.sim.scenario import Scenario
+from engine.sim.impact import Impact
+from engine.sim.latency import Spread
+from engine.sim.margin import MarginPlan, MarginTier
+from engine.sim.refusals import Refusals
+from engine.sim.scenario import QueueModel, Scenario, SelfTrade
 from engine.store.memory import MemoryJournal
 from engine.strategy.catalogue import build_strategy
 from engine.strategy.runner import NEVER_NS
@@ -57,6 +63,36 @@ GRID = {
     "every_ms": "90",
 }
 TREND = {"fast": "2", "slow": "5", "timeframe": "2s", "qty": "0.1"}
+
+
+EVERY_MODEL = Scenario(
+    latency=Spread(
+        low_ns=5_000_000,
+        high_ns=40_000_000,
+        spike_chance=Decimal("0.2"),
+        spike_low_ns=50_000_000,
+        spike_high_ns=300_000_000,
+    ),
+    queue=QueueModel(code=k.QUEUE_LOG_PROB_2),
+    fees=FeePlan(asset="BNB", asset_price=Decimal(600), discount=Decimal("0.25")),
+    refusals=Refusals(
+        filters=True,
+        price_band=Decimal("0.01"),
+        reject_rate=Decimal("0.05"),
+        outage_rate=Decimal("0.1"),
+    ),
+    self_trade=SelfTrade.BOTH,
+    impact=Impact(
+        half_life_ns=SECOND,
+        beyond=Decimal("0.7"),
+        volatility=Decimal("0.03"),
+        volume=Decimal(1000),
+    ),
+    funding=FundingPlan(rate=Decimal("0.0003"), interval_ns=7 * SECOND),
+    margin=MarginPlan(leverage=Decimal(100), tiers=(MarginTier(Decimal(0), Decimal("0.0098")),)),
+    seed=11,
+)
+"""A venue that does everything it can, and nearly liquidates whoever opens a position."""
 
 
 class Setting(NamedTuple):
@@ -169,8 +205,9 @@ def _market(
 # -- runs ----------------------------------------------------------------------------------------
 
 
-def unpaced(setting: Setting) -> Life:
-    """The trader and the world, from one wake-up to the next, to the end of the market."""
+def unpaced(setting: Setting, watch: Callable[[Trader], None] | None = None) -> Life:
+    """The trader and the world, from one wake-up to the next, to the end of the market. `watch`
+    looks on after every batch."""
     market = setting.open_market()
     journal = MemoryJournal()
     trader = _trader(setting, market)
@@ -182,6 +219,8 @@ def unpaced(setting: Setting) -> Life:
         outbox = driver.batch(wake)
         journal.append(outbox.events)
         market.world.submit(outbox.requests, wake.ts_ns)
+        if watch is not None:
+            watch(trader)
         if wake.reasons & k.WAKE_END:
             return Life(journal, trader, market)
 
@@ -354,7 +393,13 @@ async def _live(
 
 
 def _trader(setting: Setting, market: Market) -> Trader:
-    return Trader(limits=setting.limits, markets=market.views, guard=no_guard, build=setting.build)
+    return Trader(
+        limits=setting.limits,
+        markets=market.views,
+        guard=no_guard,
+        build=setting.build,
+        marks_fills=True,
+    )
 
 
 def rebuilt(events: Sequence[e.AnyEvent]) -> TradingState:

@@ -3,10 +3,12 @@
 import pytest
 
 from engine.domain import commands as c
+from engine.domain.algo import Bracket
 from engine.domain.commands import KillLevel
 from engine.domain.order import Side, TimeInForce
 from tests.support.session import MID, a_snapshot
 from tests.tui.harness import NARROW, WIDE, at_terminal
+from tests.unit.views.test_algo_lines import an_algo
 
 SIZES = pytest.mark.parametrize("size", [NARROW, WIDE])
 
@@ -179,3 +181,30 @@ async def test_the_market_stays_alive_behind_a_dialog() -> None:
         person.session.publish(equity=a_snapshot().equity + 1234)
         await person.wait(300)
         assert "101,318.10" in person.header()
+
+
+async def test_the_ticket_takes_an_order_type_with_its_words() -> None:
+    async with at_terminal(NARROW) as person:
+        await person.arm()
+        await person.press("t", "tab", *["backspace"] * 5)
+        await person.type("bracket")
+        assert "stop=P [target=P" in person.screen()
+        await person.press("tab", "tab", "tab")
+        await person.press("enter")
+        assert "this type needs stop=P" in person.screen()
+        await person.type("stop=59000 target=61000")
+        await person.press("enter")
+        assert "Enter again: bracket buy 0.005 @" in person.screen()
+        assert person.session.commands == []
+        await person.press("enter")
+        (command,) = person.session.commands
+        assert isinstance(command, c.PlaceAlgo)
+        assert isinstance(command.spec, Bracket)
+        assert (command.spec.stop_ticks, command.spec.target_ticks) == (590_000, 610_000)
+
+
+async def test_algos_stand_below_the_orders() -> None:
+    async with at_terminal(WIDE) as person:
+        person.session.publish(algos=[an_algo()])
+        await person.wait(400)
+        assert "a3 manual if-touched; in the engine: " in person.screen()

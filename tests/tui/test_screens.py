@@ -147,3 +147,36 @@ async def test_the_tour_is_refused_on_a_recording() -> None:
         await person.press("enter")
         assert "needs a generated market" in person.screen()
         assert person.app.desk.tour is None
+
+
+async def test_what_hangs_on_the_market_turns_grey_with_its_age() -> None:
+    async with at_terminal(WIDE) as person:
+        await person.press("6")
+        person.session.publish(feed_age_ms=7_300)
+        await person.look()
+        person.app.paint(at_once=True)
+        positions = next(pane for pane in person.app.main.panes if pane.key == "positions")
+        assert "STALE 7.3s" in positions.text()
+        assert {cell.tone for line in positions._lines[1:] for cell in line[1:]} == {"stale"}
+
+
+async def test_the_mouse_looks_and_never_trades() -> None:
+    async with at_terminal(WIDE) as person:
+        await person.press("3")
+        await person.arm()
+        ladder = person.app.desk.ladder
+        pane = next(pane for pane in person.app.main.panes if pane.key == "ladder")
+        await person.pilot.click(pane, offset=(20, 5))
+        await person.look()
+        assert ladder.row_of(ladder.cursor_ticks) == 3, "title, head, then rows 0, 1, 2, 3"
+        top = ladder.price_at(0)
+        pane.on_mouse_scroll_up()
+        await person.look()
+        assert ladder.price_at(0) == top + 3 * ladder.group
+        assert ladder.is_locked
+        await person.press("5")
+        log = next(pane for pane in person.app.main.panes if pane.key == "log")
+        log.on_mouse_scroll_down()
+        await person.look()
+        assert not person.app.desk.log.is_following
+        assert person.session.commands == []

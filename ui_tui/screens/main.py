@@ -14,6 +14,7 @@ from ui_tui.screens.dialog import Dialog
 from ui_tui.screens.views import BUILDERS, View
 from ui_tui.widgets.footer import Footer
 from ui_tui.widgets.header import Header
+from ui_tui.widgets.replaybar import ReplayBar
 from ui_tui.widgets.toosmall import MIN_HEIGHT, MIN_WIDTH, TooSmall
 from ui_tui.widgets.tour import TourBar
 from ui_tui.widgets.viewsbar import ViewsBar
@@ -43,6 +44,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self._header = Header(look, id="header")
         self._bar = ViewsBar(look, id="views-bar", classes="wide-only")
         self._tour = TourBar(look, id="tour")
+        self._replay = ReplayBar(look, id="replay")
         self._footer = Footer(look, id="footer")
         self._too_small = TooSmall(look, id="too-small")
         self._frame = Container(id="views")
@@ -57,6 +59,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         yield self._header
         yield self._frame
+        yield self._replay
         yield self._bar
         yield self._tour
         yield self._footer
@@ -97,7 +100,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
     @property
     def panes(self) -> list[Pane]:
         """The panes that can be seen, in reading order."""
-        return [] if self.is_too_small else [pane for pane in self._view_panes if _is_shown(pane)]
+        panes = [*self._view_panes, self._replay]
+        return [] if self.is_too_small else [pane for pane in panes if _is_shown(pane)]
 
     @property
     def pane_key(self) -> str:
@@ -108,7 +112,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def focus_pane(self, key: str) -> None:
         """Focus the pane of that name, at once or as soon as it is on the screen."""
-        pane = next((pane for pane in self._view_panes if pane.key == key), None)
+        panes = [*self._view_panes, self._replay]
+        pane = next((pane for pane in panes if pane.key == key), None)
         if pane is not None:
             self._pane_awaited = "" if pane.is_mounted else key
             self.set_focus(pane if pane.is_mounted else None)
@@ -170,6 +175,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
             self.focus_pane(self._pane_awaited)
         self._header.show(self._desk, now_ns, at_once=at_once, lag_ms=lag_ms)
         self._tour.show(self._desk)
+        self._show_replay(now_ns, at_once=at_once)
         self._bar.show(self._desk, self._view)
         self._footer.show(self._desk, self.pane_key, now_ns)
         if changed or at_once:
@@ -177,6 +183,16 @@ class MainScreen(Screen[None], inherit_bindings=False):
                 pane.show(self._desk, now_ns, at_once=at_once)
         if self.dialog is not None:
             self.dialog.show(now_ns)
+
+    def _show_replay(self, now_ns: int, *, at_once: bool) -> None:
+        """The time line and the frame around everything; at first it has the keys."""
+        was_replay = self.has_class("-replay")
+        self._replay.show(self._desk, now_ns, at_once=at_once)
+        snapshot = self._desk.snapshot
+        is_replay = snapshot is not None and snapshot.replay is not None
+        self.set_class(is_replay, "-replay")
+        if is_replay and not was_replay:
+            self.focus_pane("replay")
 
 
 def _is_shown(pane: Pane) -> bool:

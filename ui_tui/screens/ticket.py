@@ -8,13 +8,11 @@ from textual.widget import Widget
 from app.views.cells import Cell, Line, fit
 from app.views.desk import Desk
 from app.views.effects import Effect, Less
-from app.views.ticket import Ticket, describe, hints, parse_ticket, prefilled
-from app.views.truth import truth_words
+from app.views.ticket import Ticket, Wish, describe_wish, hints, parse_wish, prefilled, wish_truth
 from app.views.viewstate import find_market
 from engine.domain.errors import BadInput
-from engine.domain.order import OrderSpec
 from ui_tui.look import Look
-from ui_tui.screens.dialog import Dialog
+from ui_tui.screens.dialog import Dialog, Field
 
 
 class TicketDialog(Dialog):
@@ -27,17 +25,19 @@ class TicketDialog(Dialog):
         view = desk.view("ladder", desk.seen_ns)
         self._instrument = view.instrument
         self._start = prefilled(view)
-        self._confirmed: OrderSpec | None = None
+        self._confirmed: Wish | None = None
         """What the first Enter showed; the second one sends exactly this."""
 
     def fields(self) -> dict[str, str]:
         return msgspec.structs.asdict(self._start)
 
     def hints(self) -> dict[str, str]:
-        return hints(self._instrument) if self._instrument is not None else {}
+        if self._instrument is None:
+            return {}
+        return hints(self._instrument, self.value("type") if self.query(Field) else "")
 
     def rows(self) -> int:
-        return 6
+        return 7
 
     def lines(self, width: int, now_ns: int) -> list[Line]:
         """Whose order it will be, and whether it could leave now."""
@@ -56,15 +56,16 @@ class TicketDialog(Dialog):
 
     def _truth(self) -> list[str]:
         """What the order as typed so far would do to the book in sight."""
-        if self._instrument is None or self.desk.snapshot is None:
+        shot = self.desk.snapshot
+        if self._instrument is None or shot is None:
             return []
         typed = Ticket(**{name: self.value(name) for name in self.fields()})
         try:
-            spec = parse_ticket(typed, self._instrument)
+            wish = parse_wish(typed, self._instrument, shot.ts_ns)
         except BadInput:
             return []
-        market = find_market(self.desk.snapshot, self._instrument.instrument_id)
-        return truth_words(spec, market, self._instrument, self.desk.snapshot.limits)
+        market = find_market(shot, self._instrument.instrument_id)
+        return wish_truth(wish, market, self._instrument, shot.limits)
 
     def on_key_name(self, key: str, now_ns: int) -> list[Effect] | None:
         if key != "enter":
@@ -82,12 +83,13 @@ class TicketDialog(Dialog):
         self._confirmed = None
         self.words = None
 
-    def _parsed(self) -> OrderSpec | None:
+    def _parsed(self) -> Wish | None:
         if self._instrument is None:
             return None
         typed = Ticket(**{name: self.value(name) for name in self.fields()})
         try:
-            return parse_ticket(typed, self._instrument)
+            shot = self.desk.snapshot
+            return parse_wish(typed, self._instrument, shot.ts_ns if shot is not None else 0)
         except BadInput as error:
             self._confirmed = None
             self.words = Cell(str(error), "alert")
@@ -96,15 +98,15 @@ class TicketDialog(Dialog):
                 self.screen.set_focus(field.first())
             return None
 
-    def _confirm(self, spec: OrderSpec, now_ns: int) -> None:
+    def _confirm(self, spec: Wish, now_ns: int) -> None:
         """First Enter: say exactly what will be sent, or what keeps it from leaving."""
         assert self._instrument is not None
         why = self.desk.why_not_send(spec, now_ns)
         self._confirmed = None if why else spec
-        words = why or f"Enter again: {describe(spec, self._instrument)}"
+        words = why or f"Enter again: {describe_wish(spec, self._instrument)}"
         self.words = Cell(words, "alert" if why else "announce")
 
-    def _send(self, spec: OrderSpec, now_ns: int) -> list[Effect]:
+    def _send(self, spec: Wish, now_ns: int) -> list[Effect]:
         effects = self.desk.send_ticket(spec, now_ns)
         notice = self.desk.notice(now_ns)
         if not effects and notice is not None:

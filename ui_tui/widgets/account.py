@@ -10,6 +10,7 @@ from ui_tui.widgets.scrolled import ScrolledPane
 
 class AccountPane(ScrolledPane):
     key = "account"
+    goes_stale = True
 
     def lines(self, desk: Desk, now_ns: int, width: int) -> list[Line]:
         return account_lines(desk.snapshot, width)

@@ -9,7 +9,7 @@ from textual.geometry import Size
 from app.views import bars as frames
 from app.views import format as fmt
 from app.views.cells import Cell
-from app.views.chart import Dot, Drawing, Mark, chart_lines
+from app.views.chart import Dot, Drawing, Mark, chart_lines, closes_in
 from app.views.desk import Desk
 from app.views.ladder import order_ticks
 from app.views.moves import timeframe
@@ -27,7 +27,8 @@ _WIDE = 72
 
 class ChartPane(Pane):
     key = "chart"
-    pace_ms = 500
+    goes_stale = True
+    pace_ms = 1000
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         market = find_market(desk.snapshot, desk.instrument_id)
@@ -47,7 +48,9 @@ class ChartPane(Pane):
         lines = chart_lines(desk.chart, bars, instrument, drawing, *size, self.look.glyphs)
         legend = " ".join(study.name for study in drawn if study.name)
         title = f"chart {instrument.symbol} {word}  {legend}".rstrip()
-        return Picture(title, lines, note=_note(desk, bars, instrument, size.width))
+        note = _note(desk, bars, instrument, size.width)
+        left = "" if desk.chart.back else closes_in(bars[-1], market.ts_ns, frames.seconds(word))
+        return Picture(title, lines, note=f"{note}  {left}".rstrip())
 
     def _marks(self, desk: Desk) -> list[Mark]:
         """Own orders and the acting book's average entry."""

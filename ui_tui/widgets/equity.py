@@ -13,6 +13,7 @@ from ui_tui.pane import Pane, Picture
 
 class EquityPane(Pane):
     key = "equity"
+    goes_stale = True
     pace_ms = 1000
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:

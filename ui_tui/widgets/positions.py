@@ -13,6 +13,7 @@ from ui_tui.pane import Pane, Picture
 
 class PositionsPane(Pane):
     key = "positions"
+    goes_stale = True
     pace_ms = 250
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:

@@ -15,6 +15,7 @@ from ui_tui.pane import Pane, Picture
 
 class TapePane(Pane):
     key = "tape"
+    goes_stale = True
     pace_ms = 400
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:

@@ -7,7 +7,17 @@ in `resources/keymap.toml`. A new action is a row in the file of its context.
 
 from __future__ import annotations
 
-from app.views.actions import bots, chart, ladder, lists, moving, orders, safety, service
+from app.views.actions import (
+    bots,
+    chart,
+    ladder,
+    lists,
+    moving,
+    orders,
+    replay,
+    safety,
+    service,
+)
 from app.views.actions.base import Action, Risk
 from app.views.viewstate import ViewState
 
@@ -24,6 +34,7 @@ ACTIONS: dict[str, Action] = {
         lists.LISTS,
         moving.MOVING,
         service.SERVICE,
+        replay.REPLAY,
     )
     for action in group
 }
@@ -40,11 +51,12 @@ CONTEXTS: dict[str, str] = {
     "runs": "Backtests",
     "limits": "Risk",
     "settings": "Settings",
+    "replay": "Replay",
     "list": "Lists",
 }
 """Contexts of the key map and their headings."""
 
-_ALONE = ("ladder", "chart")
+_ALONE = ("ladder", "chart", "replay")
 """Panes whose arrow keys are their own: the keys of lists do not count in them."""
 
 

@@ -83,7 +83,7 @@ def _entry_over(algo: AlgoState, facts: Facts, spec: Bracket) -> Remember | None
 
 def _enter(algo: AlgoState, facts: Facts, spec: Bracket) -> list[Decision]:
     if algo.memory.entry_over:
-        return withdraw(algo, ENTRY)
+        return withdraw(algo, facts.now_ns, ENTRY)
     return [] if algo.leg(ENTRY).orders else [Place(ENTRY, entry_order(facts, spec))]
 
 

@@ -121,7 +121,7 @@ _RANGES = (
     ("share_bp", 1, a.BP),
     ("distance_bp", 0, a.BP - 1),
     ("trail_bp", 0, a.BP - 1),
-    ("step_ticks", 1, STEP_MAX),
+    ("step_ticks", 0, STEP_MAX),
     ("show_lots", 1, WHOLE_MAX),
     ("first_ticks", 1, WHOLE_MAX),
     ("last_ticks", 1, WHOLE_MAX),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -74,12 +75,18 @@ def remember(algo: AlgoState, note: str = "", **changes: Any) -> Remember:
     return Remember(msgspec.structs.replace(algo.memory, **changes), note)
 
 
-def withdraw(algo: AlgoState, *legs: str) -> list[Decision]:
+def withdraw(algo: AlgoState, now_ns: int, *legs: str) -> list[Decision]:
     """Cancel what still works of `legs`; of all, when none is named."""
+    orders = [order for order in algo.orders.values() if not legs or order.leg in legs]
+    return cancels(algo, now_ns, orders)
+
+
+def cancels(algo: AlgoState, now_ns: int, orders: Iterable[Order]) -> list[Decision]:
+    """Cancel `orders` of the algo; after a cancel that the venue refused not at once again."""
     return [
         Withdraw(order.client_order_id)
-        for order in algo.orders.values()
-        if (not legs or order.leg in legs) and order.pending is not Pending.CANCELLING
+        for order in orders
+        if order.pending is not Pending.CANCELLING and now_ns >= algo.leg(order.leg).next_cancel_ns
     ]
 
 

@@ -9,7 +9,7 @@ import msgspec
 from engine.domain import algo as a
 from engine.domain import events as e
 from engine.domain.commands import KillLevel
-from engine.domain.order import Order, Side
+from engine.domain.order import Order, OrderSpec, Side
 from engine.market.view import MarketView
 from engine.ports.venue import VenueAbilities
 from engine.trading.algos import core, good_till, iceberg, oco
@@ -17,14 +17,15 @@ from engine.trading.algos.check import Refusal, Touch, check_shape, worst_orders
 from engine.trading.algos.guard import guarded_lots
 from engine.trading.algos.kinds import decide, wake_mask
 from engine.trading.algos.state import ENTRY, STOP, TARGET, AlgoState
-from engine.trading.order_manager import OrderManager
-from engine.trading.risk.gate import RiskGate
+from engine.trading.order_manager import DENIAL_QUIET_NS, OrderManager
+from engine.trading.risk.gate import Denial, RiskGate
 from engine.trading.state import MANUAL, TradingState
 
 NEVER_NS = 1 << 62
 ROUNDS_MAX = 32
 """Looks at one algo in one instant. A step that still wants something then is at fault."""
-ALGOS_MAX = 200
+ALGOS_MAX = 50
+"""In one book, not counting those that only reduce."""
 
 Record = Callable[[e.AnyEvent], None]
 
@@ -47,6 +48,10 @@ class AlgoDesk:
         self._markets = markets
         self.abilities = abilities
         self._record = record
+        self._repeats: dict[tuple[str, str, str], int] = {}
+        """Refusals since the one last journalled, by bot, limit and side."""
+        self._timed_ns = 0
+        """Up to when timers have been served."""
         self.next_timer_ns = NEVER_NS
         self.wake_mask = 0
         """Of all working algos, by what they must see at once (`WAKE_` codes)."""
@@ -59,18 +64,17 @@ class AlgoDesk:
         """The id of the algo that works from here on, or what forbids it."""
         refusal = self._refusal(spec, bot_id, now_ns)
         if refusal is not None:
-            self._record(
-                e.AlgoDenied(
-                    ts_ns=now_ns,
-                    bot_id=bot_id,
-                    owner=owner,
-                    spec=spec,
-                    limit=refusal.limit,
-                    limit_value=refusal.limit_value,
-                    order_value=refusal.order_value,
-                    command_id=command_id,
-                )
+            denied = e.AlgoDenied(
+                ts_ns=now_ns,
+                bot_id=bot_id,
+                owner=owner,
+                spec=spec,
+                limit=refusal.limit,
+                limit_value=refusal.limit_value,
+                order_value=refusal.order_value,
+                command_id=command_id,
             )
+            self._record_denied(denied)
             return refusal
         algo_id = f"a{self._state.algos_started + 1}"
         self._record(
@@ -85,6 +89,16 @@ class AlgoDesk:
         )
         self.step(algo_id, now_ns)
         return algo_id
+
+    def _record_denied(self, denied: e.AlgoDenied) -> None:
+        """Journal a refusal, but equal ones of a bot only once a second, with their count."""
+        key = (denied.bot_id, denied.limit, denied.spec.side)
+        last_ns = self._state.denied_ns.get(key, denied.ts_ns - DENIAL_QUIET_NS)
+        if denied.owner == "bot" and denied.ts_ns - last_ns < DENIAL_QUIET_NS:
+            self._repeats[key] = self._repeats.get(key, 0) + 1
+            return
+        repeats = self._repeats.pop(key, 0)
+        self._record(msgspec.structs.replace(denied, repeats=repeats))
 
     def amend(self, algo_id: str, spec: a.AnyAlgo, by: str, now_ns: int) -> str:
         """Work on with `spec`; returns why not, "" when done."""
@@ -194,8 +208,9 @@ class AlgoDesk:
         instrument = self._state.instruments.get(spec.instrument_id)
         if instrument is None:
             return Refusal("instrument", "one of this session", spec.instrument_id)
-        if but is None and len(self._state.algos) >= ALGOS_MAX:
-            return Refusal("algos", f"at most {ALGOS_MAX} working", str(ALGOS_MAX + 1))
+        working = sum(algo.bot_id == bot_id for algo in self._state.algos.values())
+        if but is None and working >= ALGOS_MAX and not a.is_reducing(spec):
+            return Refusal("algos", f"at most {ALGOS_MAX} working in a book", str(working + 1))
         view = self._markets[spec.instrument_id]
         if not view.is_ready and not a.is_reducing(spec):
             return Refusal("book", "complete and not crossed", "is not")
@@ -203,50 +218,68 @@ class AlgoDesk:
         refusal = check_shape(spec, instrument, touch, is_amended=but is not None)
         if refusal is not None:
             return refusal
-        if but is not None and spec.qty_lots <= but.spec.qty_lots:
-            return None
         orders, count = worst_orders(spec)
         for order in orders:
-            denial = self._gate.check_whole(
-                order, bot_id, now_ns, count, but.algo_id if but is not None else ""
-            )
+            denial = self._denial(order, count, bot_id, now_ns, but)
             if denial is not None:
                 return Refusal(denial.limit, denial.limit_value, denial.order_value)
         return None
+
+    def _denial(
+        self, order: OrderSpec, count: int, bot_id: str, now_ns: int, but: AlgoState | None
+    ) -> Denial | None:
+        if but is None:
+            return self._gate.check_whole(order, bot_id, now_ns, count)
+        if order.qty_lots > but.spec.qty_lots:
+            return self._gate.check_whole(order, bot_id, now_ns, count, but.algo_id)
+        is_entering = not order.reduce_only and not but.memory.entry_over
+        return self._gate.check_price(order) if is_entering else None
 
     # -- what may have changed something ---------------------------------------------------------
 
     def on_market(self, instrument_id: str, reasons: int, now_ns: int) -> None:
         if reasons & self.wake_mask:
-            for algo in list(self._state.algos.values()):
-                if algo.spec.instrument_id == instrument_id and reasons & wake_mask(algo.spec):
-                    self.step(algo.algo_id, now_ns)
+            self._step_those(
+                now_ns,
+                lambda algo: (
+                    algo.spec.instrument_id == instrument_id
+                    and bool(reasons & wake_mask(algo.spec))
+                ),
+            )
 
     def on_order(self, order: Order, *, has_traded: bool, now_ns: int) -> None:
         """An order has changed: its algo looks; after a fill so do all of the same book."""
         if order.algo_id:
             self._reopen(order, has_traded=has_traded, now_ns=now_ns)
             self.step(order.algo_id, now_ns)
-        if not has_traded:
-            return
-        for algo in list(self._state.algos.values()):
-            if (algo.bot_id, algo.spec.instrument_id) == (order.bot_id, order.spec.instrument_id):
-                self.step(algo.algo_id, now_ns)
+        if has_traded and self._state.algos:
+            book = (order.bot_id, order.spec.instrument_id)
+            self._step_those(now_ns, lambda algo: (algo.bot_id, algo.spec.instrument_id) == book)
 
     def on_timer(self, now_ns: int) -> None:
-        for algo in list(self._state.algos.values()):
-            if any(0 < due <= now_ns for due in algo.due_ns):
-                self.step(algo.algo_id, now_ns)
-        self._note_timers(now_ns)
+        """The last word of every instant: what has become due since the one before."""
+        before_ns, self._timed_ns = self._timed_ns, now_ns
+        if self.next_timer_ns > now_ns:
+            return
+        self._step_those(now_ns, lambda algo: any(before_ns < due <= now_ns for due in algo.due_ns))
+
+    def resume(self, now_ns: int) -> None:
+        """After a restart at `now_ns`, whose instant had been worked through."""
+        self._timed_ns = now_ns
+        self.step_all(now_ns)
 
     def step_bot(self, bot_id: str, now_ns: int) -> None:
-        for algo in list(self._state.algos.values()):
-            if algo.bot_id == bot_id:
-                self.step(algo.algo_id, now_ns)
+        self._step_those(now_ns, lambda algo: algo.bot_id == bot_id)
 
     def step_all(self, now_ns: int) -> None:
-        for algo_id in list(self._state.algos):
-            self.step(algo_id, now_ns)
+        if self._state.algos:
+            self._step_those(now_ns, lambda algo: True)
+
+    def _step_those(self, now_ns: int, wanted: Callable[[AlgoState], bool]) -> None:
+        for algo in list(self._state.algos.values()):
+            if wanted(algo):
+                self._step(algo.algo_id, now_ns)
+        self._note_timers()
 
     def _reopen(self, order: Order, *, has_traded: bool, now_ns: int) -> None:
         """A late fill of an ended bracket: somebody has to guard what it bought."""
@@ -260,6 +293,10 @@ class AlgoDesk:
     # -- the step --------------------------------------------------------------------------------
 
     def step(self, algo_id: str, now_ns: int) -> None:
+        self._step(algo_id, now_ns)
+        self._note_timers()
+
+    def _step(self, algo_id: str, now_ns: int) -> None:
         """Look at one algo until it has nothing more to say about this instant."""
         for _ in range(ROUNDS_MAX):
             algo = self._state.algos.get(algo_id)
@@ -271,7 +308,6 @@ class AlgoDesk:
         else:
             text = "its step did not come to rest; the engine looks again at the next instant"
             self._record(e.Noted(ts_ns=now_ns, bot_id="", text=f"algo {algo_id}: {text}"))
-        self._note_timers(now_ns)
 
     def _decide(self, algo: AlgoState, now_ns: int) -> list[core.Decision]:
         why = self._why_end(algo)
@@ -279,7 +315,7 @@ class AlgoDesk:
             self._end(algo, "engine", why, now_ns)
         if algo.ending:
             if algo.orders:
-                return core.withdraw(algo)
+                return core.withdraw(algo, now_ns)
             return [core.End(a.AlgoOutcome.CANCELED, algo.ending)]
         return decide(algo, self._facts(algo, now_ns))
 
@@ -342,13 +378,13 @@ class AlgoDesk:
                 return f"{bot.bot_id} is {bot.helm}"
         return ""
 
-    def _note_timers(self, now_ns: int) -> None:
-        """Instants not after now have had their look."""
+    def _note_timers(self) -> None:
+        """Instants up to the last `on_timer` have had their look."""
         soonest, mask = NEVER_NS, 0
         for algo in self._state.algos.values():
             mask |= wake_mask(algo.spec)
             for due in algo.due_ns:
-                if now_ns < due < soonest:
+                if self._timed_ns < due < soonest:
                     soonest = due
         self.next_timer_ns, self.wake_mask = soonest, mask
 

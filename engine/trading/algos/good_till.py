@@ -19,7 +19,7 @@ def step(algo: AlgoState, facts: Facts) -> list[Decision]:
     if algo.orders:
         return []
     if algo.leg(LIMIT).failures:
-        return failed(algo, LIMIT)
+        return failed(algo, facts, LIMIT)
     order = limit_order(
         facts,
         spec.side,

@@ -30,7 +30,7 @@ from engine.trading.algos.core import (
     Decision,
     Facts,
     Place,
-    Withdraw,
+    cancels,
     leaves,
     limit_order,
     market_order,
@@ -39,7 +39,8 @@ from engine.trading.algos.core import (
 )
 from engine.trading.algos.state import CLOSE, STOP, TARGET, AlgoState
 
-FAILURES_MAX = 5
+FAILURES_MAX = 10
+"""Of a stop in a row, some five seconds."""
 MISSED_NS = 1_000_000_000
 """How long a target held in the engine waits after it was reached and not filled."""
 _FIRM = (OrderStatus.OPEN, OrderStatus.PARTIAL)
@@ -63,7 +64,7 @@ def guarded_lots(lots: int, side: Side, position_lots: int) -> int:
 
 def guard(algo: AlgoState, facts: Facts, plan: Plan) -> list[Decision]:
     if plan.lots == 0:
-        return [*withdraw(algo, STOP, TARGET), *_alarm(algo, "")]
+        return [*withdraw(algo, facts.now_ns, STOP, TARGET), *_alarm(algo, "")]
     if _is_stopping(algo):
         return _close(algo, facts, plan)
     if plan.stop_ticks and _must_close(algo, facts, plan):
@@ -145,13 +146,13 @@ def _alarm(algo: AlgoState, text: str) -> list[Decision]:
 def _close(algo: AlgoState, facts: Facts, plan: Plan) -> list[Decision]:
     """The stop was hit: everything else goes, what is left is closed now, again and again."""
     triggered = algo.live(STOP) if algo.leg(STOP).has_triggered else []
-    decisions = withdraw(algo, TARGET)
+    decisions = withdraw(algo, facts.now_ns, TARGET)
     if not algo.leg(STOP).has_triggered:
-        decisions += withdraw(algo, STOP)
+        decisions += withdraw(algo, facts.now_ns, STOP)
     on_their_way = [order for order in [*algo.live(CLOSE), *triggered] if _counts(order)]
     missing = plan.lots - leaves(on_their_way)
     closing = algo.leg(CLOSE)
-    if missing > 0 and facts.now_ns >= closing.retry_ns:
+    if missing > 0 and facts.now_ns >= closing.urgent_ns:
         spec = market_order(facts, plan.side, missing, reduce_only=True, purpose=Purpose.PROTECTIVE)
         decisions.append(Place(CLOSE, spec))
     if closing.failures >= 2:
@@ -164,7 +165,7 @@ def _close(algo: AlgoState, facts: Facts, plan: Plan) -> list[Decision]:
 
 def _cover_target(algo: AlgoState, facts: Facts, plan: Plan) -> list[Decision]:
     if not plan.target_ticks:
-        return withdraw(algo, TARGET)
+        return withdraw(algo, facts.now_ns, TARGET)
     if not facts.abilities.has_reduce_only:
         return _watch_target(algo, facts, plan)
     if algo.leg(STOP).has_triggered:
@@ -194,7 +195,7 @@ def _watch_target(algo: AlgoState, facts: Facts, plan: Plan) -> list[Decision]:
 def _take_target(algo: AlgoState, facts: Facts, plan: Plan) -> list[Decision]:
     """The stop must be gone before the target is sent; if it does not fill, the stop comes back."""
     if algo.live(STOP):
-        return withdraw(algo, STOP)
+        return withdraw(algo, facts.now_ns, STOP)
     if algo.live(TARGET):
         return []
     if algo.leg(TARGET).failures and algo.leg(TARGET).failed_ns >= algo.memory.due_ns:
@@ -235,17 +236,18 @@ def _cover(algo: AlgoState, facts: Facts, leg: str, wanted: OrderSpec) -> list[D
     is_alone = abs(facts.position_lots) <= wanted.qty_lots
     decisions: list[Decision] = []
     if leaves(firm) >= wanted.qty_lots or not is_alone:
-        decisions += [Withdraw(order.client_order_id) for order in stale]
+        decisions += cancels(algo, facts.now_ns, stale)
     spare = leaves(firm) - wanted.qty_lots
     if have == wanted.qty_lots or is_alone or len(firm) < len(fits):
         return decisions
+    needless = []
     for order in firm:
         if order.leaves_lots <= spare:
             spare -= order.leaves_lots
-            decisions.append(Withdraw(order.client_order_id))
-    if not decisions and facts.instrument.min_lots <= wanted.qty_lots:
-        decisions.append(Place(leg, wanted))
-    return decisions
+            needless.append(order)
+    if not needless and not decisions and facts.instrument.min_lots <= wanted.qty_lots:
+        return _place(algo, facts, leg, wanted, 0)
+    return [*decisions, *cancels(algo, facts.now_ns, needless)]
 
 
 def _cover_alone(
@@ -253,7 +255,7 @@ def _cover_alone(
 ) -> list[Decision]:
     """Without reduce-only one order at a time: the old one must be gone before the new."""
     if any(not _is_like(order.spec, wanted) for order in live) or leaves(live) > wanted.qty_lots:
-        return withdraw(algo, leg)
+        return withdraw(algo, facts.now_ns, leg)
     have = leaves(live)
     return _place(algo, facts, leg, wanted, have) if have < wanted.qty_lots else []
 

@@ -31,7 +31,7 @@ def step(algo: AlgoState, facts: Facts) -> list[Decision]:
     if algo.orders:
         return []
     if algo.leg(CLIP).failures:
-        return failed(algo, CLIP)
+        return failed(algo, facts, CLIP)
     least = floor_lots(facts.instrument, spec.price_ticks, reduce_only=spec.reduce_only)
     clip = next_clip(left_lots(algo, facts), spec.show_lots, least)
     order = limit_order(

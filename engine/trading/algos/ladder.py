@@ -41,7 +41,7 @@ def step(algo: AlgoState, facts: Facts) -> list[Decision]:
     missing = [rung for rung in rungs(spec) if not is_tried(algo, rung[0])]
     if not missing and not algo.orders:
         refused = (name for name, leg in algo.legs.items() if leg.said)
-        return failed(algo, next(refused, ""))
+        return failed(algo, facts, next(refused, ""))
     tif = maker_tif(post_only=spec.post_only)
     return [
         Place(leg, limit_order(facts, spec.side, lots, price, tif, reduce_only=spec.reduce_only))

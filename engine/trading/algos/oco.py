@@ -42,10 +42,10 @@ def _step_entry(algo: AlgoState, facts: Facts, spec: Oco) -> list[Decision]:
         return [halt]
     left = spec.qty_lots - algo.entered_lots
     if left <= 0 or algo.memory.entry_over:
-        return withdraw(algo) if algo.orders else [_end(algo, left)]
+        return withdraw(algo, facts.now_ns) if algo.orders else [_end(algo, left)]
     if algo.memory.is_touched:
         if algo.live(LIMIT):
-            return withdraw(algo, LIMIT)
+            return withdraw(algo, facts.now_ns, LIMIT)
         return _send_stop(algo, facts, spec, left)
     if facts.has_touched(spec.trigger_ticks, spec.side.opposite):
         price = facts.instrument.price(spec.trigger_ticks)

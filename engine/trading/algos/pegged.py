@@ -32,7 +32,7 @@ def step(algo: AlgoState, facts: Facts) -> list[Decision]:
     if last is not None:
         return last
     if algo.leg(PEG).failures >= REFUSALS_MAX:
-        return failed(algo, PEG)
+        return failed(algo, facts, PEG)
     if not facts.is_ready:
         return []
     price = peg_ticks(spec, facts.best_bid, facts.best_ask, algo.memory.anchor_ticks)
@@ -40,7 +40,7 @@ def step(algo: AlgoState, facts: Facts) -> list[Decision]:
     if live:
         is_due = facts.now_ns >= algo.memory.due_ns
         stays = live[0].spec.price_ticks == price or _is_alone(live[0], facts)
-        return [] if stays or not is_due else withdraw(algo, PEG)
+        return [] if stays or not is_due else withdraw(algo, facts.now_ns, PEG)
     if facts.now_ns < algo.leg(PEG).retry_ns:
         return []
     order = limit_order(

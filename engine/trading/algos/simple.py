@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from engine.domain.algo import AlgoOutcome, is_reducing
-from engine.domain.order import OrderSpec, Side
 from engine.trading.algos.core import Decision, End, Facts, entry_over, leaves, withdraw
 from engine.trading.algos.guard import guarded_lots
 from engine.trading.algos.state import AlgoState
@@ -34,7 +33,7 @@ def finish(algo: AlgoState, facts: Facts, why: str = "") -> list[Decision] | Non
     if left > 0 and not why:
         return None
     if algo.orders:
-        return withdraw(algo)
+        return withdraw(algo, facts.now_ns)
     if algo.entered_lots >= spec.qty_lots:
         return [End(AlgoOutcome.DONE, "filled")]
     if not why:
@@ -44,22 +43,13 @@ def finish(algo: AlgoState, facts: Facts, why: str = "") -> list[Decision] | Non
     return [End(AlgoOutcome.CANCELED, f"{why}; {done} of {whole} traded")]
 
 
-def failed(algo: AlgoState, leg: str) -> list[Decision]:
+def failed(algo: AlgoState, facts: Facts, leg: str) -> list[Decision]:
     """An order of the algo was refused and nothing else works: it ends, and says why."""
     if algo.orders:
-        return withdraw(algo)
+        return withdraw(algo, facts.now_ns)
     return [End(AlgoOutcome.FAILED, algo.leg(leg).said or "its order is gone")]
 
 
 def is_tried(algo: AlgoState, leg: str) -> bool:
     """Whether an order of this leg was ever sent or refused."""
     return bool(algo.leg(leg).orders or algo.leg(leg).failures)
-
-
-def priced(spec: OrderSpec) -> int:
-    return spec.price_ticks or spec.trigger_ticks
-
-
-def is_better(ticks: int, than_ticks: int, side: Side) -> bool:
-    """For whoever trades on `side`: lower for a buyer, higher for a seller."""
-    return (than_ticks - ticks) * side.sign > 0

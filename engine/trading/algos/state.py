@@ -17,7 +17,9 @@ EXIT_LEGS = (STOP, TARGET, CLOSE)
 FORGIVEN_NS = 5_000_000_000
 """Failures of a leg farther apart than this have nothing to do with each other."""
 RETRY_NS = 100_000_000
-RETRIES_SLOWEST = 10
+RETRIES_QUICK = 10
+REST_NS = 10_000_000_000
+"""Between tries once that many have failed in a row."""
 
 
 class Leg(msgspec.Struct):
@@ -32,13 +34,20 @@ class Leg(msgspec.Struct):
     said: str = ""
     """Why the last of them failed."""
     has_triggered: bool = False
+    next_cancel_ns: int = 0
+    """A cancel was refused: not before this is the next one sent."""
 
     @property
     def retry_ns(self) -> int:
         """From when on it may be tried again: the first time at once, then ever more slowly."""
+        return self.urgent_ns if self.failures <= RETRIES_QUICK else self.failed_ns + REST_NS
+
+    @property
+    def urgent_ns(self) -> int:
+        """The same for what cannot wait: never slower than once a second."""
         if self.failures <= 1:
             return self.failed_ns
-        return self.failed_ns + min(self.failures, RETRIES_SLOWEST) * RETRY_NS
+        return self.failed_ns + min(self.failures, RETRIES_QUICK) * RETRY_NS
 
 
 class AlgoState(msgspec.Struct, kw_only=True):
@@ -78,7 +87,9 @@ class AlgoState(msgspec.Struct, kw_only=True):
     @property
     def due_ns(self) -> list[int]:
         """Instants at which it wants to be looked at, past ones among them."""
-        retries = [leg.retry_ns for leg in self.legs.values() if leg.failures]
+        legs = self.legs.values()
+        retries = [at for leg in legs if leg.failures for at in (leg.urgent_ns, leg.retry_ns)]
+        retries += [leg.next_cancel_ns for leg in legs if leg.next_cancel_ns]
         return [self.memory.due_ns, getattr(self.spec, "until_ns", 0), *retries]
 
 
@@ -107,6 +118,8 @@ def note_order(
         leg.filled_lots += new.filled_lots - old.filled_lots
         leg.filled_value_units += new.filled_value_units - old.filled_value_units
         leg.has_triggered |= isinstance(event, e.OrderTriggered)
+        if isinstance(event, e.CancelRejected) and new.is_live:
+            leg.next_cancel_ns = event.ts_ns + RETRY_NS
         if _has_failed(old, new, event):
             note_failure(leg, event.ts_ns, getattr(event, "reason", "unknown to the venue"))
     if new.is_live:

@@ -32,7 +32,7 @@ def step(algo: AlgoState, facts: Facts) -> list[Decision]:
     if algo.orders:
         return []
     if algo.leg(ORDER).failures and isinstance(spec, IfTouched):
-        return failed(algo, ORDER)
+        return failed(algo, facts, ORDER)
     if facts.now_ns < algo.leg(ORDER).retry_ns:
         return []
     return [Place(ORDER, _order(facts, spec, left_lots(algo, facts)))]

@@ -15,6 +15,11 @@ def trailed_ticks(last_ticks: int, side: Side, distance_ticks: int, distance_bp:
     return max(1, last_ticks + side.sign * distance)
 
 
+def least_step(distance_ticks: int) -> int:
+    """A step that keeps a busy market from moving the stop with every trade."""
+    return max(1, distance_ticks // 10)
+
+
 def follow(
     algo: AlgoState,
     facts: Facts,
@@ -25,12 +30,14 @@ def follow(
     step_ticks: int,
     from_ticks: int = 0,
 ) -> Remember | None:
-    """Move the stop when it gains `step_ticks` or more on where it stands; never back."""
+    """Move the stop when it gains `step_ticks` or more on where it stands; never back. 0: a tenth
+    of the distance."""
     if facts.last_ticks == 0 or not (distance_ticks or distance_bp):
         return None
     wanted = trailed_ticks(facts.last_ticks, side, distance_ticks, distance_bp)
     stands = algo.memory.stop_ticks or from_ticks
-    if stands and (stands - wanted) * side.sign < step_ticks:
+    step = step_ticks or least_step(abs(facts.last_ticks - wanted))
+    if stands and (stands - wanted) * side.sign < step:
         return None
     note = "" if algo.memory.stop_ticks else f"trailing from {facts.instrument.price(wanted)}"
     return remember(algo, note, stop_ticks=wanted)

@@ -78,6 +78,10 @@ class RiskGate:
             or self._check_counts(now_ns, count)
         )
 
+    def check_price(self, spec: OrderSpec) -> Denial | None:
+        """Only whether the market can be believed and the price is near it."""
+        return self._check_market(spec, self._state.instruments[spec.instrument_id])
+
     # -- the parts, in the order in which they are asked ---------------------------------------
 
     def _check_reducing(
@@ -111,6 +115,13 @@ class RiskGate:
                 limit="flatten",
                 limit_value="positions are being closed",
                 order_value="no entry until they are flat",
+            )
+        incident = state.incident_in(spec.instrument_id)
+        if incident is not None:
+            return Denial(
+                limit="incident",
+                limit_value=f"{incident.incident_id} decided: adopt, ignore or flatten",
+                order_value=f"{incident.kind}: only orders that reduce until then",
             )
         alarm = state.alarm_of(spec.instrument_id, bot_id)
         if alarm:

@@ -10,11 +10,13 @@ from decimal import Decimal
 
 import msgspec
 
+from engine.domain import events as e
 from engine.domain.money import MONEY, ZERO, plain
 from engine.market.view import MarketView
+from engine.trading.order_manager import Record
 from engine.trading.portfolio import Portfolio
 from engine.trading.risk.limits import JUMP_SETTLE_NS, RiskLimits
-from engine.trading.state import TradingState
+from engine.trading.state import Doubt, TradingState
 
 _CENT = Decimal("0.01")
 
@@ -27,14 +29,26 @@ class PriceGuard:
     """
 
     def __init__(
-        self, limits: RiskLimits, portfolio: Portfolio, markets: Mapping[str, MarketView]
+        self,
+        limits: RiskLimits,
+        state: TradingState,
+        portfolio: Portfolio,
+        markets: Mapping[str, MarketView],
+        record: Record,
     ) -> None:
         self._limits = limits
+        self._state = state
+        self._record = record
         self._portfolio = portfolio
         self._markets = markets
         self.distrusted: dict[str, str] = {}
-        self._doubts: dict[str, tuple[int, int]] = {}
-        """(mid_x2 when the doubt began, since when) by instrument."""
+        """Words for the gate, by instrument; that there is a doubt is in the state."""
+
+    def recall(self) -> None:
+        """After a restart: a price that was not believed is not believed now."""
+        for instrument_id, doubt in self._state.doubts.items():
+            self._portfolio.good_mid_x2[instrument_id] = doubt.good_mid_x2
+            self.distrusted[instrument_id] = "the price had jumped before the restart"
 
     def look(self, instrument_id: str, now_ns: int) -> str:
         """Judge the present mid. Returns words for the log when the verdict changed, else ""."""
@@ -45,9 +59,9 @@ class PriceGuard:
         good = self._portfolio.good_mid_x2.get(instrument_id)
         if good is None or abs(mid_x2 - good) * 100 <= self._limits.jump_distrust_pct * good:
             self._portfolio.good_mid_x2[instrument_id] = mid_x2
-            if self.distrusted.pop(instrument_id, None) is None:
+            if instrument_id not in self._state.doubts:
                 return ""
-            del self._doubts[instrument_id]
+            self._trust(instrument_id, mid_x2, now_ns)
             return "price is back near the last good one: trusted again"
         return self._doubt(instrument_id, mid_x2, good, now_ns)
 
@@ -56,20 +70,30 @@ class PriceGuard:
         half = MONEY.multiply(instrument.tick, Decimal("0.5"))
         seen = plain(MONEY.multiply(Decimal(mid_x2), half))
         known = plain(MONEY.multiply(Decimal(good), half))
-        began_at, since_ns = self._doubts.get(instrument_id, (mid_x2, now_ns))
-        if abs(mid_x2 - began_at) * 100 > self._limits.collar_pct * began_at:
-            began_at, since_ns = mid_x2, now_ns
-        if now_ns - since_ns >= JUMP_SETTLE_NS:
+        doubt = self._state.doubts.get(instrument_id)
+        is_new = doubt is None
+        if doubt is None or self._has_moved_on(mid_x2, doubt):
+            self._record(
+                e.PriceDistrusted(
+                    ts_ns=now_ns, instrument_id=instrument_id, mid_x2=mid_x2, good_mid_x2=good
+                )
+            )
+        elif now_ns - doubt.since_ns >= JUMP_SETTLE_NS:
             self._portfolio.good_mid_x2[instrument_id] = mid_x2
-            self.distrusted.pop(instrument_id, None)
-            self._doubts.pop(instrument_id, None)
+            self._trust(instrument_id, mid_x2, now_ns)
             return f"price {seen} has stood for a minute: adopted (was {known})"
-        self._doubts[instrument_id] = (began_at, since_ns)
-        is_new = instrument_id not in self.distrusted
         self.distrusted[instrument_id] = f"mid {seen} against last good {known}"
         if is_new:
             return f"price jumped from {known} to {seen}: not believed, entries refused"
         return ""
+
+    def _has_moved_on(self, mid_x2: int, doubt: Doubt) -> bool:
+        """The price does not stand where the doubt began: the minute begins anew."""
+        return abs(mid_x2 - doubt.mid_x2) * 100 > self._limits.collar_pct * doubt.mid_x2
+
+    def _trust(self, instrument_id: str, mid_x2: int, now_ns: int) -> None:
+        self.distrusted.pop(instrument_id, None)
+        self._record(e.PriceTrusted(ts_ns=now_ns, instrument_id=instrument_id, mid_x2=mid_x2))
 
 
 class LossBreach(msgspec.Struct, frozen=True, kw_only=True):

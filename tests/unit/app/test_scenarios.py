@@ -10,10 +10,14 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from app.scenarios import MODELS, NAMED, scenario_of
+from app.scenarios import BOUNDS, MODELS, NAMED, bound_of, paper_scenario, scenario_of
+from app.settings import PaperSettings
 from engine.domain.errors import BadInput
 from engine.sim.fees import FeePlan, Tier
+from engine.sim.funding import HOUR_NS, FundingPlan, RecordedRate
+from engine.sim.impact import Impact
 from engine.sim.latency import VENUE_LATENCY, OfVenue, RoundTrips, Spread
+from engine.sim.margin import MarginTier
 from engine.sim.scenario import Scenario
 
 MS = 1_000_000
@@ -79,6 +83,44 @@ def test_fee_plans() -> None:
     assert scenario_of(models=["fee_tiers=none", "fee_asset=settle"]).fees is None
 
 
+def test_funding_from_a_table(tmp_path: Path) -> None:
+    file = tmp_path / "rates.csv"
+    file.write_text("timestamp_ms,funding_rate\n1000,0.0001\n2000,-0.00025\n")
+    plan = scenario_of(models=[f"funding={file}", "funding_hours=4"]).funding
+    assert plan == FundingPlan(
+        interval_ns=4 * HOUR_NS,
+        recorded=(
+            RecordedRate(1000 * MS, Decimal("0.0001")),
+            RecordedRate(2000 * MS, Decimal("-0.00025")),
+        ),
+    )
+    file.write_text("ts_ns,rate,mark\n5,0.0001,60000.5\n")
+    plan = scenario_of(models=[f"funding={file}"]).funding
+    assert plan is not None
+    assert plan.recorded == (RecordedRate(5, Decimal("0.0001"), Decimal("60000.5")),)
+    file.write_text("ts_ns,rate\n5,0.0001\n5,0.0001\n")
+    with pytest.raises(BadInput, match="must ascend"):
+        scenario_of(models=[f"funding={file}"])
+
+
+def test_margin_tiers_and_impact() -> None:
+    models = ["leverage=20", "maintenance=0:0.004,50000:0.005", "liquidation_fee=0.01"]
+    margin = scenario_of(models=models).margin
+    assert margin is not None
+    assert margin.tiers[1] == MarginTier(Decimal(50_000), Decimal("0.005"), Decimal(50))
+    assert margin.liquidation_fee == Decimal("0.01")
+    for bad in ("5:0.1", "0:0.1,0:0.2", "0:0.2,5:0.1", "1"):
+        with pytest.raises(BadInput, match="RATE below 1"):
+            scenario_of(models=["leverage=20", f"maintenance={bad}"])
+    impact = scenario_of(models=["recovery=250", "beyond=0.7:0.03:250000"]).impact
+    assert impact == Impact(
+        half_life_ns=250 * MS,
+        beyond=Decimal("0.7"),
+        volatility=Decimal("0.03"),
+        volume=Decimal(250_000),
+    )
+
+
 def test_a_scenario_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('latency = "binance"\nrejects = 0.01\nseed = 3\n')
@@ -107,6 +149,15 @@ def test_a_scenario_file(tmp_path: Path) -> None:
         ("filters=yes", "on or off"),
         ("rejects=1.5", "between 0 and 1"),
         ("seed=1.5", "whole number"),
+        ("self_trade=yes", "expire-taker"),
+        ("recovery=-1", "between 0"),
+        ("beyond=0.7:0.03", "Y:VOLATILITY:VOLUME"),
+        ("funding=0.2", "between"),
+        ("funding=none.csv", "cannot be read"),
+        ("funding_hours=3", "1, 2, 4, 8, 12 or 24"),
+        ("leverage=0", "between 1 and 200"),
+        ("maintenance=0.01", "give leverage first"),
+        ("liquidation_fee=0.01", "give leverage first"),
         ("price_band=nan", "plain number|finite"),
     ],
 )
@@ -132,6 +183,30 @@ def test_bad_names_and_tables(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(BadInput, match=says):
             scenario_of(models=[f"latency={file}"])
+
+
+def test_paper_settings_name_a_scenario_and_win_over_it_where_they_are_set() -> None:
+    assert paper_scenario(PaperSettings()) == Scenario()
+    assert paper_scenario(PaperSettings(scenario="realistic")) == scenario_of("realistic")
+    own = PaperSettings(scenario="realistic", queue="log-prob-2", latency_ms=Decimal(3))
+    assert paper_scenario(own) == scenario_of("realistic", ["queue=log-prob-2", "latency=3"])
+    with pytest.raises(BadInput, match=r"paper\.scenario: rosy"):
+        paper_scenario(PaperSettings(scenario="rosy"))
+
+
+def test_the_bounds_of_a_run_keep_what_is_fact_for_the_account() -> None:
+    run = scenario_of("realistic", ["maker=-0.0001", "leverage=20", "funding=0.0001", "seed=3"])
+    for name in BOUNDS:
+        bound = bound_of(name, run)
+        assert (bound.maker, bound.margin, bound.funding) == (run.maker, run.margin, run.funding)
+        named = scenario_of(name)
+        assert (bound.latency, bound.queue, bound.refusals, bound.impact, bound.self_trade) == (
+            named.latency,
+            named.queue,
+            named.refusals,
+            named.impact,
+            named.self_trade,
+        )
 
 
 def test_every_model_says_what_it_takes() -> None:

@@ -13,7 +13,7 @@ from engine.domain.order import OrderSpec, Side
 from tests.support.session import BTC, MID, a_snapshot, a_stop
 
 REDUCING = ("CancelOrder", "CancelAlgo", "CancelAll", "Flatten", "PauseBot", "TakeHelm", "StopBot",
-            "RemoveBot", "Kill")  # fmt: skip
+            "RemoveBot", "Kill", "FlattenIncident", "AckAlerts")  # fmt: skip
 
 
 def test_every_command_is_known_to_be_harmless_or_counts_as_risk() -> None:

@@ -48,6 +48,7 @@ def test_the_tier_is_that_of_the_30_days_before_today() -> None:
 
 def test_volume_elsewhere_counts_and_the_highest_tier_pays_a_rebate() -> None:
     fees = book(FeePlan(tiers=TIERS, volume_30d=D(50_000)))
+    assert fees.rates() == (D("-0.0001"), D("0.0003"))
     assert fees.charge(LOTS, TICKS, 0, is_maker=True).fee == D("-0.6")
     assert fees.charge(LOTS, TICKS, 0, is_maker=False).fee == D("1.8")
 

@@ -13,6 +13,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, Order, Side
 from engine.ports.strategy import Context, Params, Strategy, WakeFilter
 from engine.runtime.trader import BotSpec
+from engine.trading.algos.desk import ALGOS_MAX
 from tests.support.algos import MID, a_desk, ended, leg, one
 from tests.support.desk import Desk
 
@@ -156,3 +157,35 @@ def test_foreign_numbers_and_nonsense_end_inside_the_strategy() -> None:
     assert isinstance(failures[0], e.BotFailed)
     assert "TypeError" in failures[0].error
     assert not desk.trader.state.algos
+
+
+def test_a_stubborn_bot_fills_no_disk() -> None:
+    desk, puppet = a_bot_desk()
+
+    def stubborn(ctx: Context) -> None:
+        for _ in range(20):
+            ctx.bracket(Side.BUY, 5, stop_ticks=MID + 50)
+
+    do(desk, puppet, stubborn)
+    do(desk, puppet, stubborn)
+    assert len(desk.seen(e.AlgoDenied)) == 1
+    desk.pass_ms(1000)
+    do(desk, puppet, stubborn)
+    denied = desk.seen(e.AlgoDenied)
+    assert [event.repeats for event in denied] == [0, 39]  # type: ignore[attr-defined]
+    assert desk.trader.state.denied == 41
+
+
+def test_a_book_holds_so_many_algos_and_guards_beyond_that() -> None:
+    desk, puppet = a_bot_desk()
+    do(desk, puppet, lambda ctx: ctx.buy(5))
+    desk.fill(desk.live[0], ticks=MID)
+
+    def many(ctx: Context) -> list[str | None]:
+        spec = a.IfTouched(instrument_id=desk.id, side=Side.BUY, qty_lots=1, trigger_ticks=MID - 50)
+        return [ctx.work(spec) for _ in range(ALGOS_MAX + 3)]
+
+    started = do(desk, puppet, many)
+    assert isinstance(started, list)
+    assert sum(one is not None for one in started) == ALGOS_MAX
+    assert do(desk, puppet, lambda ctx: ctx.trail(ticks=50)) is not None

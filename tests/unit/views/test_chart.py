@@ -1,7 +1,7 @@
 """Candles as text."""
 
 from app.views.cells import Line, line_width
-from app.views.chart import ChartView, Dot, Drawing, Mark, chart_lines
+from app.views.chart import ChartView, Dot, Drawing, Mark, chart_lines, closes_in
 from app.views.glyphs import ASCII, UNICODE
 from app.views.studies import studies
 from engine.domain.snapshots import BarRow
@@ -98,6 +98,13 @@ def test_unknown_history_is_said() -> None:
     few = some_bars(MID, S, 4)
     assert "nothing known before 08-08 12:03" in text(drawn(few))
     assert "nothing known" not in text(drawn(some_bars(MID, S)))
+
+
+def test_the_countdown_to_the_close() -> None:
+    bar = BarRow(START_NS, MID, MID, MID, MID, 5)
+    assert closes_in(bar, START_NS + 18 * S, 60) == "closes in 42s"
+    assert closes_in(bar, START_NS + 61 * S, 60) == "", "its next trade will open another"
+    assert closes_in(bar, START_NS, 1) == ""
 
 
 def test_studies_are_behind_the_candles() -> None:

@@ -21,6 +21,7 @@ from tests.support.session import (
     a_market,
     a_position,
     a_snapshot,
+    a_working_order,
     some_orders,
 )
 
@@ -275,3 +276,15 @@ def test_pasted_text_is_ignored_and_disarms() -> None:
 def test_entry_of_the_acting_book() -> None:
     person = AtTheDesk(a_snapshot(positions=[a_position("manual", 3), a_position("grid", 9)]))
     assert person.desk.entry_ticks() == 599_800
+
+
+def test_the_next_own_order_is_the_persons_before_any_bots() -> None:
+    person = AtTheDesk()
+    person.press("n")
+    assert person.desk.view("ladder", person.now_ns).cursor_orders == ("b1",), "bots' where none"
+    mine = a_working_order("mine", Side.SELL, MID + 40, bot_id="manual", placed_by="human")
+    person.session.publish(orders=[*some_orders(), mine])
+    person.look()
+    for _ in range(3):
+        person.press("n")
+        assert person.desk.view("ladder", person.now_ns).cursor_orders == ("mine",)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.views.ladder import SETTLE_NS, Ladder, ladder_rows, next_own, orders_in_row
+from app.views.ladder import AIM_NS, SETTLE_NS, Ladder, ladder_rows, next_own, orders_in_row
 from engine.domain.order import Side
 from tests.support.session import BTC, MID, a_market, a_stop, a_working_order, some_orders
 
@@ -36,9 +36,9 @@ def test_it_recentres_when_the_price_leaves_the_middle_third() -> None:
 
 def test_it_never_recentres_just_after_a_key() -> None:
     ladder = a_ladder()
-    ladder.follow(MID + 9 * ladder.group, S, S - SETTLE_NS + 1)
+    ladder.follow(MID + 9 * ladder.group, S, S - AIM_NS + 1)
     assert ladder.recentred_ns is None
-    ladder.follow(MID + 9 * ladder.group, S, S - SETTLE_NS)
+    ladder.follow(MID + 9 * ladder.group, S, S - AIM_NS)
     assert ladder.recentred_ns == S
 
 

@@ -38,7 +38,7 @@ def test_a_reduce_only_stop_is_protective() -> None:
     ("changes", "field", "words"),
     [
         ({"side": "long"}, "side", "buy or sell"),
-        ({"type": "iceberg"}, "type", "limit, market or stop"),
+        ({"type": "hedge"}, "type", "limit, market, stop, stop-limit"),
         ({"qty": ""}, "qty", "plain number"),
         ({"qty": "0.0055"}, "qty", "multiple of the lot 0.001"),
         ({"qty": "0"}, "qty", "at least 0.001"),

@@ -6,7 +6,7 @@ from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
 from engine.domain.order import Side
 from engine.domain.snapshots import ReceiptSnapshot
-from tests.support.session import MID, FakeSession, a_bot, a_snapshot, a_working_order
+from tests.support.session import MID, FakeSession, a_bot, a_fill, a_snapshot, a_working_order
 
 
 def a_receipt(command_id: str, name: str, refused: str = "") -> ReceiptSnapshot:
@@ -35,6 +35,26 @@ def test_five_steps_and_the_way_out() -> None:
     assert see(kill=KillLevel.NONE)
     assert tour.is_over
     assert tour.lines(load_keymap(), 80) == []
+
+
+def test_an_order_that_fills_at_once_is_told_and_asked_for_again() -> None:
+    session = FakeSession(a_snapshot(fills=[]))
+    tour = Tour()
+    tour.watch(session.publish())
+    assert not tour.watch(session.publish(fills=[a_fill(1, 1, MID, bot_id="grid")]))
+    assert "filled at once" not in shown(tour), "a bot's fill is none of theirs"
+    assert not tour.watch(session.publish(fills=[a_fill(2, 1, MID, bot_id="manual")]))
+    assert "That one filled at once" in shown(tour)
+    mine = a_working_order("mine", Side.BUY, MID - 20, bot_id="manual", placed_by="human")
+    assert tour.watch(session.publish(orders=[mine]))
+    assert "filled" not in shown(tour)
+    assert not tour.watch(session.publish(orders=[]))
+    assert "filled meanwhile" in shown(tour)
+
+
+def shown(tour: Tour) -> str:
+    lines = tour.lines(load_keymap(), 80)
+    return "\n".join("".join(cell.text for cell in line) for line in lines)
 
 
 def test_orders_that_were_there_before_do_not_count() -> None:

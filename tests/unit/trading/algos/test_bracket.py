@@ -9,6 +9,7 @@ from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain.order import OrderType, Purpose
 from engine.ports.venue import VenueAbilities
+from engine.trading.algos.guard import FAILURES_MAX
 from tests.support.algos import (
     BUY,
     MID,
@@ -140,7 +141,7 @@ def test_a_refused_stop_is_tried_again_then_alarms_then_closes() -> None:
     desk.rejected(one(desk, "stop"))
     assert "no stop: would trigger at once" in alarm(desk)
     assert "guard" in desk.place(BUY, 1, MID - 10)
-    for _ in range(3):
+    for _ in range(FAILURES_MAX - 2):
         desk.pass_ms(1000)
         desk.rejected(one(desk, "stop"))
     close = one(desk, "close")

@@ -1,0 +1,98 @@
+"""A recording played back on the screens, and forked into paper from any instant."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+
+from app.bootstrap import session_of, trader_of
+from app.demo import (
+    DemoRequest,
+    capital_in,
+    demo_bots,
+    first_price,
+    ledger_path,
+    open_market,
+)
+from app.paths import Paths
+from app.service.local import LocalSession
+from engine.core.clock import LiveClock
+from engine.core.ids import BACKTEST_SALT
+from engine.core.watchdog import Watchdog
+from engine.domain.errors import BadInput
+from engine.domain.events import AnyEvent, SessionStarted
+from engine.ports.world import World
+from engine.runtime.replay import ReplayRuntime, Scene
+from engine.store.journal import open_ledger
+
+PROFILE = "replay"
+FORK_PROFILES = "fork-{}"
+
+
+def replay_session(request: DemoRequest, paths: Paths) -> LocalSession:
+    """A session for a face, with the recording in a thread of its own; not started yet."""
+
+    async def program(session: LocalSession, stop: asyncio.Event) -> None:
+        with contextlib.closing(Watchdog()) as watchdog:
+            runtime = _runtime(request, paths, session, watchdog)
+            await runtime.run(stop)
+
+    return LocalSession(program)
+
+
+def _runtime(
+    request: DemoRequest, paths: Paths, session: LocalSession, watchdog: Watchdog
+) -> ReplayRuntime:
+    market = open_market(request)
+    instrument = next(iter(market.world.instruments.values()))
+    capital = capital_in(instrument, request.capital, market)
+    price = first_price(market, market.views[instrument.instrument_id])
+
+    def open_scene() -> Scene:
+        fresh = open_market(request)
+        trader = trader_of(fresh, request.limits, watchdog)
+        return Scene(trader, fresh.world, fresh.queue_ahead)
+
+    def begin(world: World) -> SessionStarted:
+        return session_of(market._replace(world=world), request.scenario, capital, BACKTEST_SALT)
+
+    return ReplayRuntime(
+        open_scene=open_scene,
+        session=begin,
+        bots=demo_bots(instrument, capital, price),
+        end_ns=market.end_ns,
+        clock=LiveClock(),
+        bridge=session,
+        profile=PROFILE,
+        words=market.words,
+        keep=lambda events: keep_fork(request, paths, events),
+        speed=request.speed,
+    )
+
+
+def keep_fork(request: DemoRequest, paths: Paths, events: Sequence[AnyEvent]) -> str:
+    """Write `events` as the ledger of a new profile, which the demo resumes from; its name."""
+    number = 1
+    while paths.profile(FORK_PROFILES.format(number)).exists():
+        number += 1
+    profile = FORK_PROFILES.format(number)
+    path = ledger_path(paths, request._replace(profile=profile))
+    journal = open_ledger(path, clock=LiveClock(), on_failure=_unheard)
+    with contextlib.closing(journal):
+        journal.append(events).result()
+    return profile
+
+
+def _unheard(failure: object) -> None:
+    """The append raises the same."""
+
+
+def check_recording(captures: Sequence[Path], speed: Decimal) -> None:
+    """BadInput, in one line, for what cannot be played back."""
+    if not captures:
+        raise BadInput("--capture", "none", "name the recording to play back")
+    if not Decimal("0.1") <= speed <= 1000:
+        raise BadInput("--speed", str(speed), "must be between 0.1 and 1000")

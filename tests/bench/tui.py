@@ -1,0 +1,179 @@
+"""The terminal on an engine in another process, through a real pseudo terminal at 160x45.
+
+The engine trades its generated market with two bots at ten times the clock, which is about 2,000
+market messages a second. `pilothouse tui` runs as a user would start it. This process is the
+terminal: it reads, draws into cells, answers questions and presses keys. It shares the machine
+with both, so its own work counts against them.
+
+A run is one attachment: first picture, quiet, keys, keys on a link of 20 kB/s, a stalled reader.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from app.paths import HOME_VARIABLE
+from tests.bench.figures import Context, Figure, figure
+from tests.support.service import EngineProcess, command_line
+from tests.support.terminal import Terminal
+from tests.support.vt import Vt
+
+SIZE = (160, 45)
+SPEED = "10"
+"""Of the engine's market, which has some 210 messages a second of its own time."""
+SETTLE_S = 4.0
+"""Until there are candles, orders and fills everywhere."""
+QUIET_S = 15.0
+KEYS = 60
+KEY_GAP_S = 0.12
+SLOW_RATE = 20_000
+SLOW_KEYS = 15
+STALL_S = 60.0
+_MARK = "▸"
+"""In front of the selected bot; up and down move it."""
+
+
+class Run(NamedTuple):
+    first_paint_ms: float
+    picture_ms: float
+    start_cpu_ms: float
+    written_kb_s: float
+    cpu_percent: float
+    key_ms: list[float]
+    slow_key_ms: list[float]
+    stall_written_kb: float
+    stall_growth_mb: float
+    stall_cpu_percent: float
+    return_ms: float
+    rss_mb: float
+
+
+def run(context: Context) -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="pilothouse-bench-") as folder:
+        home = Path(folder)
+        with EngineProcess(home, "--speed", SPEED):
+            runs = [_attachment(home) for _ in range(context.runs + 1)][-context.runs :]
+    return _figures(runs)
+
+
+def _figures(runs: list[Run]) -> list[Figure]:
+    def of(name: str, unit: str, values: list[float], n: int = 1) -> Figure:
+        return figure(name, unit, values, n)
+
+    return [
+        of("tui_key_p50", "ms", [_quantile(one.key_ms, 0.50) for one in runs], KEYS),
+        of("tui_key_p99", "ms", [_quantile(one.key_ms, 0.99) for one in runs], KEYS),
+        of("tui_slow_key_p50", "ms", [_quantile(one.slow_key_ms, 0.5) for one in runs], SLOW_KEYS),
+        of("tui_slow_key_max", "ms", [max(one.slow_key_ms) for one in runs], SLOW_KEYS),
+        of("tui_written", "kB/s", [one.written_kb_s for one in runs]),
+        of("tui_cpu", "% of a core", [one.cpu_percent for one in runs]),
+        of("tui_rss", "MB", [one.rss_mb for one in runs]),
+        of("tui_first_paint", "ms", [one.first_paint_ms for one in runs]),
+        of("tui_first_picture", "ms", [one.picture_ms for one in runs]),
+        of("tui_start_cpu", "ms", [one.start_cpu_ms for one in runs]),
+        of("tui_stall_written", "kB", [one.stall_written_kb for one in runs]),
+        of("tui_stall_growth", "MB", [one.stall_growth_mb for one in runs]),
+        of("tui_stall_cpu", "% of a core", [one.stall_cpu_percent for one in runs]),
+        of("tui_stall_return", "ms", [one.return_ms for one in runs]),
+    ]
+
+
+def _quantile(values: list[float], share: float) -> float:
+    """The value that this share of all does not exceed; with few values p99 is the largest."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def _attachment(home: Path) -> Run:
+    environ = {
+        **os.environ,
+        HOME_VARIABLE: str(home),
+        "TERM": "xterm-256color",
+        "COLORTERM": "truecolor",
+    }
+    with Terminal(command_line("tui"), SIZE, environ) as terminal:
+        picture_ns = terminal.until(lambda vt: _marked(vt) >= 0 and "equity" in vt.line(1))
+        start_cpu_ms = terminal.cpu_s() * 1000
+        time.sleep(SETTLE_S)
+        written_kb_s, cpu_percent = _quiet(terminal)
+        keys = _keys(terminal, KEYS)
+        rss_mb = terminal.rss_mb()
+        terminal.rate = SLOW_RATE
+        time.sleep(1.0)
+        slow_keys = _keys(terminal, SLOW_KEYS)
+        terminal.rate = 0
+        stall = _stall(terminal)
+        return Run(
+            first_paint_ms=(terminal.first_text_ns - terminal.started_ns) / 1e6,
+            picture_ms=(picture_ns - terminal.started_ns) / 1e6,
+            start_cpu_ms=start_cpu_ms,
+            written_kb_s=written_kb_s,
+            cpu_percent=cpu_percent,
+            key_ms=keys,
+            slow_key_ms=slow_keys,
+            stall_written_kb=stall[0],
+            stall_growth_mb=stall[1],
+            stall_cpu_percent=stall[2],
+            return_ms=stall[3],
+            rss_mb=rss_mb,
+        )
+
+
+def _marked(vt: Vt) -> int:
+    """The row of the selected bot; -1 when it is not on the screen."""
+    found = [row for row in range(vt.height) if vt.line(row)[1] == _MARK]
+    return found[0] if found else -1
+
+
+def _quiet(terminal: Terminal) -> tuple[float, float]:
+    """Kilobytes a second and per cent of a core while nobody does anything."""
+    bytes_read, cpu_s, since_s = terminal.bytes_read, terminal.cpu_s(), time.monotonic()
+    time.sleep(QUIET_S)
+    took_s = time.monotonic() - since_s
+    written_kb_s = (terminal.bytes_read - bytes_read) / took_s / 1000
+    return written_kb_s, (terminal.cpu_s() - cpu_s) / took_s * 100
+
+
+def _keys(terminal: Terminal, count: int) -> list[float]:
+    """Milliseconds from a key's write to its effect among the terminal's cells."""
+    taken = []
+    for number in range(count):
+        before = _marked(terminal.vt)
+        key = "\x1b[A" if number % 2 else "\x1b[B"
+        pressed_ns = terminal.press(key)
+        shown_ns = terminal.until(lambda vt, at=before: _marked(vt) not in (at, -1))
+        taken.append((shown_ns - pressed_ns) / 1e6)
+        # Not in step with the app's own clock.
+        time.sleep(KEY_GAP_S + (number * 7 % 13) / 100)
+    return taken
+
+
+def _stall(terminal: Terminal) -> tuple[float, float, float, float]:
+    """A reader that stops for a minute: kilobytes that were written into the stall, megabytes
+    grown, per cent of a core, and how long a key takes once the reader is back."""
+    rss_mb, cpu_s, since_s = terminal.rss_mb(), terminal.cpu_s(), time.monotonic()
+    terminal.stop_reading()
+    time.sleep(STALL_S)
+    took_s = time.monotonic() - since_s
+    grown_mb = terminal.rss_mb() - rss_mb
+    cpu_percent = (terminal.cpu_s() - cpu_s) / took_s * 100
+    bytes_read, before = terminal.bytes_read, _marked(terminal.vt)
+    pressed_ns = terminal.press("\x1b[B" if before < _marked_last(terminal.vt) else "\x1b[A")
+    terminal.read_on()
+    shown_ns = terminal.until(lambda vt: _marked(vt) not in (before, -1))
+    return (
+        (terminal.bytes_read - bytes_read) / 1000,
+        grown_mb,
+        cpu_percent,
+        (shown_ns - pressed_ns) / 1e6,
+    )
+
+
+def _marked_last(vt: Vt) -> int:
+    """The row of the last bot: the list has as many as its title says."""
+    title = next(row for row in range(vt.height) if vt.line(row)[3:7] == "bots")
+    return title + 1 + int(vt.line(title)[8:10])

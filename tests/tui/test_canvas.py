@@ -1,0 +1,118 @@
+"""The difference we send puts the same picture on a terminal as all that Textual would send."""
+
+from __future__ import annotations
+
+from io import StringIO
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.geometry import Region
+from textual.strip import Strip
+
+from tests.support.vt import Vt
+from ui_tui.canvas import Canvas, Piece
+from ui_tui.inside import Difference, spans_of
+
+WIDTH, HEIGHT = 24, 5
+
+colours = st.sampled_from(["", "#102030", "#ff0000", "red", "bright_cyan", "color(123)"])
+styles = st.builds(
+    lambda fg, bg, *marks: Style(
+        color=fg or None,
+        bgcolor=bg or None,
+        **{name: on or None for name, on in zip(MARKS, marks, strict=True)},
+    ),
+    colours,
+    colours,
+    *[st.booleans()] * 6,
+)
+MARKS = ("bold", "dim", "italic", "underline", "reverse", "strike")
+texts = st.text(st.sampled_from("  ab0.│▄▲é漢ｗ"), max_size=9)
+segments = st.builds(lambda text, style: Segment(text, style), texts, st.none() | styles)
+
+
+@st.composite
+def strips(draw: st.DrawFn, width: int) -> Strip:
+    return Strip(draw(st.lists(segments, max_size=5))).adjust_cell_length(width)
+
+
+@st.composite
+def updates(draw: st.DrawFn) -> LayoutUpdate | ChopsUpdate:
+    """The whole screen, or some chops of some rows."""
+    cuts = sorted({0, WIDTH, *draw(st.sets(st.integers(1, WIDTH - 1), max_size=2))})
+    widths = [end - start for start, end in pairwise(cuts)]
+    if draw(st.booleans()):
+        rows = [[draw(strips(width)) for width in widths] for _ in range(HEIGHT)]
+        return LayoutUpdate(list(rows), Region(0, 0, WIDTH, HEIGHT))
+    chops: list[dict[int, Strip | None]] = [dict.fromkeys(cuts[:-1]) for _ in range(HEIGHT)]
+    spans = []
+    for row in sorted(draw(st.sets(st.integers(0, HEIGHT - 1), min_size=1))):
+        chosen = draw(st.integers(0, len(widths) - 1))
+        chops[row][cuts[chosen]] = draw(strips(widths[chosen]))
+        spans.append((row, cuts[chosen], cuts[chosen + 1]))
+    return ChopsUpdate(chops, spans, [cuts[1:]] * HEIGHT)
+
+
+def console_of(colours: str) -> Console:
+    return Console(file=StringIO(), force_terminal=True, color_system=colours, legacy_windows=False)  # type: ignore[arg-type]
+
+
+@given(st.lists(updates(), max_size=6), st.sampled_from(["truecolor", "256", "standard"]))
+@settings(max_examples=60, deadline=None)
+def test_the_difference_gives_the_picture_that_textual_gives(
+    frames: list[LayoutUpdate | ChopsUpdate], colour_system: str
+) -> None:
+    console, canvas = console_of(colour_system), Canvas()
+    theirs, ours = Vt(WIDTH, HEIGHT), Vt(WIDTH, HEIGHT)
+    for frame in frames:
+        theirs.feed(frame.render_segments(console).encode())
+        ours.feed(Difference(frame, canvas, (WIDTH, HEIGHT)).render_segments(console).encode())
+        assert ours.seen() == theirs.seen()
+    assert ours.unknown == theirs.unknown == []
+
+
+@given(updates())
+@settings(max_examples=30, deadline=None)
+def test_the_same_frame_again_sends_nothing(frame: LayoutUpdate | ChopsUpdate) -> None:
+    canvas = Canvas()
+
+    def spans() -> list[tuple[int, int, list[Piece]]]:
+        found = spans_of(frame, ColorSystem.TRUECOLOR)
+        return [(row, first, list(pieces)) for row, first, pieces in found]
+
+    canvas.frame((WIDTH, HEIGHT), spans())
+    assert canvas.frame((WIDTH, HEIGHT), spans()) == ""
+
+
+def test_a_forgotten_frame_is_sent_whole() -> None:
+    canvas = Canvas()
+    row = [(0, 0, [Piece("abc", "1;31")])]
+    first = canvas.frame((3, 1), row)
+    assert canvas.frame((3, 1), row) == ""
+    canvas.forget()
+    assert canvas.frame((3, 1), row) == first == "\x1b[1H\x1b[1;31mabc\x1b[m"
+
+
+def test_only_what_differs_is_sent() -> None:
+    canvas = Canvas()
+    canvas.frame((20, 1), [(0, 0, [Piece("price 60,112.6 x 0.5")])])
+    assert canvas.frame((20, 1), [(0, 0, [Piece("price 60,113.7 x 0.5")])]) == "\x1b[1;12H3.7"
+    assert canvas.frame((20, 1), [(0, 0, [Piece("Price 60,113.7 x 0.6")])]) == "\x1b[1HP\x1b[18C6"
+
+
+def test_a_blank_takes_any_letter_colour() -> None:
+    canvas = Canvas()
+    canvas.frame((4, 1), [(0, 0, [Piece("a  b", "31;40")])])
+    assert canvas.frame((4, 1), [(0, 0, [Piece("a", "31;40"), Piece("  b", "31;40")])]) == ""
+    assert (
+        canvas.frame(
+            (4, 1), [(0, 0, [Piece("a", "31;40"), Piece("  ", "32;40"), Piece("b", "31;40")])]
+        )
+        == ""
+    )

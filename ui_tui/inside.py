@@ -1,0 +1,147 @@
+"""Every private name of Textual that Pilothouse uses, in one place.
+
+Where a driver lacks one, what needs it is left out and the rest works: frames are drawn by Textual
+itself, unthrottled, and the window keeps its title. `tests/tui/test_inside.py` fails when a new
+Textual has moved them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.style import Style
+from textual._ansi_sequences import SYNC_END, SYNC_START
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.app import App
+from textual.filter import ANSIToTruecolor
+from textual.geometry import Region
+from textual.screen import Screen
+from textual.strip import Strip
+from textual.widget import Widget
+
+from ui_tui.canvas import Canvas, Piece
+
+Span = tuple[int, int, Iterable[Piece]]
+
+
+class ShortFrames(App[None], inherit_bindings=False):
+    """An app whose frames are sent as differences. Base class of the real one.
+
+    Textual's own updates are compared with what the terminal shows. Widgets that draw lines need
+    not go through Textual at all while nothing lies over them: `draw` puts rows into the next
+    frame, `send_frame` sends it. Textual stays the one that knows the layout: whenever it draws,
+    it draws from the same lines.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._canvas = Canvas()
+        self._spans: list[Span] = []
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether something lies over the widgets of the screen."""
+        return len(self.screen_stack) != 1
+
+    def forget_frame(self) -> None:
+        """The terminal may show anything now: send the next frame whole."""
+        self._canvas.forget()
+
+    def can_draw(self) -> bool:
+        return (
+            is_terminal(self)
+            and self._canvas.knows(self.size)
+            and not self.is_covered
+            and not self._batch_count
+            and all(isinstance(one, ANSIToTruecolor) for one in self.get_line_filters())
+        )
+
+    def draw(self, widget: Widget, rows: Iterable[tuple[int, Iterable[tuple[str, Style]]]]) -> bool:
+        """Put rows of `widget`, text in styles, into the next frame. False when they have to go
+        through Textual."""
+        left, top, _, height = widget.region
+        if not height or not self.can_draw():
+            return False
+        colours = self.console._color_system or ColorSystem.TRUECOLOR
+        for row, pieces in rows:
+            if row < height:
+                drawn = [Piece(text, _sgr(style, colours)) for text, style in pieces]
+                self._spans.append((top + row, left, drawn))
+                widget._styles_cache.set_dirty(Region(0, row, 1, 1))
+        return True
+
+    def send_frame(self) -> None:
+        """Send what was drawn since the last time."""
+        spans, self._spans = self._spans, []
+        frame = self._canvas.frame(self.size, spans) if spans and self.can_draw() else ""
+        if frame:
+            is_synced = self._sync_available
+            write_raw(self, f"{SYNC_START}{frame}{SYNC_END}" if is_synced else frame)
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if isinstance(renderable, ChopsUpdate | LayoutUpdate) and is_terminal(self):
+            renderable = Difference(renderable, self._canvas, self.size)
+        super()._display(screen, renderable)
+
+
+class Difference(CompositorUpdate):
+    """Stands for an update of Textual's and renders itself as what it changes."""
+
+    def __init__(
+        self, update: ChopsUpdate | LayoutUpdate, canvas: Canvas, size: tuple[int, int]
+    ) -> None:
+        self._update = update
+        self._canvas = canvas
+        self._size = size
+
+    def render_segments(self, console: Console) -> str:
+        colours = console._color_system or ColorSystem.TRUECOLOR
+        return self._canvas.frame(self._size, spans_of(self._update, colours))
+
+
+def spans_of(update: ChopsUpdate | LayoutUpdate, colours: ColorSystem) -> Iterator[Span]:
+    """What an update draws: row, first column, pieces."""
+    if isinstance(update, LayoutUpdate):
+        left, top, _, _ = update.region
+        for row, strips in enumerate(update.strips, top):
+            x = left
+            for strip in strips:
+                yield row, x, _pieces(strip, colours)
+                x += strip.cell_length
+        return
+    for row, first, last in update.spans:
+        for x, strip in update.chops[row].items():
+            if strip is not None and x < last and x + strip.cell_length > first:
+                yield row, x, _pieces(strip, colours)
+
+
+def _pieces(strip: Strip, colours: ColorSystem) -> list[Piece]:
+    return [Piece(text, "" if style is None else _sgr(style, colours)) for text, style, _ in strip]
+
+
+def _sgr(style: Style, colours: ColorSystem) -> str:
+    known = style._ansi
+    return Strip.render_ansi(style, colours) if known is None else known
+
+
+def is_terminal(app: App[Any]) -> bool:
+    """Whether a real terminal is behind the app, and a driver that we know how to talk to."""
+    return not app.is_headless and writer_queue(app) is not None
+
+
+def writer_queue(app: App[Any]) -> Any | None:
+    """The queue of Textual's writer thread; None where this version or driver has none."""
+    writer = getattr(getattr(app, "_driver", None), "_writer_thread", None)
+    queue = getattr(writer, "_queue", None)
+    return queue if hasattr(queue, "qsize") else None
+
+
+def write_raw(app: App[Any], text: str) -> bool:
+    """Send a control sequence of ours to a real terminal; False when there is none."""
+    if not is_terminal(app):
+        return False
+    app._driver.write(text)  # type: ignore[union-attr]  # Checked by writer_queue.
+    return True
