@@ -31,6 +31,7 @@ _PRICED = frozenset(
     | {"order_move_guard"}
 )
 _OF_ORDER = frozenset({"order_cancel", "order_move", "order_move_guard"})
+_OF_INCIDENT = frozenset({"incident_adopt", "incident_ignore", "incident_flatten"})
 _BY_HAND = frozenset({"reset_kill"})
 """Has a command of its own that asks for a typed word."""
 
@@ -45,6 +46,7 @@ def act(
     qty: Annotated[str, typer.Option(help="Size in the base asset.")] = "",
     price: Annotated[str, typer.Option(help="Limit or trigger price.")] = "",
     order: Annotated[str, typer.Option(metavar="ID", help="The order that is meant.")] = "",
+    incident: Annotated[str, typer.Option(metavar="ID", help="The incident that is meant.")] = "",
     profile: Profile = DEFAULT_PROFILE,
     take_token: TakeToken = False,
     json: Json = False,
@@ -55,7 +57,7 @@ def act(
         return
     chosen = _chosen(action)
     with attached(profile, "over" if take_token else "nothing") as session:
-        view = _view(chosen, picture(session), symbol, bot, qty, price, order)
+        view = _view(chosen, picture(session), symbol, bot, qty, price, order, incident)
         receipts = _carry_out(chosen, view, session)
     if json:
         print_json(receipts)
@@ -87,6 +89,7 @@ def _view(
     qty: str,
     price: str,
     order: str,
+    incident: str,
 ) -> ViewState:
     """What the options say, as the state that a key would have been judged on."""
     from app.views.viewstate import ViewState, feed_age_ms
@@ -99,6 +102,9 @@ def _view(
     order_ids = {one.order.client_order_id for one in shot.orders}
     if action.id in _OF_ORDER and order not in order_ids:
         raise BadInput("--order", order, "no such working order; `pilothouse orders` lists them")
+    incident_ids = {one.incident.incident_id for one in shot.incidents}
+    if action.id in _OF_INCIDENT and incident not in incident_ids:
+        raise BadInput("--incident", incident, "not open; `pilothouse incidents` lists them")
     instrument = _instrument(shot, symbol, order if action.id in _OF_ORDER else "")
     ticks = _ticks(action, instrument, price)
     return ViewState(
@@ -106,6 +112,7 @@ def _view(
         instrument_id=instrument.instrument_id,
         bot_id=bot,
         order_id=order,
+        incident_id=incident,
         pane="orders",
         cursor_ticks=ticks,
         is_cursor_painted=ticks > 0,
@@ -207,6 +214,7 @@ def shell_way(action: Action) -> str:
                 (_SIZED, " --qty Q"),
                 (_PRICED, " --price P"),
                 (_OF_ORDER, " --order ID"),
+                (_OF_INCIDENT, " --incident ID"),
             )
             if action.id in ids
         )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.domain.errors import BadInput
+from engine.domain.errors import BadInput, WorkFailed
 
 if TYPE_CHECKING:
     from app.service.client import RemoteSession
     from app.service.protocol import Wants
+    from engine.domain.commands import AnyCommand
     from engine.domain.instrument import Instrument
-    from engine.domain.snapshots import EngineSnapshot
+    from engine.domain.snapshots import EngineSnapshot, ReceiptSnapshot
 
 DEFAULT_PROFILE = "paper"
 ANSWER_S = 5.0
@@ -31,20 +32,43 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 
 
 @contextmanager
-def attached(profile: str, wants: Wants = "nothing") -> Iterator[RemoteSession]:
-    """A session with a first picture; EngineNotRunning when there is no engine."""
+def attached(
+    profile: str, wants: Wants = "nothing", topics: Iterable[str] | None = None
+) -> Iterator[RemoteSession]:
+    """A session with a first picture; EngineNotRunning when there is no engine.
+
+    `topics` of `app.service.protocol`, None for all: a command that shows no market should not
+    make the engine send one.
+    """
     from app.paths import locate
     from app.service.client import RemoteSession
     from app.service.endpoint import endpoint_of
     from app.service.links import SocketRoad
+    from app.service.protocol import TOPICS
 
+    shown = TOPICS if topics is None else topics
     road = SocketRoad(endpoint_of(locate(), profile))
-    session = RemoteSession(road, "shell", wants=wants)
-    session.start(ANSWER_S)
+    session = RemoteSession(road, "shell", wants=wants, topics=shown)
+    session.start(2 * ANSWER_S)  # So that the connection says first what is wrong with it.
     try:
         yield session
     finally:
         session.close()
+
+
+def ask(session: RemoteSession, command: AnyCommand) -> ReceiptSnapshot:
+    """What became of the command; TimedOut when nobody says."""
+    session.submit(command)
+    return session.wait_for(command.command_id, ANSWER_S)
+
+
+def check(receipt: ReceiptSnapshot) -> None:
+    """WorkFailed when it was refused."""
+    from app.service.presence import HELD
+
+    if receipt.refused:
+        how = " (--take-token)" if receipt.refused.endswith(HELD) else ""
+        raise WorkFailed(f"{receipt.name} refused: {receipt.refused}{how}")
 
 
 def picture(session: RemoteSession) -> EngineSnapshot:

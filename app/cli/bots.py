@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from json import dumps as to_json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.attach import (
-    ANSWER_S,
     DEFAULT_PROFILE,
     Bot,
     Json,
     Profile,
     TakeToken,
+    ask,
     attached,
+    check,
     instrument_of,
     is_group_call,
     picture,
@@ -23,7 +25,7 @@ from app.cli.backtest import parse_assignments
 from app.cli.output import print_json, print_table
 from engine.core.ids import new_command_id
 from engine.domain import commands as c
-from engine.domain.errors import BadInput, TimedOut, WorkFailed
+from engine.domain.errors import BadInput, TimedOut
 
 if TYPE_CHECKING:
     from app.service.client import RemoteSession
@@ -55,7 +57,7 @@ def list_bots(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = Fa
 
 
 def _list(profile: str, bot: str, json: bool) -> None:
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         shot = picture(session)
     rows = [row for row in shot.bots if bot in ("", row.bot_id)]
     if json:
@@ -123,7 +125,7 @@ def add(
 
     kind = find_strategy(strategy)
     params = parse_params(kind, parse_assignments(param or []))
-    with attached(profile, "over" if take_token else "nothing") as session:
+    with attached(profile, "over" if take_token else "nothing", ()) as session:
         shot = picture(session)
         traded = _chosen(shot, instrument)
         kind(params, traded)  # What does not fit the instrument is bad input, told before sending.
@@ -134,7 +136,7 @@ def add(
             instrument_id=traded.instrument_id,
             params_json=params_to_json(params),
         )
-        _carry_out(session, command)
+        check(ask(session, command))
     if json:
         names = ("bot_id", "strategy", "instrument_id")
         document = {name: getattr(command, name) for name in names}
@@ -147,7 +149,7 @@ def _chosen(shot: EngineSnapshot, instrument_id: str) -> Instrument:
     known = {one.instrument_id: one for one in shot.instruments}
     choice = ", ".join(known)
     if not instrument_id and len(known) > 1:
-        raise BadInput("--instrument", "", f"name one of {choice}")
+        raise BadInput("--instrument", "not given", f"name one of {choice}")
     found = known.get(instrument_id) if instrument_id else next(iter(known.values()), None)
     if found is None:
         raise BadInput("--instrument", instrument_id, f"this engine trades {choice or 'nothing'}")
@@ -170,15 +172,36 @@ def remove(
     json: Json = False,
 ) -> None:
     """Let go of a bot that is flat; what it did stays in the ledger."""
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         if flatten:
-            _carry_out(session, c.Flatten(command_id=new_command_id(), bot_id=bot))
+            check(ask(session, c.Flatten(command_id=new_command_id(), bot_id=bot)))
             _wait_until_flat(session, bot)
-        _carry_out(session, c.RemoveBot(command_id=new_command_id(), bot_id=bot))
+        check(ask(session, c.RemoveBot(command_id=new_command_id(), bot_id=bot)))
     if json:
         print_json({"bot_id": bot, "removed": True})
     else:
         print(f"{bot} removed; why {bot} tells its story")
+
+
+@app.command("edit")
+def edit(
+    bot: BotId,
+    param: Annotated[list[str], typer.Option(help="A parameter as name=value; again for more.")],
+    profile: Profile = DEFAULT_PROFILE,
+    take_token: TakeToken = False,
+    json: Json = False,
+) -> None:
+    """Change parameters of a bot; those that are not live need it paused first."""
+    changes = parse_assignments(param)
+    with attached(profile, "over" if take_token else "nothing", ()) as session:
+        command = c.EditParams(
+            command_id=new_command_id(), bot_id=bot, params_json=to_json(changes, sort_keys=True)
+        )
+        check(ask(session, command))
+    if json:
+        print_json({"bot_id": bot, "params": changes})
+    else:
+        print(f"{bot}: " + ", ".join(f"{name} is {value}" for name, value in changes.items()))
 
 
 def _wait_until_flat(session: RemoteSession, bot_id: str) -> None:
@@ -189,10 +212,3 @@ def _wait_until_flat(session: RemoteSession, bot_id: str) -> None:
             return
         time.sleep(_LOOK_S)
     raise TimedOut(f"{bot_id}: not flat within {FLAT_S:g} s: see orders and positions")
-
-
-def _carry_out(session: RemoteSession, command: c.AnyCommand) -> None:
-    session.submit(command)
-    receipt = session.wait_for(command.command_id, ANSWER_S)
-    if receipt.refused:
-        raise WorkFailed(f"{receipt.name} refused: {receipt.refused}")

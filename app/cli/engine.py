@@ -42,6 +42,9 @@ def engine(
             "--restart", help="Start it again after a crash: 10 s later, 5 times in 10 minutes."
         ),
     ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Put the present ledger aside and start a new one.")
+    ] = False,
 ) -> None:
     """Trade in the foreground and let faces attach; Ctrl+C or SIGTERM stops it gracefully."""
     if is_group_call(context):
@@ -54,15 +57,20 @@ def engine(
             "--live: this version has no live venue and takes no keys: leave it out, "
             "the engine trades on paper",
         )
+    if restart and fresh:
+        raise BadInput("--fresh", "with --restart", "a restart must find its ledger: run it once")
     if restart:  # The engine itself checks the rest.
         raise typer.Exit(_supervise(profile, capture, seed, speed))
     request = _request(profile, capture, seed, speed)
     from app import logs
+    from app.demo import set_aside
     from app.paths import locate
     from app.service.host import serve
     from app.settings import load_settings
 
     logs.start(f"engine-{profile}", load_settings().log.level)
+    if fresh:
+        set_aside(request, locate())
     print(serve(request, locate(), _stop_on_signals, print_error))
 
 
@@ -109,7 +117,8 @@ def _supervise(profile: str, capture: list[Path] | None, seed: int, speed: str) 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # SIGHUP: the terminal it runs in has gone; its ledger is closed all the same.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
 
 
@@ -160,7 +169,7 @@ def uninstall(profile: Profile = DEFAULT_PROFILE) -> None:
 @app.command("stop")
 def stop(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     """Stop the engine gracefully: its ledger is closed, and it says what it leaves behind."""
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         session.stop_engine()
         bye = session.wait_gone(STOP_S)
     if bye.report is None:

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from app.cli.attach import ANSWER_S, DEFAULT_PROFILE, Bot, Json, Profile, TakeToken, attached
+from app.cli.attach import DEFAULT_PROFILE, Bot, Json, Profile, TakeToken, ask, attached, check
 from app.cli.output import print_json
 from engine.core.ids import new_command_id
 from engine.domain import commands as c
-from engine.domain.errors import BadInput, WorkFailed
+from engine.domain.errors import BadInput
 
 app = typer.Typer()
 
@@ -115,19 +115,17 @@ def reset(
 
 def _named(bot: str) -> str:
     if not bot:
-        raise BadInput("--bot", "", "name the bot; pilothouse bots lists them")
+        raise BadInput("--bot", "not given", "name the bot; pilothouse bots lists them")
     return bot
 
 
 def _carry_out(
     command: c.AnyCommand, done: str, profile: str, json: bool, take_token: bool = False
 ) -> None:
-    with attached(profile, "over" if take_token else "nothing") as session:
-        session.submit(command)
-        receipt = session.wait_for(command.command_id, ANSWER_S)
+    with attached(profile, "over" if take_token else "nothing", ()) as session:
+        receipt = ask(session, command)
     if json:
         print_json(receipt)
-    if receipt.refused:
-        raise WorkFailed(f"{receipt.name} refused: {receipt.refused}")
+    check(receipt)
     if not json:
         print(done)

@@ -42,7 +42,7 @@ def status(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     """Mode, money, kill switch, bots and who looks on."""
     from app.views import format as fmt
 
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         shot, presence = picture(session), _presence(session)
     document = _status(shot, presence)
     if json:
@@ -84,7 +84,7 @@ def _status(shot: EngineSnapshot, presence: Presence) -> Row:
 @app.command("orders")
 def orders(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
     """The working orders, and the algos with their legs."""
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         shot = picture(session)
     rows = [
         _order_row(row, instrument_of(shot, row.order.spec.instrument_id))
@@ -133,7 +133,7 @@ def _order_row(row: OrderSnapshot, instrument: Instrument) -> Row:
 @app.command("positions")
 def positions(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
     """What every book holds, `manual` being your own."""
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         shot = picture(session)
     rows = []
     for row in shot.positions:
@@ -185,7 +185,7 @@ def _print_positions(shot: EngineSnapshot, bot: str) -> None:
 @app.command("incidents")
 def incidents(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     """What needs a person's eye now: failed bots, doubtful orders, tripped limits."""
-    with attached(profile) as session:
+    with attached(profile, topics=()) as session:
         rows = _incidents(picture(session))
     if json:
         print_json(rows)
@@ -218,7 +218,7 @@ def logs(
     json: Json = False,
 ) -> None:
     """What has happened, newest last. With -f --json: one document a line."""
-    with attached(profile) as session:
+    with attached(profile, topics=["history"]) as session:
         rows = [row for row in picture(session).log if bot in ("", row.source)]
         seen = rows[-1].seq if rows else 0
         newest = rows[-count:] if count else []

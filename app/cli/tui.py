@@ -96,13 +96,13 @@ def _session(
         where = f" on {road.target}" if isinstance(road, SshRoad) else ""
         if not (may_start or _wants_engine(profile, where)):
             raise
-    with Step("starting the engine"):
+    with Step("starting the engine") as step:
         if isinstance(road, SshRoad):
             road.may_start = True
             return _attach(road, take_token)
         from app.service.launch import start_engine
 
-        start_engine(profile)
+        start_engine(profile, step.tick)
     return _attach(road, take_token)
 
 
@@ -114,8 +114,8 @@ def _is_starting(profile: str) -> bool:
 
     if not claimant(endpoint_of(locate(), profile)):
         return False
-    with Step("waiting for the engine to open"):
-        wait_for_engine(profile)
+    with Step("waiting for the engine to open") as step:
+        wait_for_engine(profile, step.tick)
     return True
 
 

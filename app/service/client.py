@@ -17,7 +17,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -52,11 +52,18 @@ class RemoteSession:
     """Implements `app.service.session.Session`."""
 
     def __init__(
-        self, road: Road, name: str, *, wants: p.Wants = "nothing", clock: Clock | None = None
+        self,
+        road: Road,
+        name: str,
+        *,
+        wants: p.Wants = "nothing",
+        topics: Iterable[str] = p.TOPICS,
+        clock: Clock | None = None,
     ) -> None:
         self._road = road
         self._name = name
         self._wants: p.Wants = wants
+        self._topics = tuple(topics)
         self._clock = clock or LiveClock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -234,7 +241,7 @@ class RemoteSession:
         finally:
             self._lost("engine gone")
             if link is not None:
-                await link.close()
+                await _to_the_end(link.close())
 
     async def _attach(self, link: Link) -> None:
         hello = p.Hello(
@@ -244,14 +251,18 @@ class RemoteSession:
             name=self._name,
             host=socket.gethostname().partition(".")[0],
             pid=os.getpid(),
-            wants=self._wants if self._engine is None else _later(self._wants),
+            wants=self._wants if self._engine is None else self._wants_again(),
+            topics=self._topics,
         )
         link.writer.write(p.encode(hello))
         try:
             async with asyncio.timeout(self._road.answer_s):
                 frame = await p.read_from_engine(link.reader)
         except TimeoutError:
-            raise EngineNotRunning("engine does not answer") from None
+            raise TimedOut(
+                f"engine: does not answer within {self._road.answer_s:g} s: it stands still, or is "
+                "very busy"
+            ) from None
         if frame is None:
             raise EngineNotRunning(await link.last_words() or "engine gone")
         if isinstance(frame, p.Refusal):
@@ -266,6 +277,13 @@ class RemoteSession:
         self._engine, self._pings = None, {}
         self._best_trip_ns = DEAD_NS
         self._writer = link.writer
+
+    def _wants_again(self) -> p.Wants:
+        """Who had the token before the connection broke gets it back, if it is free; a face that
+        only watched, and happens to be back first, does not."""
+        standing = self._standing
+        has_held = standing is not None and standing.holder == standing.me
+        return "free" if has_held else "nothing"
 
     async def _ping(self, writer: asyncio.StreamWriter) -> p.Bye:
         number = 0
@@ -408,13 +426,17 @@ class RemoteSession:
             self._clock_ahead_ns = self._clock.now_ns() - trip_ns // 2 - pong.wall_ns
 
 
-def _later(wants: p.Wants) -> p.Wants:
-    """A face that comes back does not take again what another has taken since."""
-    return "free" if wants == "over" else wants
-
-
 def _merged(rows: list[LogRow], own: deque[LogRow]) -> list[LogRow]:
     return sorted([*rows, *own], key=lambda row: row.ts_ns)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Even when the one who waits is cancelled meanwhile: half a farewell leaves a process."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()
 
 
 async def _first_to_end(*works: Coroutine[Any, Any, T]) -> T:

@@ -79,6 +79,7 @@ async def _serve(
     finally:
         # The ledger first: nothing that a face does may keep it from being closed.
         demo.close()
+        notifier.close()
         await server.close(farewell)
 
 

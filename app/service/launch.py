@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from app import paths
@@ -12,8 +13,8 @@ from app.service.endpoint import Endpoint, claimant, connect, endpoint_of
 from engine.domain.errors import EngineNotRunning, WorkFailed
 from engine.domain.text import clean
 
-START_S = 120.0
-"""A long ledger takes its time to be checked and replayed."""
+START_S = 600.0
+"""A long ledger takes its time to be checked and replayed, as long as systemd gives it."""
 OUTPUT_BYTES_MAX = 1_000_000
 _LOOK_S = 0.05
 _ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +24,10 @@ _PROGRAM = (
 )
 
 
+def _nothing() -> None:
+    pass
+
+
 def command_line() -> list[str]:
     """This program once more, from any folder and in any state of the shell's variables."""
     if getattr(sys, "frozen", False):
@@ -30,8 +35,9 @@ def command_line() -> list[str]:
     return [sys.executable, "-P", "-c", _PROGRAM, str(_ROOT)]
 
 
-def start_engine(profile: str, *options: str) -> None:
-    """Start an engine for `profile` and wait until faces can attach.
+def start_engine(profile: str, on_wait: Callable[[], None] = _nothing) -> None:
+    """Start an engine for `profile` and wait until faces can attach; `on_wait` is called while
+    it opens.
 
     It is started again after a crash. When somebody else starts one at the same moment, that one
     is waited for. WorkFailed with its last line when it ends instead.
@@ -42,7 +48,7 @@ def start_engine(profile: str, *options: str) -> None:
     with output.open("wb" if is_long else "ab") as log:
         begins_at = log.tell()
         engine = subprocess.Popen(
-            [*command_line(), "engine", "--restart", "--profile", profile, *options],
+            [*command_line(), "engine", "--restart", "--profile", profile],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -50,19 +56,23 @@ def start_engine(profile: str, *options: str) -> None:
             cwd=paths.make_private(places.state),
         )
     try:
-        _wait_for(endpoint_of(places, profile), engine, output, begins_at)
+        _wait_for(endpoint_of(places, profile), on_wait, engine, output, begins_at)
     finally:
         if engine.poll() is None:
             engine.returncode = 0  # It is on its own now; nobody here waits for its end.
 
 
-def wait_for_engine(profile: str) -> None:
+def wait_for_engine(profile: str, on_wait: Callable[[], None] = _nothing) -> None:
     """Until the engine that is starting can be attached to."""
-    _wait_for(endpoint_of(paths.locate(), profile), None, None, 0)
+    _wait_for(endpoint_of(paths.locate(), profile), on_wait)
 
 
 def _wait_for(
-    endpoint: Endpoint, engine: subprocess.Popen[bytes] | None, output: Path | None, begins_at: int
+    endpoint: Endpoint,
+    on_wait: Callable[[], None],
+    engine: subprocess.Popen[bytes] | None = None,
+    output: Path | None = None,
+    begins_at: int = 0,
 ) -> None:
     """`engine` is the process that was started for it, `output` where it writes."""
     deadline_s = time.perf_counter() + START_S
@@ -78,6 +88,7 @@ def _wait_for(
         if has_ended and not claimant(endpoint):
             words = _last_line(output, begins_at) if output is not None else ""
             raise WorkFailed(words or "engine: it ended before faces could come")
+        on_wait()
         time.sleep(_LOOK_S)
 
 

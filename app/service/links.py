@@ -109,6 +109,7 @@ class SshRoad:
             process = await asyncio.create_subprocess_exec(
                 "ssh",
                 "-T",
+                "-C",  # Pictures shrink to a fifth.
                 *quiet,
                 "--",
                 self.target,
@@ -147,11 +148,18 @@ class _SshLink:
 
     async def close(self) -> None:
         self.writer.close()
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
-        await self._process.wait()
+        for end in (self._process.terminate, self._process.kill):
+            if self._process.returncode is not None:
+                break
+            with contextlib.suppress(ProcessLookupError, TimeoutError):
+                end()
+                async with asyncio.timeout(SSH_WORDS_S):
+                    await self._process.wait()
         self._listener.cancel()
+        # The process object has no public way to let go of pipes that were not read to their end.
+        transport = getattr(self._process, "_transport", None)
+        if transport is not None:
+            transport.close()
 
     async def _listen(self) -> None:
         """Keep the end of what ssh complains about, and never let it block on its pipe."""

@@ -1,4 +1,5 @@
-"""Tells systemd how the engine is doing, where it asks (`Type=notify`, `WatchdogSec=`)."""
+"""Tells whoever looks after the engine how it is doing: systemd, where it asks (`Type=notify`,
+`WatchdogSec=`), or our own supervisor."""
 
 from __future__ import annotations
 
@@ -12,6 +13,11 @@ from engine.core.clock import Clock
 log = logging.getLogger(__name__)
 
 
+FD_VARIABLE = "PILOTHOUSE_NOTIFY_FD"
+"""The supervisor's: an inherited datagram socket. A named one could be cleaned away under an engine
+that runs for months, and others could write to it."""
+
+
 class Notifier:
     """Does nothing where nobody listens."""
 
@@ -20,6 +26,9 @@ class Notifier:
         self._address = environ.get("NOTIFY_SOCKET", "")
         if self._address.startswith("@"):  # Linux' abstract sockets.
             self._address = "\0" + self._address[1:]
+        descriptor = environ.get(FD_VARIABLE, "")
+        self._pair = socket.socket(fileno=int(descriptor)) if descriptor.isdecimal() else None
+        self._has_failed = False
         limit_us = environ.get("WATCHDOG_USEC", "")
         self._period_ns = int(limit_us) * 1000 // 3 if limit_us.isdecimal() else 0
         self._next_ns = 0
@@ -39,12 +48,21 @@ class Notifier:
             self._next_ns = now_ns + self._period_ns
             self._send("WATCHDOG=1")
 
+    def close(self) -> None:
+        if self._pair is not None:
+            self._pair.close()
+
     def _send(self, text: str) -> None:
-        if not self._address:
-            return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notice:
-                notice.setblocking(False)
-                notice.sendto(text.encode(), self._address)
+            if self._pair is not None:
+                self._pair.send(text.encode(), socket.MSG_DONTWAIT)
+            elif self._address:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notice:
+                    notice.setblocking(False)
+                    notice.sendto(text.encode(), self._address)
         except OSError as error:
-            log.warning("systemd could not be told %r: %s", text, error)
+            if not self._has_failed:
+                log.warning("whoever looks after this engine cannot be told %r: %s", text, error)
+            self._has_failed = True
+        else:
+            self._has_failed = False

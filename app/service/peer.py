@@ -29,8 +29,12 @@ SILENCE_NS_MAX = 600 * NS_PER_SECOND
 WISHES_WAITING_MAX = 32
 """Wishes of one face that the engine has not carried out yet. Beyond it the face is not listened
 to for the moment: it cannot crowd out the others' wishes."""
-ANSWERS_BYTES_MAX = 2 * p.FRAME_BYTES_MAX
+ANSWERS_BYTES_MAX = 1024 * 1024
 """Unsent bytes (answers and pictures) at which a face is not listened to until it has read some."""
+
+
+Topics = frozenset[str]
+"""Names of `protocol.TOPICS`."""
 
 
 class Identity(NamedTuple):
@@ -57,6 +61,7 @@ class Peer:
     ) -> None:
         self.number = number
         self.identity = Identity("stranger", "", 0)
+        self.topics: Topics = frozenset()
         self.waiting: set[str] = set()
         """Ids of wishes that are under way."""
         self.has_room = asyncio.Event()
@@ -115,6 +120,7 @@ class Peer:
         if not isinstance(hello, p.Hello):
             raise p.Refused(p.MALFORMED, "must say hello first")
         self._server.check_hello(hello)
+        self.topics = frozenset(hello.topics)
         self.identity = Identity(_plain(hello.name) or "face", _plain(hello.host), hello.pid)
         self.send(self._server.welcome(self.identity))
         log.info("%s attached", self.identity)
@@ -178,7 +184,7 @@ class Peer:
             self.send(presence)
         if snapshot is self._shown or len(self._in_flight) >= p.PICTURES_IN_FLIGHT:
             return
-        self._writer.write(self._server.picture(self._shown, snapshot))
+        self._writer.write(self._server.picture(self.topics, self._shown, snapshot))
         self._shown = snapshot
         self._in_flight.append(snapshot.version)
 

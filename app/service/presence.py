@@ -11,6 +11,7 @@ from engine.domain import commands as c
 from engine.domain.algo import is_reducing
 from engine.domain.snapshots import EngineSnapshot
 
+HELD = "holds the trade token: take it over first"
 HARMLESS = (
     c.CancelOrder,
     c.CancelAlgo,
@@ -98,4 +99,4 @@ class Roster:
         if not self._holder:
             self._holder = number
             return ""
-        return f"{self.holder} holds the trade token: take it over first"
+        return f"{self.holder} {HELD}"

@@ -38,6 +38,10 @@ WORDS_MAX = 400
 
 _PREFIX_BYTES = 4
 
+TOPICS = {"markets": ("markets",), "history": ("fills", "log", "equity_curve")}
+"""Parts of a picture that a face may do without: they are empty in what it gets. Everything else
+(bots, orders, positions, money, limits) always travels."""
+
 Wants = Literal["nothing", "free", "over"]
 """The trade token at attaching: leave it, take it if nobody has it, take it over."""
 
@@ -86,6 +90,8 @@ class Hello(Frame, frozen=True, kw_only=True):
     host: str = ""
     pid: int = 0
     wants: str = "nothing"
+    topics: tuple[str, ...] = tuple(TOPICS)
+    """Which of `TOPICS` the face shows."""
 
 
 class Seen(Frame, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ import msgspec
 from app.service import delta
 from app.service import protocol as p
 from app.service.endpoint import Claim, is_token, peer_uid
-from app.service.peer import Identity, Peer, refusal
+from app.service.peer import Identity, Peer, Topics, refusal
 from app.service.presence import Roster
 from app.service.wishes import unusable
 from engine.core.clock import Clock
@@ -72,8 +72,10 @@ class EngineServer:
         self._roster = Roster()
         self._presence = p.Presence(faces=[])
         self._snapshot: EngineSnapshot | None = None
-        self._encoded: dict[int, bytes] = {}
-        """Pictures of the newest snapshot by the version they start from; 0: whole."""
+        self._views: dict[Topics, EngineSnapshot] = {}
+        """The newest snapshot as faces with these topics see it."""
+        self._encoded: dict[tuple[Topics, int], bytes] = {}
+        """Frames with the newest snapshot by topics and the version they start from; 0: whole."""
         self._crash_asked = False
         self._server: asyncio.Server | None = None
 
@@ -101,6 +103,7 @@ class EngineServer:
     def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Somebody calls."""
         if len(self._peers) >= PEERS_MAX + STRANGERS_MAX:
+            log.warning("a caller is turned away: %d are here already", len(self._peers))
             writer.close()
             return
         self._last_number += 1
@@ -123,13 +126,13 @@ class EngineServer:
 
     def show(self, snapshot: EngineSnapshot) -> None:
         self._snapshot = snapshot
-        self._encoded = {}
+        self._views, self._encoded = {}, {}
         for peer in list(self._peers.values()):
             if peer.is_silent:
                 log.warning("%s has been silent for too long", peer.identity)
                 peer.cut()
             elif peer.number in self._attached_numbers:
-                peer.show(snapshot, self._presence)
+                self.show_to(peer)
 
     def _settle(self) -> None:
         """Answer the wishes that have become facts."""
@@ -156,6 +159,10 @@ class EngineServer:
             raise p.Refused(p.SCHEMA_DIFFERS, words)
         if not is_token(hello.token, self._claim.token):
             raise p.Refused(p.NOT_ALLOWED, "token: is not the one of this engine")
+        if unknown := set(hello.topics) - p.TOPICS.keys():
+            raise p.Refused(
+                p.MALFORMED, f"topics: {min(unknown)!r}: known are {', '.join(p.TOPICS)}"
+            )
         if len(self._attached_numbers) >= PEERS_MAX:
             raise p.Refused(p.FULL, f"{PEERS_MAX} faces are attached already: close one first")
 
@@ -243,23 +250,34 @@ class EngineServer:
     # -- pictures --------------------------------------------------------------------------------
 
     def show_to(self, peer: Peer) -> None:
-        """The newest picture, for a face that is new or has caught up."""
+        """The newest picture, for a face that can take it."""
         if self._snapshot is not None:
-            peer.show(self._snapshot, self._presence)
+            peer.show(self._view(self._snapshot, peer.topics), self._presence)
 
-    def picture(self, shown: EngineSnapshot | None, newest: EngineSnapshot) -> bytes:
-        """The frame that brings a face from `shown` to the newest snapshot; made once for all."""
+    def _view(self, snapshot: EngineSnapshot, topics: Topics) -> EngineSnapshot:
+        """Without what a face with these topics does not show."""
+        if topics not in self._views:
+            absent = [name for topic in p.TOPICS.keys() - topics for name in p.TOPICS[topic]]
+            empty: dict[str, list[object]] = {name: [] for name in absent}
+            self._views[topics] = msgspec.structs.replace(snapshot, **empty) if empty else snapshot
+        return self._views[topics]
+
+    def picture(
+        self, topics: Topics, shown: EngineSnapshot | None, newest: EngineSnapshot
+    ) -> bytes:
+        """The frame that brings a face with these topics from `shown` to the newest picture; made
+        once for all of them."""
         if shown is not None and not delta.is_comparable(shown, newest):
             shown = None
         base = shown.version if shown is not None else 0
-        found = self._encoded.get(base)
+        found = self._encoded.get((topics, base))
         if found is None:
             if shown is None:
                 frame: p.Frame = p.Picture(snapshot=newest)
             else:
                 changes = msgspec.Raw(delta.changes(shown, newest))
                 frame = p.Delta(base=base, version=newest.version, changes=changes)
-            found = self._encoded[base] = p.encode(frame)
+            found = self._encoded[topics, base] = p.encode(frame)
         return found
 
     def _tell_presence(self) -> None:

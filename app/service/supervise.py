@@ -11,12 +11,11 @@ import os
 import signal
 import socket
 import subprocess
-import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from threading import Event
 
+from app.service.notify import FD_VARIABLE
 from engine.core.clock import NS_PER_SECOND, Clock
 
 COOL_DOWN_S = 10.0
@@ -55,17 +54,13 @@ class Supervisor:
 
     def run(self) -> int:
         """Until the engine has ended for good; its exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
-        with (
-            tempfile.TemporaryDirectory(prefix="pilothouse-") as folder,
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices,
-        ):
-            address = Path(folder) / "notify"
-            notices.bind(str(address))
+        notices, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with notices, its_end:
             notices.settimeout(_LISTEN_S)
             while True:
-                code = self._run_once(address, notices)
+                code = self._run_once(notices, its_end)
                 if self._stopping.is_set() or not self._is_crash(code):
                     return code
                 if not self._may_try_again(code):
@@ -74,10 +69,15 @@ class Supervisor:
                 if self._stopping.is_set():
                     return code
 
-    def _run_once(self, address: Path, notices: socket.socket) -> int:
-        limits = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": str(self._silent_s * 1_000_000)}
+    def _run_once(self, notices: socket.socket, its_end: socket.socket) -> int:
+        descriptor = its_end.fileno()
+        environ = {
+            **os.environ,
+            FD_VARIABLE: str(descriptor),
+            "WATCHDOG_USEC": str(self._silent_s * 1_000_000),
+        }
         self._is_ready = False
-        engine = subprocess.Popen(self._command, env={**os.environ, **limits})
+        engine = subprocess.Popen(self._command, env=environ, pass_fds=[descriptor])
         self._engine = engine
         if self._stopping.is_set():  # Asked while it was being started.
             engine.terminate()

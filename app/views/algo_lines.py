@@ -30,8 +30,8 @@ def _line(algo: AlgoSnapshot, instrument: Instrument, width: int) -> Line:
         waiting = [_leg(leg, instrument) for leg in algo.legs if leg.where == "engine"]
         held = f"; in the engine: {', '.join(waiting)}" if waiting else ""
         whole = f"{algo.words}{held}"
-        fits = len(head) + len(whole) <= width
-        words, tone = whole if fits else f"{kind_words(algo.spec)}{held}", "dim"
+        is_short = not held or len(head) + len(whole) <= width
+        words, tone = whole if is_short else f"{kind_words(algo.spec)}{held}", "dim"
     head_width = min(len(head), width)
     return (
         Cell(fit(head, head_width), "text"),

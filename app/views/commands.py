@@ -71,6 +71,15 @@ def _pause_all(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
     return [c.PauseBot(command_id=sender.new_id(), by=sender.by)]
 
 
+def _decide(
+    kind: type[c.AdoptIncident | c.IgnoreIncident | c.FlattenIncident],
+) -> Builder:
+    def make(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
+        return [kind(command_id=sender.new_id(), by=sender.by, incident_id=view.incident_id)]
+
+    return make
+
+
 # -- helm ------------------------------------------------------------------------------------
 
 
@@ -224,6 +233,9 @@ BUILDERS: dict[str, Builder] = {
     "cancel_symbol": _cancel_symbol,
     "cancel_all": _cancel_all,
     "pause_all": _pause_all,
+    "incident_adopt": _decide(c.AdoptIncident),
+    "incident_ignore": _decide(c.IgnoreIncident),
+    "incident_flatten": _decide(c.FlattenIncident),
     "bot_pause": _helm(c.PauseBot),
     "bot_resume": _helm(c.ResumeBot),
     "bot_take": _helm(c.TakeHelm),

@@ -34,11 +34,17 @@ def _bot_ids(desk: Desk) -> list[str]:
     return [bot.bot_id for bot in desk.snapshot.bots] if desk.snapshot is not None else []
 
 
+def _incident_ids(desk: Desk) -> list[str]:
+    rows = desk.snapshot.incidents if desk.snapshot is not None else []
+    return [row.incident.incident_id for row in rows]
+
+
 _IDS: dict[str, Callable[[Desk], list[str]]] = {
     "bots": _bot_ids,
     "orders": order_ids,
     "fills": _fill_ids,
     "runs": _run_ids,
+    "incidents": _incident_ids,
 }
 """By pane: the ids of its rows from the top. Panes that are not here scroll."""
 

@@ -6,6 +6,7 @@ performs the effects it gets back. Nothing here reads a clock or knows a toolkit
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
 from collections.abc import Callable
@@ -157,11 +158,14 @@ class Desk:
         before, self.standing = self.standing, standing
         if standing is None or before is None:
             return
-        if standing.is_view_only and not before.is_view_only:
+        is_lost = standing.is_view_only and not before.is_view_only
+        if is_lost:
             self.gestures.disarm()
         if standing.notices > before.notices:
             tone = "alert" if standing.is_view_only else "warn"
             self.say(standing.notice, tone, now_ns)
+        elif is_lost:
+            self.say(f"VIEW ONLY: {standing.holder} holds the trade token", "alert", now_ns)
 
     def feed_age_ms(self, now_ns: int) -> int:
         return self._feed_age_ms + max(0, now_ns - self.seen_ns) // 1_000_000
@@ -222,6 +226,7 @@ class Desk:
             bot_id=self.bot_id,
             order_id=self.order_id if pane == "orders" else "",
             fill_seq=int(cursors.selected(self, "fills") or 0) if pane == "fills" else 0,
+            incident_id=cursors.selected(self, "incidents"),
             run_id=cursors.selected(self, "runs") if pane in ("runs", "run") else "",
             pane=pane,
             cursor_ticks=ladder.cursor_ticks,
@@ -382,6 +387,16 @@ class Desk:
         if isinstance(spec, OrderSpec):
             return self._submit([place(view, self._sender, spec)], "ticket", now_ns)
         return self._submit([place_algo(view, self._sender, spec)], "ticket", now_ns)
+
+    def edit_params(self, bot_id: str, changes: dict[str, str], now_ns: int) -> list[Effect]:
+        """New values for some parameters of a bot; the engine says yes or why not."""
+        command = c.EditParams(
+            command_id=self._sender.new_id(),
+            by=self._sender.by,
+            bot_id=bot_id,
+            params_json=json.dumps(changes, sort_keys=True),
+        )
+        return self._submit([command], "new parameters", now_ns)
 
     def reset_kill(self, word: str, now_ns: int) -> list[Effect]:
         """Only the typed word leaves the kill state."""

@@ -1,4 +1,4 @@
-"""Orders of which the venue and we may not believe the same, as rows of the incidents screen."""
+"""What is no incident, and still not as it should be: orders in doubt, algos without a guard."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ def doubtful_rows(snapshot: EngineSnapshot | None) -> list[OrderRow]:
 def doubt_lines(snapshot: EngineSnapshot | None, width: int) -> list[Line]:
     rows = doubtful_rows(snapshot)
     alarms = [algo for algo in snapshot.algos if algo.alarm] if snapshot is not None else []
-    if not rows and not alarms:
-        words = " nothing: we and the venue agree on every order and position"
-        return [(Cell(fit(words, width), "text"),)]
     lines: list[Line] = []
     for algo in alarms:
         lines.append((Cell(fit(f" {algo.words} of {algo.bot_id}", width), "alert_text"),))

@@ -148,6 +148,7 @@ LOCAL: dict[str, Local] = {
     "help": _open("help"),
     "ticket": _open("ticket"),
     "bot_detail": _open("detail"),
+    "bot_edit": _open("edit"),
     "reset_kill": _open("reset"),
     "log_find": _open("find"),
     "why": _why,

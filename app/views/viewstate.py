@@ -11,6 +11,7 @@ from engine.domain.order import Side
 from engine.domain.snapshots import (
     BotSnapshot,
     EngineSnapshot,
+    IncidentSnapshot,
     MarketSnapshot,
     Mode,
     OrderSnapshot,
@@ -31,6 +32,8 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     """Selected row of the orders pane; "" elsewhere."""
     fill_seq: int = 0
     """Selected row of the fills pane; 0 while there is none."""
+    incident_id: str = ""
+    """Selected row of the incidents pane."""
     run_id: str = ""
     """Selected row of the list of backtests."""
     pane: str = ""
@@ -71,6 +74,11 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def bot(self) -> BotSnapshot | None:
         return find_bot(self.snapshot, self.bot_id)
+
+    @property
+    def incident(self) -> IncidentSnapshot | None:
+        rows = self.snapshot.incidents if self.snapshot is not None else []
+        return next((row for row in rows if row.incident.incident_id == self.incident_id), None)
 
     @property
     def orders(self) -> list[OrderSnapshot]:

@@ -27,6 +27,8 @@ from engine.trading.state import TradingState
 
 PUBLISH_NS = 80_000_000
 """At most this often a snapshot is made, in wall time; faces poll at 10 Hz."""
+PROMPT_NS = 20_000_000
+"""After a person's command faces need not wait that long for what it did."""
 IDLE_NS = 20_000_000
 """How long to wait for commands or the pace when nothing is due."""
 BEHIND_BATCHES = 64
@@ -160,7 +162,7 @@ class PaperRuntime:
             if self.has_ended:
                 break
             await asyncio.sleep(0)
-        self._publish(force=True)
+        self._publish(0)
 
     async def linger(self, stop: asyncio.Event) -> None:
         """The recording is over: keep answering commands on the last known book until `stop`."""
@@ -168,7 +170,7 @@ class PaperRuntime:
             commands = self._bridge.take_commands()
             if commands:
                 await self._batch(Wake(self._world.now_ns, k.WAKE_UNTIL), commands)
-            self._publish()
+            self._publish(PROMPT_NS if commands else PUBLISH_NS)
             await self._clock.sleep(IDLE_NS)
 
     # -- the loop --------------------------------------------------------------------------------
@@ -182,6 +184,8 @@ class PaperRuntime:
             self._trader.record_shock("human", self._world.now_ns)
             await self._commit(self._trader.drain())
             self._press_crash(self._world.now_ns)
+        if commands:
+            self._publish(PROMPT_NS)
         target_ns = min(self._pace.target_ns(), until_ns)
         for _ in range(BEHIND_BATCHES):
             wake = self._driver.advance(target_ns)
@@ -222,9 +226,10 @@ class PaperRuntime:
             self._rows = self._world.rows
             self._moved_ns = self._clock.monotonic_ns()
 
-    def _publish(self, *, force: bool = False) -> None:
+    def _publish(self, after_ns: int = PUBLISH_NS) -> None:
+        """Show a snapshot, unless the last one was shown less than `after_ns` ago."""
         now_ns = self._clock.monotonic_ns()
-        if not force and now_ns - self._shown_ns < PUBLISH_NS:
+        if now_ns - self._shown_ns < after_ns:
             return
         self._shown_ns = now_ns
         self._bridge.show(self.snapshot())

@@ -7,6 +7,7 @@ headless demo (`tests/support/kill.py`, which also runs by itself: 200 kills and
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from decimal import Decimal
@@ -30,6 +31,7 @@ from tests.support.worlds import (
     GRID,
     NOBODY,
     SECOND,
+    TREND,
     Life,
     Script,
     assert_same_events,
@@ -95,6 +97,39 @@ def test_dying_at_random_commits_changes_nothing(scenario: Scenario, script: Scr
 
     assert len(undisturbed.of(e.OrderFilled)) > 50
     assert len(undisturbed.of(e.MarketShocked)) == sum(wish is None for _, wish in script.commands)
+    assert_unharmed(killed(setting, 2, script), undisturbed)
+
+
+def test_bots_that_come_and_go_are_part_of_it() -> None:
+    """Also their timers' phase, which counts from the instant each was added."""
+
+    def add(number: int, strategy: str, params: dict[str, str]) -> c.AddBot:
+        return c.AddBot(
+            command_id=f"add{number}",
+            bot_id=f"more-{number}",
+            strategy=strategy,
+            instrument_id=SIM,
+            params_json=json.dumps(params),
+        )
+
+    wishes = [
+        add(1, "grid", GRID),
+        add(2, "trend", TREND),
+        c.Flatten(command_id="a", bot_id="maker-1"),
+        c.RemoveBot(command_id="b", bot_id="maker-1"),
+        add(3, "grid", GRID | {"every_ms": "70"}),
+        c.Flatten(command_id="c"),
+        c.RemoveBot(command_id="d", bot_id="more-1"),
+        c.ResumeBot(command_id="e", bot_id="more-2"),
+        c.ResumeBot(command_id="f", bot_id="more-3"),
+    ]
+    script = Script([(n * 2_037_000_000, wish) for n, wish in enumerate(wishes, 1)])
+    setting = generated(27)
+    undisturbed = paced(setting, 1, script)
+
+    assert [event.bot_id for event in undisturbed.of(e.BotRemoved)] == ["maker-1", "more-1"]
+    owners = {event.order.bot_id for event in undisturbed.of(e.OrderIntended)}
+    assert {"more-1", "more-2", "more-3"} <= owners
     assert_unharmed(killed(setting, 2, script), undisturbed)
 
 

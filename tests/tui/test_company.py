@@ -59,6 +59,14 @@ async def test_losing_the_token_disarms_and_is_seen(size: tuple[int, int]) -> No
         assert "VIEW ONLY" in person.header()
 
 
+async def test_somebody_else_trading_after_a_break_is_said() -> None:
+    """No notice came: it was given while this face was away."""
+    async with at_terminal() as person:
+        await told(person, company(ME))
+        await told(person, company(OTHER))
+        assert f"VIEW ONLY: {OTHER} holds the trade token" in person.last_line()
+
+
 async def test_who_else_is_here_is_shown_where_there_is_room() -> None:
     async with at_terminal(WIDE) as person:
         await told(person, company(ME))

@@ -42,6 +42,7 @@ class Dialog(Container):
     title: str = ""
     columns: ClassVar[int] = 72
     hint: ClassVar[str] = "Esc closes"
+    label_columns: ClassVar[int] = 9
 
     def __init__(self, desk: Desk, look: Look, came_from: Widget | None) -> None:
         super().__init__(classes="dialog")
@@ -126,6 +127,8 @@ class Dialog(Container):
         width = min(self.columns, room.width - 2)
         height = min(self.rows() + len(self.fields()) + 4, room.height - 3)
         self.styles.width, self.styles.height = width, height
+        for label in self.query(".label"):
+            label.styles.width = self.label_columns
         self.styles.offset = ((room.width - width) // 2, max(2, (room.height - height) // 2))
 
     def show(self, now_ns: int) -> None:

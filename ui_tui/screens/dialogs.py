@@ -10,6 +10,7 @@ from app.views.desk import Desk
 from ui_tui.look import Look
 from ui_tui.screens.detail import DetailDialog
 from ui_tui.screens.dialog import Dialog
+from ui_tui.screens.edit import EditDialog
 from ui_tui.screens.find import FindDialog
 from ui_tui.screens.help import HelpDialog
 from ui_tui.screens.leave import LeaveDialog
@@ -24,6 +25,7 @@ DIALOGS: dict[str, Build] = {
     "palette": PaletteDialog,
     "help": HelpDialog,
     "detail": DetailDialog,
+    "edit": EditDialog,
     "reset": ResetDialog,
     "leave": LeaveDialog,
     "ticket": TicketDialog,

@@ -1,15 +1,26 @@
-"""Where we and the venue differ."""
+"""Where we and the venue differ, and what can be decided."""
 
 from __future__ import annotations
 
+from textual.geometry import Size
+
 from app.views.cells import Line
+from app.views.cursors import selected
 from app.views.desk import Desk
 from app.views.doubts import doubt_lines
-from ui_tui.widgets.scrolled import ScrolledPane
+from app.views.incidentview import incident_lines
+from ui_tui.pane import Pane, Picture
 
 
-class IncidentsPane(ScrolledPane):
+class IncidentsPane(Pane):
     key = "incidents"
+    pace_ms = 250
 
-    def lines(self, desk: Desk, now_ns: int, width: int) -> list[Line]:
-        return doubt_lines(desk.snapshot, width)
+    def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
+        chosen = selected(desk, self.key)
+        lines: list[Line] = incident_lines(
+            desk.snapshot, chosen, desk.keymap, size.width, self.look.glyphs
+        )
+        doubts = doubt_lines(desk.snapshot, size.width)
+        count = len(desk.snapshot.incidents) if desk.snapshot is not None else 0
+        return Picture(f"incidents {count}", [*lines, (), *doubts] if doubts else lines)

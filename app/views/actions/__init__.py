@@ -10,6 +10,7 @@ from __future__ import annotations
 from app.views.actions import (
     bots,
     chart,
+    incidents,
     ladder,
     lists,
     moving,
@@ -32,6 +33,7 @@ ACTIONS: dict[str, Action] = {
         ladder.LADDER,
         chart.CHART,
         lists.LISTS,
+        incidents.INCIDENTS,
         moving.MOVING,
         service.SERVICE,
         replay.REPLAY,
@@ -50,6 +52,7 @@ CONTEXTS: dict[str, str] = {
     "log": "Log",
     "runs": "Backtests",
     "limits": "Risk",
+    "incidents": "Incidents",
     "settings": "Settings",
     "replay": "Replay",
     "list": "Lists",

@@ -71,6 +71,14 @@ BOTS = (
         announce=announce.bot_stop,
     ),
     Action(
+        "bot_edit",
+        _BOTS,
+        "edit",
+        "edit the parameters of the selected bot (the engine checks them)",
+        why_not=rules.has_bot,
+        shell="bots edit ID --param NAME=VALUE",
+    ),
+    Action(
         "bot_detail",
         _BOTS,
         "detail",

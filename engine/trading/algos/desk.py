@@ -373,7 +373,9 @@ class AlgoDesk:
         if state.tripped is not None:
             return f"{state.tripped.limit} was reached"
         if algo.owner == "bot" and algo.bot_id != MANUAL:
-            bot = state.bots[algo.bot_id]
+            bot = state.bots.get(algo.bot_id)
+            if bot is None:
+                return f"{algo.bot_id} was removed"
             if bot.helm is not e.Helm.AUTO:
                 return f"{bot.bot_id} is {bot.helm}"
         return ""

@@ -16,7 +16,7 @@ from app.service.links import SocketRoad, SshRoad
 from app.service.server import EngineServer
 from engine.core.clock import LiveClock
 from engine.domain import commands as c
-from engine.domain.errors import BadInput, EngineNotRunning
+from engine.domain.errors import BadInput, EngineNotRunning, TimedOut
 from tests.support.service import ScriptedEngine, attached, endpoint_at, eventually
 
 HOUR_NS = 3_600_000_000_000
@@ -50,6 +50,26 @@ def test_a_face_says_at_once_that_the_engine_left_and_comes_back_by_itself(own_h
         session.submit(c.Kill(command_id="c2"))
         assert session.wait_for("c2", 5).refused == ""
         session.close()
+
+
+def test_the_token_returns_to_whom_it_had_and_not_to_whoever_is_back_first(own_home: Path) -> None:
+    road = SocketRoad(endpoint_at(own_home))
+    with ScriptedEngine(own_home):
+        holder = RemoteSession(road, "tui", wants="free")
+        watcher = RemoteSession(SocketRoad(endpoint_at(own_home)), "gui", wants="free")
+        holder.start()
+        watcher.start()
+        eventually(lambda: watcher.standing() is not None)
+        assert holder.standing().holder == holder.standing().me  # type: ignore[union-attr]
+        assert watcher.standing().is_view_only  # type: ignore[union-attr]
+    eventually(lambda: holder.failure() and watcher.failure())
+    with ScriptedEngine(own_home):
+        eventually(lambda: not watcher.failure(), 5)
+        eventually(lambda: len(watcher.standing().faces) == 2, 30)  # type: ignore[union-attr]
+        assert watcher.standing().holder.startswith("tui@")  # type: ignore[union-attr]
+        holder.close()
+        eventually(lambda: watcher.standing().holder == "")  # type: ignore[union-attr]
+        watcher.close()
 
 
 def test_a_wish_without_an_answer_is_told_as_lost_and_not_repeated(own_home: Path) -> None:
@@ -112,8 +132,9 @@ def test_whom_a_stopped_process_keeps_waiting(own_home: Path) -> None:
     road = SocketRoad(endpoint_at(own_home))
     road.answer_s = 0.2
     session = RemoteSession(road, "tui")
-    with pytest.raises(EngineNotRunning, match="does not answer"):
+    with pytest.raises(TimedOut, match="does not answer") as found:
         session.start()
+    assert found.value.exit_code == 5
     listener.close()
     claim.release()
 

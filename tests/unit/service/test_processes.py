@@ -115,7 +115,7 @@ def test_two_faces_and_a_script_see_the_same(own_home: Path) -> None:
         for watcher in watchers:
             watcher.start()
         refused = shell(own_home, "bots", "add", "grid")
-        assert "holds the trade token: take it over first" in refused.stderr
+        assert "holds the trade token: take it over first (--take-token)" in refused.stderr
         params = ["--param", "qty=0.01", "--param", "levels=2"]
         added = told(own_home, "bots", "add", "grid", *params, "--take-token")
         assert (added["bot_id"], added["params"]["levels"]) == ("grid-1", "2")
@@ -219,6 +219,11 @@ def test_one_engine_a_ledger_and_profiles_side_by_side(own_home: Path) -> None:
         assert report["by"].startswith("shell@")
         assert other.wait() == 0
         assert told(own_home, "status")["profile"] == "paper"
+        refused = shell(own_home, "engine", "--fresh")
+        assert (refused.returncode, refused.stderr.count("\n")) == (4, 1), "it is in use"
+    with EngineProcess(own_home, "--fresh", "--profile", "other"):
+        assert told(own_home, "status", "--profile", "other")["kill"] == "none"
+    assert len(list(paths_of(own_home).profile("other").glob("ledger-*-until-*.db"))) == 1
 
 
 def test_the_helm_from_a_shell(own_home: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from app.service import delta
 from app.service import protocol as p
 from app.service.client import RemoteSession
 from app.service.endpoint import Claim
@@ -76,6 +77,29 @@ def test_after_the_first_picture_only_what_changed_travels(engine: ScriptedEngin
         change = face.hear_until(p.Delta)
         assert (change.base, change.version) == (whole.version, whole.version + 1)
         assert len(p.encode(change)) < 100
+
+
+def test_a_face_gets_the_topics_it_asks_for(engine: ScriptedEngine) -> None:
+    """Each its own, side by side, also as differences; the state always comes."""
+    shot = engine.snapshot
+    with (
+        Bare.attach(engine.home, topics=["history"]) as log,
+        Bare.attach(engine.home, topics=[]) as state,
+    ):
+        whole = log.hear_until(p.Picture).snapshot
+        assert whole == msgspec.structs.replace(shot, markets=[])
+        bare = state.hear_until(p.Picture).snapshot
+        assert bare == msgspec.structs.replace(shot, markets=[], fills=[], log=[], equity_curve=[])
+        newer = engine.publish(log=shot.log[1:], orders=[])
+        for face, base in ((log, whole), (state, bare)):
+            face.say(p.Seen(version=base.version))
+            change = face.hear_until(p.Delta)
+            assert delta.apply(base, change.changes).orders == []
+            left = newer.log if face is log else []
+            assert delta.apply(base, change.changes).log == left
+    with Bare(engine.home) as face:
+        face.say(face.hello(topics=["colour"]))
+        assert face.refusal() == "topics: 'colour': known are markets, history"
 
 
 def test_a_gap_is_mended_with_a_whole_picture(engine: ScriptedEngine) -> None:

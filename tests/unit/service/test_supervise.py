@@ -12,10 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from app.service.launch import command_line
+from app.service.endpoint import claimant
 from app.service.unit import remove_unit, unit_path, unit_text, write_unit
 from engine.domain.errors import ConfigError
-from tests.support.service import ROOT, EngineProcess, attached, eventually, shell
+from tests.support.service import (
+    ROOT,
+    EngineProcess,
+    attached,
+    command_line,
+    endpoint_at,
+    eventually,
+    shell,
+)
 
 ENGINE = """
 import os, pathlib, signal, socket, sys, time
@@ -23,9 +31,10 @@ log = pathlib.Path({log!r})
 number = len(log.read_text()) if log.exists() else 0
 log.write_text("x" * (number + 1))
 
+notices = socket.socket(fileno=int(os.environ["PILOTHOUSE_NOTIFY_FD"]))
+
 def tell(text):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notice:
-        notice.sendto(text.encode(), os.environ["NOTIFY_SOCKET"])
+    notices.send(text.encode())
 
 def linger(tick=lambda: None):
     while True:
@@ -43,8 +52,7 @@ sys.path.insert(0, {root!r})
 from app.service.supervise import Supervisor
 from engine.core.clock import LiveClock
 say = lambda line: print(line, file=sys.stderr, flush=True)
-command = [sys.executable, "-c", sys.argv[1]]
-sys.exit(Supervisor(command, LiveClock(), say, cool_down_s=0.01, silent_s=1).run())
+sys.exit(Supervisor(sys.argv[1:], LiveClock(), say, cool_down_s=0.01, silent_s=1).run())
 """
 
 
@@ -56,7 +64,9 @@ class Run:
         engine = ENGINE.format(log=str(self.log), story=story)
         program = SUPERVISOR.format(root=str(ROOT))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", program, engine], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", program, sys.executable, "-c", engine],
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     @property
@@ -114,6 +124,32 @@ def test_a_stop_reaches_the_engine_and_ends_both(tmp_path: Path) -> None:
     run.process.send_signal(signal.SIGTERM)
     assert run.end() == (0, [])
     assert run.starts == 1
+
+
+def test_a_real_engine_that_stands_still_is_replaced(own_home: Path) -> None:
+    """Its process is stopped, as if its loop hung: a face says so, and gets the next one."""
+    program = SUPERVISOR.format(root=str(ROOT))
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", program, *command_line("engine")],
+        env={**os.environ, "PILOTHOUSE_HOME": str(own_home)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert supervisor.stderr is not None
+    assert "serving" in supervisor.stderr.readline()
+    with attached(own_home) as face:
+        first = claimant(endpoint_at(own_home))
+        os.kill(first, signal.SIGSTOP)
+        assert "its loop has stood still" in supervisor.stderr.readline()
+        assert "ended with signal 9: starting it again" in supervisor.stderr.readline()
+        assert "serving" in supervisor.stderr.readline()
+        eventually(lambda: not face.failure())
+        assert claimant(endpoint_at(own_home)) not in (0, first)
+        assert face.snapshot().bots  # type: ignore[union-attr]
+    supervisor.send_signal(signal.SIGTERM)
+    supervisor.communicate(timeout=60)
+    assert supervisor.returncode == 0
 
 
 def test_the_real_engine_tells_its_supervisor(own_home: Path) -> None:

@@ -189,3 +189,20 @@ def test_a_book_holds_so_many_algos_and_guards_beyond_that() -> None:
     assert isinstance(started, list)
     assert sum(one is not None for one in started) == ALGOS_MAX
     assert do(desk, puppet, lambda ctx: ctx.trail(ticks=50)) is not None
+
+
+def test_a_late_fill_of_a_bot_that_is_gone_is_guarded() -> None:
+    desk, _ = bracketed()
+    entry = one(desk, "entry")
+    desk.do(c.StopBot, bot_id="bot")
+    desk.canceled(entry)
+    assert not desk.do(c.RemoveBot, bot_id="bot")
+    desk.fill(entry, 4)
+    assert one(desk, "stop").spec.qty_lots == 4
+
+
+def test_a_bot_with_a_waiting_algo_is_not_removed() -> None:
+    desk, puppet = a_bot_desk()
+    spec = a.IfTouched(instrument_id=desk.id, side=Side.BUY, qty_lots=5, trigger_ticks=MID - 50)
+    do(desk, puppet, lambda ctx: ctx.work(spec))
+    assert "1 orders working" in desk.do(c.RemoveBot, bot_id="bot")
