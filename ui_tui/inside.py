@@ -16,8 +16,9 @@ from rich.style import Style
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App
+from textual.events import Resize
 from textual.filter import ANSIToTruecolor
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
@@ -39,7 +40,8 @@ class ShortFrames(App[None], inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__()
         self._canvas = Canvas()
-        self._spans: list[Span] = []
+        self._spans: dict[tuple[int, int], list[Piece]] = {}
+        """Of the next frame, by row and first column: what was drawn last counts."""
 
     @property
     def is_covered(self) -> bool:
@@ -49,6 +51,18 @@ class ShortFrames(App[None], inherit_bindings=False):
     def forget_frame(self) -> None:
         """The terminal may show anything now: send the next frame whole."""
         self._canvas.forget()
+
+    def mend_size(self) -> None:
+        """Lay out again where the last of many quick resizes has got lost on its way: the terminal
+        has one size, the app or its screen another."""
+        look = getattr(getattr(self, "_driver", None), "_get_terminal_size", None)
+        if look is None or not is_terminal(self) or not self.screen_stack:
+            return
+        real = Size(*look())
+        if real != self.size:
+            self.post_message(Resize(real, real))
+        elif self.screen.size != real:
+            self.screen.post_message(Resize(real, real))
 
     def can_draw(self) -> bool:
         return (
@@ -65,17 +79,18 @@ class ShortFrames(App[None], inherit_bindings=False):
         left, top, _, height = widget.region
         if not height or not self.can_draw():
             return False
-        colours = self.console._color_system or ColorSystem.TRUECOLOR
+        colours = self.console._color_system or ColorSystem.STANDARD
         for row, pieces in rows:
             if row < height:
                 drawn = [Piece(text, _sgr(style, colours)) for text, style in pieces]
-                self._spans.append((top + row, left, drawn))
+                self._spans[top + row, left] = drawn
                 widget._styles_cache.set_dirty(Region(0, row, 1, 1))
         return True
 
     def send_frame(self) -> None:
         """Send what was drawn since the last time."""
-        spans, self._spans = self._spans, []
+        spans = [(row, first, pieces) for (row, first), pieces in self._spans.items()]
+        self._spans.clear()
         frame = self._canvas.frame(self.size, spans) if spans and self.can_draw() else ""
         if frame:
             is_synced = self._sync_available
@@ -98,7 +113,7 @@ class Difference(CompositorUpdate):
         self._size = size
 
     def render_segments(self, console: Console) -> str:
-        colours = console._color_system or ColorSystem.TRUECOLOR
+        colours = console._color_system or ColorSystem.STANDARD
         return self._canvas.frame(self._size, spans_of(self._update, colours))
 
 

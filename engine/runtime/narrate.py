@@ -38,11 +38,15 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
     """The line for `event`, told after it has been applied to `state`."""
     if isinstance(event, e.OrderEvent):
         return _narrate_order(event, state)
+    if isinstance(event, _ALGO_EVENTS):
+        return _narrate_algo(event, state)
     match event:
         case e.SessionStarted():
             return Line("info", "engine", f"ledger started with {event.capital} {event.settle}")
-        case e.BotAdded() | e.BotRemoved() | e.HelmChanged() | e.BotFailed() | e.ParamsEdited():
-            return _narrate_bot(event)
+        case e.BotAdded():
+            return Line("info", event.bot_id, f"{event.strategy} on {event.instrument_id} started")
+        case e.BotRemoved():
+            return Line("info", event.bot_id, f"removed by {event.by}")
         case e.OrderIntended(order=order) if order.placed_by != "bot" and _is_news(order, state):
             instrument = state.instruments[order.spec.instrument_id]
             placer = f"{order.algo_id} {order.leg}" if order.algo_id else order.placed_by
@@ -57,15 +61,6 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
                 f"refused {spec_words(event.spec, instrument)}: {event.limit} "
                 f"limit {event.limit_value}, order {event.order_value}{more}",
             )
-        case e.AlgoStarted() | e.AlgoAmended() | e.AlgoStepped() | e.AlgoEnding():
-            return _narrate_algo(event, state)
-        case e.AlgoDenied():
-            words = algo_words(event.spec, state.instruments[event.spec.instrument_id])
-            text = f"refused {words}: {event.limit} must be {event.limit_value}"
-            more = f" ({event.repeats} more like it)" if event.repeats else ""
-            return Line("warn", event.bot_id, f"{text}, is {event.order_value}{more}")
-        case e.AlgoAlarmed() | e.AlgoEnded() | e.AlgoReopened():
-            return _narrate_algo_end(event, state)
         case e.FundingPaid():
             verb = "paid" if event.amount >= 0 else "received"
             return Line("info", event.bot_id, f"funding {verb} {plain(abs(event.amount))}")
@@ -74,9 +69,16 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             price = plain(instrument.price(event.due_ticks))
             words = spec_words(order.spec, instrument)
             return Line("alert", event.bot_id, f"LIQUIDATED at {price} by the venue: {words}")
+        case e.HelmChanged():
+            reason = f": {event.reason}" if event.reason else ""
+            return Line("info", event.bot_id, f"{event.helm} by {event.by}{reason}")
+        case e.BotFailed():
+            return Line("alert", event.bot_id, event.error)
         case e.KillChanged(level=level):
             text = f"kill switch: {level.name.lower().replace('_', ' ')} by {event.by}"
             return Line("alert", "risk", text)
+        case e.ParamsEdited(changed=changed):
+            return Line("info", event.bot_id, f"parameters changed by {event.by}: {changed}")
         case e.IncidentOpened(incident=one):
             words = f"{one.kind}: ours {one.ours}; the venue's {one.venues}"
             return Line("alert", one.bot_id or "risk", f"incident {one.incident_id}: {words}")
@@ -110,56 +112,49 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             return None
 
 
-def _narrate_bot(
-    event: e.BotAdded | e.BotRemoved | e.HelmChanged | e.BotFailed | e.ParamsEdited,
-) -> Line:
-    match event:
-        case e.BotAdded():
-            text = f"{event.strategy} on {event.instrument_id} started"
-        case e.BotRemoved():
-            text = f"removed by {event.by}"
-        case e.HelmChanged():
-            text = f"{event.helm} by {event.by}{f': {event.reason}' if event.reason else ''}"
-        case e.ParamsEdited():
-            text = f"parameters changed by {event.by}: {event.changed}"
-        case e.BotFailed():
-            return Line("alert", event.bot_id, event.error)
-    return Line("info", event.bot_id, text)
+_ALGO_EVENTS = (
+    e.AlgoStarted,
+    e.AlgoDenied,
+    e.AlgoStepped,
+    e.AlgoAmended,
+    e.AlgoEnding,
+    e.AlgoAlarmed,
+    e.AlgoEnded,
+    e.AlgoReopened,
+)
 
 
-def _narrate_algo(
-    event: e.AlgoStarted | e.AlgoAmended | e.AlgoStepped | e.AlgoEnding, state: TradingState
-) -> Line | None:
-    algo = state.find_algo(event.algo_id)
+def _narrate_algo(event: e.AnyEvent, state: TradingState) -> Line | None:
+    if isinstance(event, e.AlgoDenied):
+        words = algo_words(event.spec, state.instruments[event.spec.instrument_id])
+        more = f" ({event.repeats} more like it)" if event.repeats else ""
+        text = f"refused {words}: {event.limit} must be {event.limit_value}"
+        return Line("warn", event.bot_id, f"{text}, is {event.order_value}{more}")
+    algo = state.find_algo(getattr(event, "algo_id", ""))
     if algo is None:
         return None
+    level, text = _algo_words(event, state)
+    return Line(level, algo.bot_id, f"{algo.algo_id}{text}") if text else None
+
+
+def _algo_words(event: e.AnyEvent, state: TradingState) -> tuple[str, str]:
+    """Level, and what follows the algo's id; "" for what is no news."""
     match event:
-        case e.AlgoStepped(note=note):
-            return Line("trade", algo.bot_id, f"{algo.algo_id}: {note}") if note else None
-        case e.AlgoEnding(reason=reason):
-            return Line("trade", algo.bot_id, f"{algo.algo_id}: cancelling its orders: {reason}")
-        case _:
-            words = algo_words(event.spec, state.instruments[event.spec.instrument_id])
+        case e.AlgoStarted(spec=spec) | e.AlgoAmended(spec=spec):
             verb = "changed" if isinstance(event, e.AlgoAmended) else "started"
-            return Line("trade", algo.bot_id, f"{algo.algo_id} {verb}: {words}")
-
-
-def _narrate_algo_end(
-    event: e.AlgoAlarmed | e.AlgoEnded | e.AlgoReopened, state: TradingState
-) -> Line | None:
-    algo = state.find_algo(event.algo_id)
-    if algo is None:
-        return None
-    match event:
-        case e.AlgoAlarmed(text=""):
-            return Line("info", algo.bot_id, f"{algo.algo_id}: guarded again")
+            return "trade", f" {verb}: {algo_words(spec, state.instruments[spec.instrument_id])}"
+        case e.AlgoStepped(note=note):
+            return "trade", f": {note}" if note else ""
+        case e.AlgoEnding(reason=reason):
+            return "trade", f": cancelling its orders: {reason}"
         case e.AlgoAlarmed(text=text):
-            return Line("alert", algo.bot_id, f"{algo.algo_id}: UNGUARDED: {text}")
+            return ("alert", f": UNGUARDED: {text}") if text else ("info", ": guarded again")
         case e.AlgoReopened(reason=reason):
-            return Line("alert", algo.bot_id, f"{algo.algo_id} works again: {reason}")
+            return "alert", f" works again: {reason}"
         case e.AlgoEnded(outcome=outcome, reason=reason):
-            level = "warn" if outcome is AlgoOutcome.FAILED else "trade"
-            return Line(level, algo.bot_id, f"{algo.algo_id} {outcome}: {reason}")
+            return "warn" if outcome is AlgoOutcome.FAILED else "trade", f" {outcome}: {reason}"
+        case _:
+            return "info", ""
 
 
 def _is_news(order: Order, state: TradingState) -> bool:
