@@ -197,7 +197,7 @@ def edit(
         command = c.EditParams(
             command_id=new_command_id(), bot_id=bot, params_json=to_json(changes, sort_keys=True)
         )
-        _carry_out(session, command)
+        check(ask(session, command))
     if json:
         print_json({"bot_id": bot, "params": changes})
     else:
