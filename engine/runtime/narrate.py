@@ -64,11 +64,8 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
         case e.FundingPaid():
             verb = "paid" if event.amount >= 0 else "received"
             return Line("info", event.bot_id, f"funding {verb} {plain(abs(event.amount))}")
-        case e.PositionLiquidated(order=order):
-            instrument = state.instruments[order.spec.instrument_id]
-            price = plain(instrument.price(event.due_ticks))
-            words = spec_words(order.spec, instrument)
-            return Line("alert", event.bot_id, f"LIQUIDATED at {price} by the venue: {words}")
+        case e.PositionLiquidated():
+            return _narrate_liquidation(event, state)
         case e.HelmChanged():
             reason = f": {event.reason}" if event.reason else ""
             return Line("info", event.bot_id, f"{event.helm} by {event.by}{reason}")
@@ -161,6 +158,14 @@ def _is_news(order: Order, state: TradingState) -> bool:
     """An algo's first order of a leg is; the many by which it moves or slices are its own story."""
     algo = state.find_algo(order.algo_id) if order.algo_id else None
     return algo is None or algo.leg(order.leg).orders <= 1
+
+
+def _narrate_liquidation(event: e.PositionLiquidated, state: TradingState) -> Line:
+    spec = event.order.spec
+    instrument = state.instruments[spec.instrument_id]
+    price = plain(instrument.price(event.due_ticks))
+    words = spec_words(spec, instrument)
+    return Line("alert", event.bot_id, f"LIQUIDATED at {price} by the venue: {words}")
 
 
 def _narrate_order(event: e.OrderEvent, state: TradingState) -> Line | None:
