@@ -96,8 +96,7 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             instrument = state.instruments[event.instrument_id]
             price = plain(instrument.price(event.price_ticks))
             change = f"position changed by {plain(instrument.qty(event.lots))} at {price}"
-            words = f"{change}, adopted by {event.by}"
-            return Line("alert", event.bot_id, words)
+            return Line("alert", event.bot_id, f"{change}, adopted by {event.by}")
         case e.RiskTripped():
             text = f"{event.limit} {event.value} reached the limit of {event.limit_value}"
             return Line("alert", "risk", text)
