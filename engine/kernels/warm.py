@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.kernels import cross as x
 from engine.kernels import layout as k
-from engine.kernels.replay import advance, catch_up
+from engine.kernels.replay import advance_parts, catch_up
 
 
 def warm_all(progress: Callable[[str], None] | None = None) -> None:
@@ -20,7 +20,7 @@ def warm_all(progress: Callable[[str], None] | None = None) -> None:
     rows["side"] = k.BUY
     exchange, market = k.new_exchange(1 << 20), k.new_market(1 << 20, (1_000_000_000,))
     exchange.control[k.X_ROWS] = 1
-    advance(rows, np.zeros(1, np.int64), exchange, market, k.NO_ASK, 0)
+    advance_parts(rows, np.zeros(1, np.int64), k.NO_ASK, 0, *market, *exchange)
     catch_up(rows, np.zeros(1, np.int64), exchange)
     if progress is not None:
         progress("bars")

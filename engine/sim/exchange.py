@@ -15,7 +15,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, ZERO
 from engine.domain.order import Fill, OrderSpec, OrderType, Purpose, Side, TimeInForce
 from engine.kernels import layout as k
-from engine.kernels.replay import FAR_NS, advance, catch_up
+from engine.kernels.replay import FAR_NS, advance_parts, catch_up
 from engine.ports.rows import RowSource
 from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.ports.world import Wake
@@ -120,6 +120,7 @@ class SimExchange:
         self._has_margin = scenario.margin is not None and instrument.can_short
         if scenario.margin is not None and self._has_margin:
             self._exchange = set_margin(self._exchange, scenario.margin, instrument)
+        self._parts = (*self._market, *self._exchange)
         self._funding = scenario.funding if instrument.can_short else None
         if self._funding is not None:
             control[k.X_STAMP_EVERY_NS] = self._funding.interval_ns
@@ -163,9 +164,7 @@ class SimExchange:
 
     def advance(self, until_ns: int, wake_mask: int) -> Wake:
         while True:
-            reasons = advance(
-                self._rows, self._order, self._exchange, self._market, until_ns, wake_mask
-            )
+            reasons = advance_parts(self._rows, self._order, until_ns, wake_mask, *self._parts)
             if not reasons & k.WAKE_MORE:
                 break
             self._load()

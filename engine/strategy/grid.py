@@ -55,6 +55,9 @@ class Grid(Strategy):
         self.max_position = float(params.max_position)
         self.can_short = instrument.can_short
         self.every_ms = params.every_ms
+        self._wish: tuple[float | None, float | None] = (None, None)
+        self._bids: list[int] = []
+        self._asks: list[int] = []
 
     @property
     def wake(self) -> WakeFilter:
@@ -66,11 +69,11 @@ class Grid(Strategy):
         bids, asks = self.wanted(
             ctx.best_bid, ctx.best_ask, ctx.position_lots, ctx.position_in_floats
         )
-        resting = ctx.orders
-        taken = {order.spec.price_ticks for order in resting.values()}
-        for order in list(resting.values()):
-            wanted = bids if order.spec.side is Side.BUY else asks
-            if order.spec.price_ticks not in wanted and is_cancellable(order):
+        keep, taken = {Side.BUY: set(bids), Side.SELL: set(asks)}, set()
+        for order in list(ctx.orders.values()):
+            spec = order.spec
+            taken.add(spec.price_ticks)
+            if spec.price_ticks not in keep[spec.side] and is_cancellable(order):
                 ctx.cancel(order.client_order_id)
         placed = 0
         for price in bids:
@@ -85,7 +88,7 @@ class Grid(Strategy):
     def wanted(
         self, best_bid: int, best_ask: int, position_lots: int, position_in_floats: float
     ) -> tuple[list[int], list[int]]:
-        """Prices in ticks to bid and to ask at, best first.
+        """Prices in ticks to bid and to ask at, best first; the same again while they do not move.
 
         floor((mid - half spread) / interval) and ceil((mid + half spread) / interval), in binary
         floating point like everybody's notebook: where the quotient is a whole number the last
@@ -97,16 +100,21 @@ class Grid(Strategy):
         mid = (best_bid * self.tick + best_ask * self.tick) / 2.0
         bid = math.floor((mid - self.half_spread) / self.interval) * self.interval
         ask = math.ceil((mid + self.half_spread) / self.interval) * self.interval
-        bids, asks = [], []
-        if position_in_floats < self.max_position:
-            for _ in range(self.levels):
-                bids.append(round(bid / self.tick))
-                bid -= self.interval
-        if position_in_floats > -self.max_position if self.can_short else position_lots > 0:
-            for _ in range(self.levels):
-                asks.append(round(ask / self.tick))
-                ask += self.interval
-        return bids, asks
+        can_bid = position_in_floats < self.max_position
+        can_ask = position_in_floats > -self.max_position if self.can_short else position_lots > 0
+        wish = (bid if can_bid else None, ask if can_ask else None)
+        if wish != self._wish:
+            self._wish = wish
+            self._bids = self._prices(bid, -self.interval) if can_bid else []
+            self._asks = self._prices(ask, self.interval) if can_ask else []
+        return self._bids, self._asks
+
+    def _prices(self, first: float, step: float) -> list[int]:
+        prices: list[int] = []
+        for _ in range(self.levels):
+            prices.append(round(first / self.tick))
+            first += step
+        return prices
 
 
 def is_cancellable(order: Order) -> bool:
