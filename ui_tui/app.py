@@ -169,7 +169,13 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Resize):
-            self.forget_frame()  # Terminals keep what they like of the old picture.
+            # Terminals keep what they like of the old picture: send all of it again, also when
+            # the size is in the end what it was.
+            self.forget_frame()
+            await super().on_event(event)
+            if self.screen_stack:
+                self.screen.refresh()
+            return
         if isinstance(event, events.Key) and not event.is_forwarded:
             if self._press(event):
                 return
@@ -241,6 +247,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
             case fx.StopEngine():
                 if self._ask_engine(self.session.stop_engine):
                     self.exit()
+            case fx.Ring():
+                self.bell()
             case fx.Leave():
                 self.exit()
 

@@ -50,10 +50,8 @@ class Canvas:
     def __init__(self) -> None:
         self._size = (0, 0)
         self._rows: list[Row] = []
-        self._at = (-1, -1)
-        """The terminal's cursor, row and column; row -1 while nobody knows."""
-        self._pen: Pen | None = None
-        self._out: list[str] = []
+        self._runs: dict[Pen, list[tuple[int, int, list[str]]]] = {}
+        """Of the frame in the making: row, first column, a string for each column."""
 
     def forget(self) -> None:
         """The terminal may show anything: what comes next is sent whole."""
@@ -72,13 +70,28 @@ class Canvas:
         if size != self._size:
             self._size = size
             self._rows = [Row(width) for _ in range(height)]
-        self._at, self._pen, self._out = (-1, -1), PLAIN, []
+        self._runs = {}
         for row, first, pieces in spans:
             if 0 <= row < height:
                 self._span(row, first, pieces)
-        if self._pen != PLAIN:
-            self._out.append("\x1b[m")
-        return "".join(self._out)
+        return self._bytes()
+
+    def _bytes(self) -> str:
+        """Pen by pen: setting a style costs more than jumping."""
+        out: list[str] = []
+        pen = PLAIN
+        at = (-1, -1)
+        for new, runs in self._runs.items():
+            if new != pen:
+                out.append(_change(pen, new))
+                pen = new
+            for y, x, chars in runs:
+                out.append(_jump(at, (y, x)))
+                out += chars
+                at = (y, x + len(chars))
+        if pen != PLAIN:
+            out.append("\x1b[m")
+        return "".join(out)
 
     def _span(self, y: int, first: int, pieces: Iterable[Piece]) -> None:
         chars: list[str] = []
@@ -110,54 +123,54 @@ class Canvas:
     def _send(
         self, y: int, first: int, chars: list[str], pens: list[Pen], differs: list[int]
     ) -> None:
-        """Draw the columns `differs`, and those between that are cheaper to draw than to pass."""
+        """Note the columns `differs` as runs of one pen, with those between that are cheaper to
+        draw than to pass."""
         done = 0
+        run: list[str] = []
+        now: Pen | None = None
         for column in differs:
             if column < done:
                 continue  # The second half of a wide character.
             start = column
             while start and not chars[start]:
                 start -= 1
-            if 0 < start - done <= GAP_MAX and self._at == (y, first + done):
-                bridge = pens[done:start]
-                if all(pen == self._pen for pen in bridge):
-                    start = done
-            self._go(y, first + start)
             end = column + 1
             while end < len(chars) and not chars[end]:
                 end += 1
-            for at in range(start, end):
-                if chars[at]:
-                    self._draw(chars[at], pens[at])
+            pen = now if now and _serves(now, chars[start], pens[start]) else pens[start]
+            between = zip(chars[done:start], pens[done:start], strict=True)
+            is_joined = (
+                pen == now
+                and start - done <= GAP_MAX
+                and all(_serves(pen, *cell) for cell in between)
+            )
+            if is_joined:
+                run += chars[done:end]
+            else:
+                run, now = chars[start:end], pen
+                self._runs.setdefault(pen, []).append((y, first + start, run))
             done = end
-            self._at = (y, first + end)
 
-    def _draw(self, char: str, pen: Pen) -> None:
-        if pen != self._pen and not self._serves(char, pen):
-            self._out.append(_change(self._pen or PLAIN, pen))
-            self._pen = pen
-        self._out.append(char)
 
-    def _serves(self, char: str, pen: Pen) -> bool:
-        """Does a blank look right in the style that is set?"""
-        now = self._pen
-        return (
-            char == " "
-            and now is not None
-            and now.bg == pen.bg
-            and not pen.marks
-            and _SHOW_ON_BLANKS.isdisjoint(now.marks.split(";"))
-        )
+def _serves(now: Pen, char: str, pen: Pen) -> bool:
+    """Does a column look right in the pen `now`?"""
+    if pen == now:
+        return True
+    return (
+        char == " "
+        and now.bg == pen.bg
+        and not pen.marks
+        and _SHOW_ON_BLANKS.isdisjoint(now.marks.split(";"))
+    )
 
-    def _go(self, y: int, x: int) -> None:
-        row, column = self._at
-        if (row, column) == (y, x):
-            return
-        if row == y and x > column and column < self._size[0]:
-            step = x - column
-            self._out.append("\x1b[C" if step == 1 else f"\x1b[{step}C")
-        else:
-            self._out.append(f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H")
+
+def _jump(at: tuple[int, int], to: tuple[int, int]) -> str:
+    (row, column), (y, x) = at, to
+    if at == to:
+        return ""
+    if row == y and x > column:
+        return "\x1b[C" if x == column + 1 else f"\x1b[{x - column}C"
+    return f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H"
 
 
 @lru_cache(maxsize=4096)

@@ -39,7 +39,8 @@ class ShortFrames(App[None], inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__()
         self._canvas = Canvas()
-        self._spans: list[Span] = []
+        self._spans: dict[tuple[int, int], list[Piece]] = {}
+        """Of the next frame, by row and first column: what was drawn last counts."""
 
     @property
     def is_covered(self) -> bool:
@@ -65,17 +66,18 @@ class ShortFrames(App[None], inherit_bindings=False):
         left, top, _, height = widget.region
         if not height or not self.can_draw():
             return False
-        colours = self.console._color_system or ColorSystem.TRUECOLOR
+        colours = self.console._color_system or ColorSystem.STANDARD
         for row, pieces in rows:
             if row < height:
                 drawn = [Piece(text, _sgr(style, colours)) for text, style in pieces]
-                self._spans.append((top + row, left, drawn))
+                self._spans[top + row, left] = drawn
                 widget._styles_cache.set_dirty(Region(0, row, 1, 1))
         return True
 
     def send_frame(self) -> None:
         """Send what was drawn since the last time."""
-        spans, self._spans = self._spans, []
+        spans = [(row, first, pieces) for (row, first), pieces in self._spans.items()]
+        self._spans.clear()
         frame = self._canvas.frame(self.size, spans) if spans and self.can_draw() else ""
         if frame:
             is_synced = self._sync_available
@@ -98,7 +100,7 @@ class Difference(CompositorUpdate):
         self._size = size
 
     def render_segments(self, console: Console) -> str:
-        colours = console._color_system or ColorSystem.TRUECOLOR
+        colours = console._color_system or ColorSystem.STANDARD
         return self._canvas.frame(self._size, spans_of(self._update, colours))
 
 

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.attach import ANSWER_S, DEFAULT_PROFILE, Json, Profile, TakeToken, attached, picture
+from app.cli.attach import (
+    DEFAULT_PROFILE,
+    Json,
+    Profile,
+    TakeToken,
+    ask,
+    attached,
+    check,
+    picture,
+)
 from app.cli.output import print_json, print_table
 from engine.domain.errors import BadInput, WorkFailed
 
@@ -61,9 +70,8 @@ def act(
         receipts = _carry_out(chosen, view, session)
     if json:
         print_json(receipts)
-    refused = next((one for one in receipts if one.refused), None)
-    if refused is not None:
-        raise WorkFailed(f"{refused.name} refused: {refused.refused}")
+    for receipt in receipts:
+        check(receipt)
     if not json:
         print(f"{chosen.id}: done")
 
@@ -185,9 +193,7 @@ def _carry_out(action: Action, view: ViewState, session: RemoteSession) -> list[
         session.crash()
         return []
     commands = build(action.id, view, Sender(session.new_command_id, by="shell"))
-    for command in commands:
-        session.submit(command)
-    return [session.wait_for(command.command_id, ANSWER_S) for command in commands]
+    return [ask(session, command) for command in commands]
 
 
 def _print_list(json: bool) -> None:

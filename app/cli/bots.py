@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from json import dumps as to_json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -162,6 +161,29 @@ def _free_id(shot: EngineSnapshot, strategy: str) -> str:
     return next(name for n in range(1, 1000) if (name := f"{strategy}-{n}") not in taken)
 
 
+@app.command("edit")
+def edit(
+    bot: BotId,
+    param: Annotated[list[str], typer.Option(help="A parameter as name=value; again for more.")],
+    profile: Profile = DEFAULT_PROFILE,
+    take_token: TakeToken = False,
+    json: Json = False,
+) -> None:
+    """Change parameters of a bot; those that cannot change while it steers need a pause first."""
+    from json import dumps
+
+    given = parse_assignments(param)
+    with attached(profile, "over" if take_token else "nothing") as session:
+        if all(one.bot_id != bot for one in picture(session).bots):
+            raise BadInput("ID", bot, "no such bot; pilothouse bots lists them")
+        command = c.EditParams(command_id=new_command_id(), bot_id=bot, params_json=dumps(given))
+        check(ask(session, command))
+    if json:
+        print_json({"bot_id": bot, "params": given})
+    else:
+        print(f"{bot}: " + ", ".join(f"{name} is {value}" for name, value in given.items()))
+
+
 @app.command("remove")
 def remove(
     bot: BotId,
@@ -181,27 +203,6 @@ def remove(
         print_json({"bot_id": bot, "removed": True})
     else:
         print(f"{bot} removed; why {bot} tells its story")
-
-
-@app.command("edit")
-def edit(
-    bot: BotId,
-    param: Annotated[list[str], typer.Option(help="A parameter as name=value; again for more.")],
-    profile: Profile = DEFAULT_PROFILE,
-    take_token: TakeToken = False,
-    json: Json = False,
-) -> None:
-    """Change parameters of a bot; those that are not live need it paused first."""
-    changes = parse_assignments(param)
-    with attached(profile, "over" if take_token else "nothing") as session:
-        command = c.EditParams(
-            command_id=new_command_id(), bot_id=bot, params_json=to_json(changes, sort_keys=True)
-        )
-        _carry_out(session, command)
-    if json:
-        print_json({"bot_id": bot, "params": changes})
-    else:
-        print(f"{bot}: " + ", ".join(f"{name} is {value}" for name, value in changes.items()))
 
 
 def _wait_until_flat(session: RemoteSession, bot_id: str) -> None:

@@ -10,7 +10,17 @@ from typing import Annotated
 
 import typer
 
-from app.cli.attach import DEFAULT_PROFILE, Bot, Json, Profile, TakeToken, ask, attached, check
+from app.cli.attach import (
+    DEFAULT_PROFILE,
+    Bot,
+    Json,
+    Profile,
+    TakeToken,
+    ask,
+    attached,
+    check,
+    picture,
+)
 from app.cli.output import print_json
 from engine.core.ids import new_command_id
 from engine.domain import commands as c
@@ -23,6 +33,11 @@ KILL_LEVELS = {
     for level in c.KillLevel
     if level is not c.KillLevel.NONE
 }
+
+
+Preview = Annotated[
+    bool, typer.Option("--preview", help="Change nothing: say what it would change.")
+]
 
 
 @app.command("pause")
@@ -45,8 +60,16 @@ def resume(
 
 
 @app.command("take")
-def take(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
+def take(
+    profile: Profile = DEFAULT_PROFILE,
+    bot: Bot = "",
+    preview: Preview = False,
+    json: Json = False,
+) -> None:
     """Take a bot's helm: its orders and position are yours, the bot only watches."""
+    if preview:
+        _preview(profile, _named(bot), "take", json)
+        return
     command = c.TakeHelm(command_id=new_command_id(), bot_id=_named(bot))
     _carry_out(command, f"{bot} is yours", profile, json)
 
@@ -56,9 +79,13 @@ def give(
     profile: Profile = DEFAULT_PROFILE,
     bot: Bot = "",
     take_token: TakeToken = False,
+    preview: Preview = False,
     json: Json = False,
 ) -> None:
     """Give a bot its helm back."""
+    if preview:
+        _preview(profile, _named(bot), "give", json)
+        return
     command = c.GiveHelm(command_id=new_command_id(), bot_id=_named(bot))
     _carry_out(command, f"{bot} steers by itself", profile, json, take_token)
 
@@ -97,6 +124,26 @@ def kill(
     _carry_out(command, f"kill switch on: {level.replace('-', ' ')}", profile, json)
 
 
+@app.command("decide")
+def decide(
+    incident: Annotated[str, typer.Argument(metavar="ID", help="See incidents.")],
+    choice: Annotated[str, typer.Argument(help="adopt, ignore or flatten.")],
+    profile: Profile = DEFAULT_PROFILE,
+    take_token: TakeToken = False,
+    json: Json = False,
+) -> None:
+    """Decide an incident: adopt what the venue says, ignore it, or close the book."""
+    kinds: dict[str, type[c.AdoptIncident | c.IgnoreIncident | c.FlattenIncident]] = {
+        "adopt": c.AdoptIncident,
+        "ignore": c.IgnoreIncident,
+        "flatten": c.FlattenIncident,
+    }
+    if choice not in kinds:
+        raise BadInput("CHOICE", choice, f"choose one of {', '.join(kinds)}")
+    command = kinds[choice](command_id=new_command_id(), incident_id=incident)
+    _carry_out(command, f"{incident}: {choice}", profile, json, take_token)
+
+
 @app.command("reset")
 def reset(
     word: Annotated[str, typer.Argument(help="RESUME, in capitals: nobody resets by accident.")],
@@ -111,6 +158,22 @@ def reset(
         raise BadInput("WORD", word, f"type {RESET_WORD} in capitals")
     command = c.ResetKill(command_id=new_command_id())
     _carry_out(command, "reset; bots stay paused until resumed", profile, json, take_token)
+
+
+def _preview(profile: str, bot_id: str, step: str, json: bool) -> None:
+    """What taking or giving would change now; nothing is sent."""
+    from app.views.handover import preview
+
+    with attached(profile) as session:
+        shot = picture(session)
+    bot = next((one for one in shot.bots if one.bot_id == bot_id), None)
+    if bot is None:
+        raise BadInput("--bot", bot_id, "no such bot; pilothouse bots lists them")
+    told = preview(shot, bot, step)
+    if json:
+        print_json(told)
+    else:
+        print("\n".join(told.sentences))
 
 
 def _named(bot: str) -> str:

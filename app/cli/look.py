@@ -1,4 +1,4 @@
-"""Looking at a running engine from a shell: status, orders, positions, incidents, logs; and `why`,
+"""Looking at a running engine from a shell: status, orders, positions, logs; and `why`,
 which asks the ledger and needs no engine."""
 
 from __future__ import annotations
@@ -180,33 +180,6 @@ def _print_positions(shot: EngineSnapshot, bot: str) -> None:
         )
     columns = ("bot", "symbol", "position", "entry", "realised", "unrealised", "fees", "pnl")
     print_table(columns, lines, right=columns[2:])
-
-
-@app.command("incidents")
-def incidents(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
-    """What needs a person's eye now: failed bots, doubtful orders, tripped limits."""
-    with attached(profile, topics=()) as session:
-        rows = _incidents(picture(session))
-    if json:
-        print_json(rows)
-    elif rows:
-        print_table(("kind", "about", "what"), [list(row.values()) for row in rows])
-    else:
-        print("nothing needs a look")
-
-
-def _incidents(shot: EngineSnapshot) -> list[Row]:
-    from app.views.doubts import doubtful_rows
-
-    found = [("limit", row.name, "reached") for row in shot.limits if row.is_tripped]
-    if shot.halted:
-        found.append(("halt", "engine", shot.halted))
-    found += [("algo", algo.algo_id, algo.alarm) for algo in shot.algos if algo.alarm]
-    found += [("bot", bot.bot_id, bot.error) for bot in shot.bots if bot.error]
-    for row in doubtful_rows(shot):
-        words = row.suspect or "its answer was lost: it may work at the venue"
-        found.append(("order", row.order_id, words))
-    return [{"kind": kind, "about": about, "what": what} for kind, about, what in found]
 
 
 @app.command("logs")

@@ -55,7 +55,9 @@ COMMANDS: dict[str, Row] = {
     "amend": Row("app.cli.order", "Change the figures of a working algo."),
     "cancel": Row("app.cli.order", "Cancel one order or algo."),
     "positions": Row("app.cli.look", "What every book holds."),
-    "incidents": Row("app.cli.look", "What needs a person's eye now."),
+    "incidents": Row(
+        "app.cli.incidents", "What needs a person's eye now; adopt, ignore, flatten.", group=True
+    ),
     "logs": Row("app.cli.look", "What has happened, newest last; -f waits for more."),
     "why": Row("app.cli.look", "The story of an order or a bot, from the ledger."),
     "pause": Row("app.cli.helm", "Pause a bot, or all of them."),
@@ -66,6 +68,7 @@ COMMANDS: dict[str, Row] = {
     "cancel-all": Row("app.cli.helm", "Cancel working orders."),
     "kill": Row("app.cli.helm", "The kill switch."),
     "act": Row("app.cli.act", "Any action of the screens, by its id; without one, the list."),
+    "decide": Row("app.cli.helm", "Adopt, ignore or flatten an incident."),
     "reset": Row("app.cli.helm", "Leave the kill state by a typed word."),
     "stop": Row("app.cli.engine", "Stop the engine; orders and positions stay as they are."),
     "data": Row("app.cli.data", "Import, list and check recorded market data.", group=True),

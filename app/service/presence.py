@@ -56,6 +56,8 @@ class Roster:
     def __init__(self) -> None:
         self._names: dict[int, str] = {}
         self._holder = 0
+        self._before = 0
+        """Whom the holder took it from."""
         self.notices = 0
         self.notice = ""
 
@@ -80,17 +82,24 @@ class Roster:
 
     def leave(self, number: int) -> None:
         self._names.pop(number, None)
-        if self._holder == number:
-            self._holder = 0
+        if self._holder != number:
+            return
+        self._holder, self._before = self._before if self._before in self._names else 0, 0
+        if self._holder:
+            self._tell(f"{self.holder} has the trade token again")
 
     def take(self, number: int) -> None:
         """Hand the token to this face and tell everybody whom it was taken from."""
         if self._holder == number:
             return
-        before, self._holder = self.holder, number
+        before = self.holder
+        self._before, self._holder = self._holder, number
         if before:
-            self.notices += 1
-            self.notice = f"{self.holder} took the trade token over from {before}"
+            self._tell(f"{self.holder} took the trade token over from {before}")
+
+    def _tell(self, words: str) -> None:
+        self.notices += 1
+        self.notice = words
 
     def refuse(self, number: int, command: c.AnyCommand, snapshot: EngineSnapshot | None) -> str:
         """Why this face may not give this command; "" when it may."""

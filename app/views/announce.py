@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from app.views import format as fmt
 from app.views.handover import holding
-from app.views.viewstate import ViewState, steering_bots
+from app.views.viewstate import ViewState, find_incident, steering_bots
+from engine.domain.incident import Choice
 from engine.domain.order import Purpose, Side
 from engine.domain.snapshots import EngineSnapshot, OrderSnapshot
 
@@ -159,6 +162,33 @@ def close_half(view: ViewState) -> str:
     size = fmt.qty(half_lots(view.acting_lots), instrument)
     held = fmt.signed_qty(view.acting_lots, instrument)
     return f"{view.closing_side} {size} of {held} {instrument.symbol}, reduce-only"
+
+
+def reverse(view: ViewState) -> str:
+    instrument = view.instrument
+    if instrument is None:
+        return "reverse the position"
+    size = fmt.qty(2 * abs(view.acting_lots), instrument)
+    after = fmt.signed_qty(-view.acting_lots, instrument)
+    return f"{view.closing_side} {size} now to hold {after}; its stops and targets are cancelled"
+
+
+def incident(choice: Choice) -> Callable[[ViewState], str]:
+    """What deciding the selected incident this way does."""
+
+    def words(view: ViewState) -> str:
+        shown = find_incident(view.snapshot, view.incident_id)
+        if shown is None:
+            return str(choice)
+        one = shown.incident
+        told = {
+            Choice.ADOPT: f"the venue is right: {one.venues}",
+            Choice.IGNORE: f"our record is right: {one.ours}",
+            Choice.FLATTEN: f"close {one.bot_id or 'every book'} in {one.instrument_id or 'all'}",
+        }
+        return f"{choice} {one.incident_id}: {told[choice]}"
+
+    return words
 
 
 def half_lots(lots: int) -> int:

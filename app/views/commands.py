@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from app.views import breakeven
 from app.views.announce import half_lots, market_cap_ticks
-from app.views.rules import movable_order, orders_here
+from app.views.rules import movable_order, newest_alert_ns, orders_here
 from app.views.viewstate import ViewState
 from engine.domain import commands as c
 from engine.domain.algo import AnyAlgo
@@ -69,15 +70,6 @@ def _cancel_all(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
 
 def _pause_all(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
     return [c.PauseBot(command_id=sender.new_id(), by=sender.by)]
-
-
-def _decide(
-    kind: type[c.AdoptIncident | c.IgnoreIncident | c.FlattenIncident],
-) -> Builder:
-    def make(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
-        return [kind(command_id=sender.new_id(), by=sender.by, incident_id=view.incident_id)]
-
-    return make
 
 
 # -- helm ------------------------------------------------------------------------------------
@@ -193,6 +185,49 @@ def _close_half(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
     return [place(view, sender, spec)]
 
 
+def _reverse(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
+    return [
+        c.Reverse(
+            command_id=sender.new_id(),
+            by=sender.by,
+            bot_id=view.acting_bot_id,
+            instrument_id=view.instrument_id,
+            lots=view.acting_lots,
+            cap_ticks=market_cap_ticks(view, view.closing_side),
+            painted_ticks=view.ask_ticks if view.closing_side is Side.BUY else view.bid_ticks,
+            age_ms=view.picture_age_ms,
+        )
+    ]
+
+
+def _break_even(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
+    """One command either way: the stop that there is moves, or a new one is placed."""
+    ticks, stop = breakeven.ticks_of(view), breakeven.stop_of(view)
+    if stop is None:
+        at_break_even = msgspec.structs.replace(view, cursor_ticks=ticks)
+        return _stop_at_cursor(at_break_even, sender)
+    return [
+        c.MoveOrder(
+            command_id=sender.new_id(),
+            by=sender.by,
+            client_order_id=stop.client_order_id,
+            price_ticks=ticks,
+        )
+    ]
+
+
+def _ack_alerts(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
+    until_ns = newest_alert_ns(view)
+    return [c.AckAlerts(command_id=sender.new_id(), by=sender.by, until_ns=until_ns)]
+
+
+def _incident(kind: type[c.AdoptIncident | c.IgnoreIncident | c.FlattenIncident]) -> Builder:
+    def make(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
+        return [kind(command_id=sender.new_id(), by=sender.by, incident_id=view.incident_id)]
+
+    return make
+
+
 def _cancel_here(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
     return [
         c.CancelOrder(
@@ -233,9 +268,6 @@ BUILDERS: dict[str, Builder] = {
     "cancel_symbol": _cancel_symbol,
     "cancel_all": _cancel_all,
     "pause_all": _pause_all,
-    "incident_adopt": _decide(c.AdoptIncident),
-    "incident_ignore": _decide(c.IgnoreIncident),
-    "incident_flatten": _decide(c.FlattenIncident),
     "bot_pause": _helm(c.PauseBot),
     "bot_resume": _helm(c.ResumeBot),
     "bot_take": _helm(c.TakeHelm),
@@ -250,6 +282,12 @@ BUILDERS: dict[str, Builder] = {
     "stop_at_cursor": _stop_at_cursor,
     "target_at_cursor": _target_at_cursor,
     "close_half": _close_half,
+    "reverse": _reverse,
+    "breakeven": _break_even,
+    "alert_ack": _ack_alerts,
+    "incident_adopt": _incident(c.AdoptIncident),
+    "incident_ignore": _incident(c.IgnoreIncident),
+    "incident_flatten": _incident(c.FlattenIncident),
     "order_cancel": _cancel_here,
     "order_move": _move_grabbed,
     "order_move_guard": _move_grabbed,

@@ -16,10 +16,11 @@ from app.service.session import Standing
 from app.views import cursors, moves, rules
 from app.views import ticket as tickets
 from app.views.actions import ACTIONS, Action, Risk, contexts_of, resolve
+from app.views.bell import Bell
 from app.views.cells import Cell
 from app.views.chart import ChartView
 from app.views.commands import BUILDERS, Sender, build, place, place_algo
-from app.views.effects import Effect, Fetch, Submit, Wake
+from app.views.effects import Effect, Fetch, Ring, Submit, Wake
 from app.views.gestures import HELD_NS, Gestures, Ruling, Verdict
 from app.views.keymap import Keymap, key_label
 from app.views.ladder import Ladder, orders_in_row
@@ -93,6 +94,7 @@ class Desk:
         """Where settings and keys are changed, as a sentence."""
         self.own_log: deque[LogRow] = deque(maxlen=50)
         self.last_key_ns: int | None = None
+        self.bell = Bell()
         self._sender = Sender(new_id)
         self._ladders: dict[str, Ladder] = {}
         self._pictures: deque[_Picture] = deque(maxlen=_PICTURES_KEPT)
@@ -138,6 +140,7 @@ class Desk:
         self._pictures.append(_Picture(snapshot, now_ns))
         self.snapshot = snapshot
         moves.settle(self, snapshot)
+        self.bell.hear(snapshot)
         self._read_receipts(snapshot, now_ns)
         self._guide(snapshot, now_ns)
         market = find_market(snapshot, self.instrument_id)
@@ -288,6 +291,8 @@ class Desk:
         effects: list[Effect] = []
         for key, ruling in self.gestures.tick(view, now_ns):
             effects += self._act(key, ruling, ruling.view or view, now_ns)
+        if self.bell.rings(now_ns):
+            effects.append(Ring())
         return effects
 
     def pasted(self, now_ns: int) -> None:

@@ -17,7 +17,8 @@ def doubtful_rows(snapshot: EngineSnapshot | None) -> list[OrderRow]:
 
 
 def doubt_lines(snapshot: EngineSnapshot | None, width: int) -> list[Line]:
-    rows = doubtful_rows(snapshot)
+    told = {one.incident.client_order_id for one in snapshot.incidents} if snapshot else set()
+    rows = [row for row in doubtful_rows(snapshot) if row.order_id not in told]
     alarms = [algo for algo in snapshot.algos if algo.alarm] if snapshot is not None else []
     lines: list[Line] = []
     for algo in alarms:

@@ -77,6 +77,10 @@ class StopEngine(NamedTuple):
     """Stop the engine, and end the face."""
 
 
+class Ring(NamedTuple):
+    """Ring the terminal's bell once."""
+
+
 class Leave(NamedTuple):
     """End the face."""
 
@@ -95,5 +99,6 @@ Effect = (
     | Steer
     | TakeToken
     | StopEngine
+    | Ring
     | Leave
 )

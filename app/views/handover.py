@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from app.views import format as fmt
 from app.views.viewstate import find_instrument
 from engine.domain.commands import KillLevel
@@ -12,6 +14,48 @@ from engine.domain.snapshots import BotSnapshot, EngineSnapshot
 def handover(snapshot: EngineSnapshot, bot: BotSnapshot) -> list[str]:
     """Sentences for the bot's screen: the step that is possible now."""
     return _given_back(snapshot, bot) if bot.helm is Helm.MANUAL else _taken(snapshot, bot)
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a take or a give would change, for scripts and dialogs. Nothing has been sent."""
+
+    step: str
+    """`take` or `give`."""
+    bot_id: str
+    helm: Helm
+    """Before the step."""
+    position_lots: int
+    orders: list[str]
+    """Working orders that change hands."""
+    orders_kept: list[str]
+    """A person's orders in its book: they stay a person's."""
+    params: dict[str, str]
+    last_action: str
+    refused_by: str
+    """What would refuse its entries now; "" when nothing does."""
+    sentences: list[str]
+
+
+def preview(snapshot: EngineSnapshot, bot: BotSnapshot, step: str) -> Preview:
+    """`step` is `take` or `give`; the bot's helm says whether it is possible at all."""
+    own = [shown.order for shown in snapshot.orders if shown.order.bot_id == bot.bot_id]
+    sentences = _taken(snapshot, bot) if step == "take" else _given_back(snapshot, bot)
+    is_possible = (step == "give") is (bot.helm is Helm.MANUAL)
+    if not is_possible:
+        whose = "yours already" if step == "take" else f"not yours: it is {bot.helm}"
+        sentences = [f"The helm of {bot.bot_id} is {whose}."]
+    return Preview(
+        step=step,
+        bot_id=bot.bot_id,
+        helm=bot.helm,
+        position_lots=bot.position_lots,
+        orders=[one.client_order_id for one in own if one.placed_by != "human"],
+        orders_kept=[one.client_order_id for one in own if one.placed_by == "human"],
+        params=bot.params,
+        last_action=bot.last_action,
+        refused_by=_refusals(snapshot, bot.instrument_id),
+        sentences=sentences,
+    )
 
 
 def _taken(snapshot: EngineSnapshot, bot: BotSnapshot) -> list[str]:
@@ -30,7 +74,9 @@ def _given_back(snapshot: EngineSnapshot, bot: BotSnapshot) -> list[str]:
     yours = sum(1 for shown in own if shown.order.placed_by == "human")
     if yours:
         sentences.append(f"Your {fmt.count(yours, 'order')} in its book stay; it never moves them.")
-    why = _refusals(snapshot)
+    if bot.next_wake_ns:
+        sentences.append(f"It looks next at {fmt.clock(bot.next_wake_ns)}.")
+    why = _refusals(snapshot, bot.instrument_id)
     if why:
         sentences.append(f"It is refused for now: {why}.")
     return sentences
@@ -45,7 +91,10 @@ def holding(snapshot: EngineSnapshot, bot: BotSnapshot) -> str:
     return f"{fmt.signed_qty(bot.position_lots, instrument)} {instrument.symbol} and {orders}"
 
 
-def _refusals(snapshot: EngineSnapshot) -> str:
+def _refusals(snapshot: EngineSnapshot, instrument_id: str) -> str:
+    for shown in snapshot.incidents:
+        if shown.incident.instrument_id in ("", instrument_id):
+            return f"incident {shown.incident.incident_id} is open, decide it first"
     if snapshot.kill is not KillLevel.NONE:
         return "the kill switch is on, reset it first"
     return f"trading is halted, {snapshot.halted}" if snapshot.halted else ""

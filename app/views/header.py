@@ -11,7 +11,7 @@ from app.service.session import Standing
 from app.views import format as fmt
 from app.views.cells import Cell, Line, fit, line_width, spread
 from app.views.glyphs import Glyphs
-from app.views.viewstate import ViewState, find_market
+from app.views.viewstate import ViewState, find_market, open_alerts
 from engine.domain.commands import KillLevel
 from engine.domain.snapshots import EngineSnapshot, Mode
 
@@ -134,6 +134,11 @@ def _alarms(snapshot: EngineSnapshot) -> Line:
     if snapshot.kill is not KillLevel.NONE:
         level = snapshot.kill.name.replace("_", " ")
         cells.append(Cell(f" KILL: {level} ", "alert"))
+    if snapshot.incidents:
+        cells.append(Cell(f" {fmt.count(len(snapshot.incidents), 'INCIDENT')} ", "alert"))
+    waiting = len(open_alerts(snapshot))
+    if waiting and snapshot.kill is KillLevel.NONE:
+        cells.append(Cell(f" {fmt.count(waiting, 'alert')} ", "warn_box"))
     if snapshot.halted:
         cells.append(
             Cell(fit(f" HALTED: {snapshot.halted} ", min(44, len(snapshot.halted) + 10)), "alert")

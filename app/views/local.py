@@ -134,6 +134,13 @@ def _log_clear(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:
     return []
 
 
+def _mute(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:
+    desk.bell.is_muted = not desk.bell.is_muted
+    words = "MUTED: no bell" if desk.bell.is_muted else "the bell rings at fills and alerts"
+    desk.say(words, "warn", now_ns)
+    return []
+
+
 def _local(move: moves.Move) -> Local:
     return lambda desk, view, now_ns: move(desk, view)
 
@@ -157,6 +164,7 @@ LOCAL: dict[str, Local] = {
     "manual": _manual,
     "settings_file": _settings_file,
     "tour": _tour,
+    "mute": _mute,
     "log_level": _log_level,
     "log_source": _log_source,
     "log_follow": _log_follow,

@@ -94,7 +94,8 @@ def _kill_lines(view: ViewState, keymap: Keymap, width: int, glyphs: Glyphs) -> 
     assert snapshot is not None
     is_off = snapshot.kill is KillLevel.NONE
     reason = f": {snapshot.kill_reason}" if snapshot.kill_reason else ""
-    state = "off" if is_off else f"{_level_name(snapshot.kill)}{reason}"
+    since = f", by {snapshot.kill_by} at {fmt.clock(snapshot.kill_since_ns)}"
+    state = "off" if is_off else f"{_level_name(snapshot.kill)}{reason}{since}"
     tone = "text" if is_off else "alert"
     lines: list[Line] = [
         (Cell(" kill switch  ", "head"), Cell(fit(f" {state} ", max(0, width - 14)).rstrip(), tone))

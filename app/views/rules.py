@@ -7,15 +7,21 @@ nothing they could act on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from app.views import breakeven
 from app.views import format as fmt
 from app.views.viewstate import (
     ViewState,
     find_bot,
+    find_incident,
     find_order,
     is_generated,
+    open_alerts,
 )
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
+from engine.domain.incident import Choice
 from engine.domain.snapshots import OrderSnapshot
 
 INTENT_AGE_MS_MAX = 500
@@ -160,6 +166,41 @@ def has_position(view: ViewState) -> str:
     if bot is not None and bot.position_lots and bot.helm is not Helm.MANUAL:
         return f"that position is steered by {bot.bot_id}: take its helm first"
     return "no position of yours here"
+
+
+def can_reverse(view: ViewState) -> str:
+    return has_position(view) or can_enter(view)
+
+
+def can_break_even(view: ViewState) -> str:
+    return has_position(view) or breakeven.why_not(view)
+
+
+def has_alert(view: ViewState) -> str:
+    return is_alive(view) if newest_alert_ns(view) else "no alert waits for you"
+
+
+def newest_alert_ns(view: ViewState) -> int:
+    """When the newest alert that nobody has acknowledged was raised; 0 where there is none."""
+    if view.snapshot is None:
+        return 0
+    waiting = open_alerts(view.snapshot)
+    return waiting[-1].ts_ns if waiting else 0
+
+
+def can_decide(choice: Choice) -> Callable[[ViewState], str]:
+    """Whether the selected incident takes this decision."""
+
+    def rule(view: ViewState) -> str:
+        shown = find_incident(view.snapshot, view.incident_id)
+        if shown is None:
+            return "no incident selected"
+        if choice not in shown.choices:
+            return f"a {shown.incident.kind} takes {' or '.join(shown.choices)}"
+        harmless = choice is Choice.FLATTEN
+        return is_alive(view) if harmless else is_alive(view) or has_token(view)
+
+    return rule
 
 
 def can_stop_here(view: ViewState) -> str:

@@ -12,6 +12,7 @@ from engine.domain.snapshots import (
     BotSnapshot,
     EngineSnapshot,
     IncidentSnapshot,
+    LogRow,
     MarketSnapshot,
     Mode,
     OrderSnapshot,
@@ -74,11 +75,6 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def bot(self) -> BotSnapshot | None:
         return find_bot(self.snapshot, self.bot_id)
-
-    @property
-    def incident(self) -> IncidentSnapshot | None:
-        rows = self.snapshot.incidents if self.snapshot is not None else []
-        return next((row for row in rows if row.incident.incident_id == self.incident_id), None)
 
     @property
     def orders(self) -> list[OrderSnapshot]:
@@ -153,6 +149,19 @@ def find_bot(snapshot: EngineSnapshot | None, bot_id: str) -> BotSnapshot | None
     if snapshot is None:
         return None
     return next((bot for bot in snapshot.bots if bot.bot_id == bot_id), None)
+
+
+def find_incident(snapshot: EngineSnapshot | None, incident_id: str) -> IncidentSnapshot | None:
+    if snapshot is None:
+        return None
+    shown = snapshot.incidents
+    return next((one for one in shown if one.incident.incident_id == incident_id), None)
+
+
+def open_alerts(snapshot: EngineSnapshot) -> list[LogRow]:
+    """Alerts that nobody has acknowledged, oldest first."""
+    after_ns = snapshot.alerts_until_ns
+    return [row for row in snapshot.log if row.level == "alert" and row.ts_ns > after_ns]
 
 
 def position_lots(snapshot: EngineSnapshot | None, bot_id: str, instrument_id: str) -> int:

@@ -95,6 +95,8 @@ class BotSnapshot(Snapshot, frozen=True, kw_only=True):
     last_action_ns: int
     params: dict[str, str]
     error: str = ""
+    next_wake_ns: int = 0
+    """Its next timer; 0 where only the market wakes it."""
 
 
 class PositionSnapshot(Snapshot, frozen=True, kw_only=True):

@@ -121,7 +121,7 @@ def _data(
         "startMs": start_ns // 1_000_000,
         "settle": clean(document["settle"]),
         "capital": float(document["capital"]),
-        "holdFits": _extent(hold) <= OFF_SCALE * _extent(profit),
+        "holdFits": not _extent(profit) or _extent(hold) <= OFF_SCALE * _extent(profit),
         "t": [since_ms(point.ts_ns) for point in equity],
         "profit": profit,
         "hold": hold,

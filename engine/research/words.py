@@ -159,7 +159,7 @@ def _figure(metric: Metric, document: Mapping[str, Any]) -> Figure | None:
     reason = document["metrics_missing"].get(metric.name, "")
     if value is None and "infinite" not in reason:
         return None
-    unit = document["settle"] if metric.unit == "money" else metric.unit.replace("count", "")
+    unit = {"money": document["settle"], "count": "", "a √year": ""}.get(metric.unit, metric.unit)
     cash = document["benchmarks"]["cash"].get(metric.name)
     hold = document["benchmarks"]["buy_and_hold"].get(metric.name)
     return Figure(

@@ -38,6 +38,8 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
     """The line for `event`, told after it has been applied to `state`."""
     if isinstance(event, e.OrderEvent):
         return _narrate_order(event, state)
+    if isinstance(event, _ALGO_EVENTS):
+        return _narrate_algo(event, state)
     match event:
         case e.SessionStarted():
             return Line("info", "engine", f"ledger started with {event.capital} {event.settle}")
@@ -59,15 +61,6 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
                 f"refused {spec_words(event.spec, instrument)}: {event.limit} "
                 f"limit {event.limit_value}, order {event.order_value}{more}",
             )
-        case e.AlgoStarted() | e.AlgoAmended() | e.AlgoStepped() | e.AlgoEnding():
-            return _narrate_algo(event, state)
-        case e.AlgoDenied():
-            words = algo_words(event.spec, state.instruments[event.spec.instrument_id])
-            text = f"refused {words}: {event.limit} must be {event.limit_value}"
-            more = f" ({event.repeats} more like it)" if event.repeats else ""
-            return Line("warn", event.bot_id, f"{text}, is {event.order_value}{more}")
-        case e.AlgoAlarmed() | e.AlgoEnded() | e.AlgoReopened():
-            return _narrate_algo_end(event, state)
         case e.FundingPaid():
             verb = "paid" if event.amount >= 0 else "received"
             return Line("info", event.bot_id, f"funding {verb} {plain(abs(event.amount))}")
@@ -90,14 +83,14 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             words = f"{one.kind}: ours {one.ours}; the venue's {one.venues}"
             return Line("alert", one.bot_id or "risk", f"incident {one.incident_id}: {words}")
         case e.IncidentResolved():
-            words = f"incident {event.incident_id}: {event.choice} by {event.by}"
-            return Line("warn", "risk", words)
+            return Line(
+                "warn", "risk", f"incident {event.incident_id}: {event.choice} by {event.by}"
+            )
         case e.PositionAdopted():
             instrument = state.instruments[event.instrument_id]
             price = plain(instrument.price(event.price_ticks))
             change = f"position changed by {plain(instrument.qty(event.lots))} at {price}"
-            words = f"{change}, adopted by {event.by}"
-            return Line("alert", event.bot_id, words)
+            return Line("alert", event.bot_id, f"{change}, adopted by {event.by}")
         case e.RiskTripped():
             text = f"{event.limit} {event.value} reached the limit of {event.limit_value}"
             return Line("alert", "risk", text)
@@ -119,39 +112,49 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             return None
 
 
-def _narrate_algo(
-    event: e.AlgoStarted | e.AlgoAmended | e.AlgoStepped | e.AlgoEnding, state: TradingState
-) -> Line | None:
-    algo = state.find_algo(event.algo_id)
+_ALGO_EVENTS = (
+    e.AlgoStarted,
+    e.AlgoDenied,
+    e.AlgoStepped,
+    e.AlgoAmended,
+    e.AlgoEnding,
+    e.AlgoAlarmed,
+    e.AlgoEnded,
+    e.AlgoReopened,
+)
+
+
+def _narrate_algo(event: e.AnyEvent, state: TradingState) -> Line | None:
+    if isinstance(event, e.AlgoDenied):
+        words = algo_words(event.spec, state.instruments[event.spec.instrument_id])
+        more = f" ({event.repeats} more like it)" if event.repeats else ""
+        text = f"refused {words}: {event.limit} must be {event.limit_value}"
+        return Line("warn", event.bot_id, f"{text}, is {event.order_value}{more}")
+    algo = state.find_algo(getattr(event, "algo_id", ""))
     if algo is None:
         return None
+    level, text = _algo_words(event, state)
+    return Line(level, algo.bot_id, f"{algo.algo_id}{text}") if text else None
+
+
+def _algo_words(event: e.AnyEvent, state: TradingState) -> tuple[str, str]:
+    """Level, and what follows the algo's id; "" for what is no news."""
     match event:
-        case e.AlgoStepped(note=note):
-            return Line("trade", algo.bot_id, f"{algo.algo_id}: {note}") if note else None
-        case e.AlgoEnding(reason=reason):
-            return Line("trade", algo.bot_id, f"{algo.algo_id}: cancelling its orders: {reason}")
-        case _:
-            words = algo_words(event.spec, state.instruments[event.spec.instrument_id])
+        case e.AlgoStarted(spec=spec) | e.AlgoAmended(spec=spec):
             verb = "changed" if isinstance(event, e.AlgoAmended) else "started"
-            return Line("trade", algo.bot_id, f"{algo.algo_id} {verb}: {words}")
-
-
-def _narrate_algo_end(
-    event: e.AlgoAlarmed | e.AlgoEnded | e.AlgoReopened, state: TradingState
-) -> Line | None:
-    algo = state.find_algo(event.algo_id)
-    if algo is None:
-        return None
-    match event:
-        case e.AlgoAlarmed(text=""):
-            return Line("info", algo.bot_id, f"{algo.algo_id}: guarded again")
+            return "trade", f" {verb}: {algo_words(spec, state.instruments[spec.instrument_id])}"
+        case e.AlgoStepped(note=note):
+            return "trade", f": {note}" if note else ""
+        case e.AlgoEnding(reason=reason):
+            return "trade", f": cancelling its orders: {reason}"
         case e.AlgoAlarmed(text=text):
-            return Line("alert", algo.bot_id, f"{algo.algo_id}: UNGUARDED: {text}")
+            return ("alert", f": UNGUARDED: {text}") if text else ("info", ": guarded again")
         case e.AlgoReopened(reason=reason):
-            return Line("alert", algo.bot_id, f"{algo.algo_id} works again: {reason}")
+            return "alert", f" works again: {reason}"
         case e.AlgoEnded(outcome=outcome, reason=reason):
-            level = "warn" if outcome is AlgoOutcome.FAILED else "trade"
-            return Line(level, algo.bot_id, f"{algo.algo_id} {outcome}: {reason}")
+            return "warn" if outcome is AlgoOutcome.FAILED else "trade", f" {outcome}: {reason}"
+        case _:
+            return "info", ""
 
 
 def _is_news(order: Order, state: TradingState) -> bool:

@@ -19,6 +19,7 @@ from engine.kernels import layout as k
 from engine.market.view import MarketView
 from engine.runtime.narrate import narrate
 from engine.runtime.trader import Trader
+from engine.strategy.runner import NEVER_NS
 from engine.trading.algos.describe import algo_words, legs_of
 from engine.trading.algos.state import AlgoState
 
@@ -231,6 +232,7 @@ class Publisher:
             last_action_ns=said_ns,
             params=json.loads(bot.params_json),
             error=bot.error,
+            next_wake_ns=runner.next_timer_ns if runner.next_timer_ns < NEVER_NS else 0,
         )
 
     def _position(self, bot_id: str, instrument_id: str) -> s.PositionSnapshot:

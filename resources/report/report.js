@@ -75,7 +75,7 @@
     let peak = -Infinity;
     return values.map((one) => {
       peak = Math.max(peak, data.capital + one);
-      return -(1 - (data.capital + one) / peak);
+      return (data.capital + one) / peak - 1;
     });
   };
   const fallRun = falls(data.profit), fallHold = falls(data.hold);

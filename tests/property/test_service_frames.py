@@ -17,7 +17,7 @@ from app.service.wishes import unusable
 from engine.domain import commands as c
 from engine.domain.algo import AnyAlgo
 from engine.domain.order import OrderSpec, Side
-from engine.domain.snapshots import EngineSnapshot
+from engine.domain.snapshots import EngineSnapshot, ReplaySnapshot
 from tests.support.desk import Desk
 from tests.support.service import Bare, ScriptedEngine
 from tests.support.session import BTC, MID, a_bot, a_log, a_market, a_snapshot, a_working_order
@@ -230,12 +230,17 @@ def test_every_field_of_a_picture_travels() -> None:
         other = _another(getattr(old, field.name))
         new = msgspec.structs.replace(old, **{field.name: other})
         assert delta.apply(old, delta.changes(old, new)) == new, field.name
+        assert delta.apply(new, delta.changes(new, old)) == old, field.name
 
 
 def _another(value: Any) -> Any:
     match value:
         case bool():
             return not value
+        case None:
+            return ReplaySnapshot(
+                start_ns=1, end_ns=9, is_playing=True, is_seeking=False, fills_ns=[3]
+            )
         case list() if value and isinstance(value[0], type(a_market())):
             return [a_market(MID + 3)]
         case list():

@@ -96,7 +96,7 @@ def test_a_forgotten_frame_is_sent_whole() -> None:
     first = canvas.frame((3, 1), row)
     assert canvas.frame((3, 1), row) == ""
     canvas.forget()
-    assert canvas.frame((3, 1), row) == first == "\x1b[1H\x1b[1;31mabc\x1b[m"
+    assert canvas.frame((3, 1), row) == first == "\x1b[1;31m\x1b[1Habc\x1b[m"
 
 
 def test_only_what_differs_is_sent() -> None:
@@ -104,6 +104,15 @@ def test_only_what_differs_is_sent() -> None:
     canvas.frame((20, 1), [(0, 0, [Piece("price 60,112.6 x 0.5")])])
     assert canvas.frame((20, 1), [(0, 0, [Piece("price 60,113.7 x 0.5")])]) == "\x1b[1;12H3.7"
     assert canvas.frame((20, 1), [(0, 0, [Piece("Price 60,113.7 x 0.6")])]) == "\x1b[1HP\x1b[18C6"
+
+
+def test_pieces_of_one_style_are_sent_together() -> None:
+    canvas = Canvas()
+    canvas.frame((6, 1), [(0, 0, [Piece("aaaaaa")])])
+    frame = canvas.frame(
+        (6, 1), [(0, 0, [Piece("b", "31"), Piece("c", "32"), Piece("aaa"), Piece("b", "31")])]
+    )
+    assert frame == "\x1b[31m\x1b[1Hb\x1b[4Cb\x1b[32m\x1b[1;2Hc\x1b[m"
 
 
 def test_a_blank_takes_any_letter_colour() -> None:

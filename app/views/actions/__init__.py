@@ -10,7 +10,6 @@ from __future__ import annotations
 from app.views.actions import (
     bots,
     chart,
-    incidents,
     ladder,
     lists,
     moving,
@@ -33,7 +32,6 @@ ACTIONS: dict[str, Action] = {
         ladder.LADDER,
         chart.CHART,
         lists.LISTS,
-        incidents.INCIDENTS,
         moving.MOVING,
         service.SERVICE,
         replay.REPLAY,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from app.views import announce, rules
 from app.views.actions.base import Action, Risk
 from app.views.viewstate import ViewState
+from engine.domain.incident import Choice
 
 _GLOBAL = ("global",)
 
@@ -26,6 +27,25 @@ def _kill_level(action_id: str, level: str, says: Callable[[ViewState], str]) ->
         why_not=rules.is_alive,
         announce=says,
         shell=f"kill --level {level.replace(' ', '-')}",
+    )
+
+
+def _decide(action_id: str, choice: Choice, risk: Risk) -> Action:
+    words = {
+        Choice.ADOPT: "adopt: the venue is right about the selected incident",
+        Choice.IGNORE: "ignore: our record is right about the selected incident",
+        Choice.FLATTEN: "flatten: close the book of the selected incident",
+    }
+    return Action(
+        action_id,
+        ("incidents",),
+        str(choice),
+        words[choice],
+        risk,
+        taps=2,
+        why_not=rules.can_decide(choice),
+        announce=announce.incident(choice),
+        shell=f"decide ID {choice}",
     )
 
 
@@ -119,6 +139,24 @@ SAFETY = (
         "less: close dialog, drop pending order, disarm",
         view_only="arming guards the keys of one screen",
     ),
+    Action(
+        "alert_ack",
+        _GLOBAL,
+        "read",
+        "acknowledge the alerts: you have seen them",
+        Risk.REDUCE,
+        why_not=rules.has_alert,
+    ),
+    Action(
+        "mute",
+        _GLOBAL,
+        "mute",
+        "mute / unmute the bell at fills and alerts",
+        view_only="silences this screen",
+    ),
+    _decide("incident_adopt", Choice.ADOPT, Risk.REDUCE),
+    _decide("incident_ignore", Choice.IGNORE, Risk.REDUCE),
+    _decide("incident_flatten", Choice.FLATTEN, Risk.REDUCE),
     Action(
         "reset_kill",
         _GLOBAL,

@@ -93,12 +93,16 @@ def test_a_refusal_on_return_is_shown(own_home: Path, monkeypatch: pytest.Monkey
         session.start()
 
     def refuse(server: EngineServer, hello: p.Hello) -> None:
-        raise p.Refused(p.SCHEMA_DIFFERS, p.version_words((2, ""), (hello.schema, "")))
+        raise p.Refused(p.SCHEMA_DIFFERS, p.version_words((99, ""), (hello.schema, "")))
 
     monkeypatch.setattr(EngineServer, "check_hello", refuse)
     with ScriptedEngine(own_home):
         eventually(
-            lambda: "engine speaks schema 2, this face 1: update this face" in session.failure(), 3
+            lambda: (
+                f"engine speaks schema 99, this face {p.SCHEMA}: update this face"
+                in session.failure()
+            ),
+            10,
         )
         session.close()
 

@@ -55,8 +55,17 @@ def test_the_token_has_one_holder_at_most() -> None:
     assert roster.refuse(2, resume, None) == "face 4 holds the trade token: take it over first"
     assert roster.refuse(2, c.Kill(command_id="2"), None) == ""
     roster.leave(4)
+    assert roster.holder == "face 2", "who lost it to one that left has it again"
+    assert roster.notice == "face 2 has the trade token again"
+    roster.leave(2)
     assert roster.holder == ""
-    assert roster.refuse(2, resume, None) == ""
-    assert roster.holder == "face 2"
-    roster.take(2)
-    assert roster.notices == 1, "it had it already"
+    assert roster.refuse(3, resume, None) == ""
+    assert roster.holder == "face 3"
+    roster.take(1)
+    roster.leave(3)
+    roster.leave(1)
+    assert roster.holder == "", "nobody is left who had it"
+    roster.join(5, "face 5", "free")
+    notices = roster.notices
+    roster.take(5)
+    assert roster.notices == notices, "it had it already"

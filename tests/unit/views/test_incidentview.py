@@ -39,7 +39,7 @@ def test_both_stories_and_the_choices_are_shown() -> None:
     text = "\n".join("".join(cell.text for cell in line) for line in lines)
     for words in ("ours", "+0.025 BTC", "venue's", "+0.030 BTC", "last event", "for 1m05s"):
         assert words in text
-    for words in ("a a", "i i", "f f"):
+    for words in ("A A", "I I", "F F"):
         assert words in text
     none = incident_lines(a_snapshot(), "", load_keymap(), 100, UNICODE)
     assert "nothing open" in none[0][0].text
@@ -47,10 +47,10 @@ def test_both_stories_and_the_choices_are_shown() -> None:
 
 def test_a_decision_says_first_what_it_does() -> None:
     person = at_the_desk(an_incident())
-    person.press("a")
-    assert "adopt: +0.030 BTC" in person.desk.gestures.announcement
+    person.press("A")
+    assert "the venue is right: +0.030 BTC" in person.desk.gestures.announcement
     assert person.session.commands == []
-    person.press("a")
+    person.press("A")
     (adopt,) = person.session.commands
     assert isinstance(adopt, c.AdoptIncident)
     assert adopt.incident_id == "i1"
@@ -58,7 +58,7 @@ def test_a_decision_says_first_what_it_does() -> None:
 
 def test_the_cursor_chooses_which_one_is_meant() -> None:
     person = at_the_desk(an_incident(), an_incident(number=2))
-    person.press("down", "i", "i")
+    person.press("down", "I", "I")
     (ignore,) = person.session.commands
     assert isinstance(ignore, c.IgnoreIncident)
     assert ignore.incident_id == "i2"
@@ -66,9 +66,9 @@ def test_the_cursor_chooses_which_one_is_meant() -> None:
 
 def test_what_an_incident_cannot_be_settled_by_is_refused() -> None:
     person = at_the_desk(an_incident(IncidentKind.CONTRADICTION))
-    person.press("i", "i")
+    person.press("I", "I")
     assert person.session.commands == []
     notice = person.desk.notice(person.now_ns)
     assert notice is not None
-    assert "it can: adopt, flatten" in notice.words
+    assert "adopt or flatten" in notice.words
     assert msgspec.structs.asdict(an_incident())["choices"]
