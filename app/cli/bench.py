@@ -72,6 +72,8 @@ def bench(
     shared: Path = figures_module.SHARED
     default = shared / "data" / "captures" / "binance" / "usdm_btcusdt_20240808.gz"
     context = figures_module.Context(runs=runs, capture=capture or default)
+    if capture is not None:
+        figures_module.need_capture(capture)
     if peers:
         _against_peers(name, context, as_json=json)
         return

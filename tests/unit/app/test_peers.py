@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.cli.bench import bench
 from engine.domain.errors import BadInput, WorkFailed
 from engine.sim.generator import MarketGenerator
 from tests.bench.peer_homes import HFTBACKTEST, Line, Peer, home_of, python_of
@@ -57,7 +58,11 @@ def test_rows_are_handed_over_whole(tmp_path: Path) -> None:
 
 
 def test_work_that_no_peer_does_is_bad_input() -> None:
-    from app.cli.bench import bench
-
     with pytest.raises(BadInput, match="known are: replay, bars, sweep"):
         bench(name="commit", runs=1, capture=None, peers=True, json=False)
+
+
+def test_a_recording_that_is_named_must_exist(tmp_path: Path) -> None:
+    """Only where none is named, a generated market takes its place."""
+    with pytest.raises(BadInput, match="no such recording"):
+        bench(name="replay", runs=1, capture=tmp_path / "none.gz", peers=True, json=False)
