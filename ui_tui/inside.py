@@ -16,8 +16,9 @@ from rich.style import Style
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App
+from textual.events import Resize
 from textual.filter import ANSIToTruecolor
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
@@ -50,6 +51,18 @@ class ShortFrames(App[None], inherit_bindings=False):
     def forget_frame(self) -> None:
         """The terminal may show anything now: send the next frame whole."""
         self._canvas.forget()
+
+    def mend_size(self) -> None:
+        """Lay out again where the last of many quick resizes has got lost on its way: the terminal
+        has one size, the app or its screen another."""
+        look = getattr(getattr(self, "_driver", None), "_get_terminal_size", None)
+        if look is None or not is_terminal(self) or not self.screen_stack:
+            return
+        real = Size(*look())
+        if real != self.size:
+            self.post_message(Resize(real, real))
+        elif self.screen.size != real:
+            self.screen.post_message(Resize(real, real))
 
     def can_draw(self) -> bool:
         return (

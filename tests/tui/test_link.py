@@ -81,7 +81,6 @@ def test_frames_sent_as_differences_are_the_whole_picture(tmp_path: Path) -> Non
         assert terminal.vt.unknown == []
 
 
-@pytest.mark.xfail(reason="now and then the last of 30 sizes is not laid out until the next one")
 def test_resizes_in_a_storm_leave_a_whole_picture(tmp_path: Path) -> None:
     with ScriptedEngine(tmp_path) as engine, a_terminal(tmp_path) as terminal:
         for number in range(30):
