@@ -33,7 +33,7 @@ class EditDialog(Dialog):
         return 2
 
     def lines(self, width: int, now_ns: int) -> list[Line]:
-        words = " The engine checks every value; some need the bot paused first, it says which."
+        words = " The engine checks each value and says which ones need a paused bot."
         return [(), (Cell(fit(words, width), "dim"),)]
 
     def typed(self) -> None:
