@@ -53,7 +53,8 @@ def _runtime(
 
     def open_scene() -> Scene:
         fresh = open_market(request)
-        trader = trader_of(fresh, request.limits, watchdog)
+        # As paper trading does, which a fork goes on as.
+        trader = trader_of(fresh, request.limits, watchdog, marks_fills=True)
         return Scene(trader, fresh.world, fresh.queue_ahead)
 
     def begin(world: World) -> SessionStarted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -56,6 +57,8 @@ def run(
     screen changes. `is_local` says whether the engine's ledger is on this machine; `tour` begins
     with the tour.
     """
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)  # Exported by some shells: they would nail the size down.
     app = PilothouseApp(
         session,
         load_keymap(keymap_path, preset),

@@ -90,7 +90,7 @@ def replayed(
 
     def open_scene() -> Scene:
         market = setting.open_market()
-        trader = Trader(limits=RiskLimits(), markets=market.views, guard=no_guard)
+        trader = Trader(limits=RiskLimits(), markets=market.views, guard=no_guard, marks_fills=True)
         return Scene(trader, market.world, market.queue_ahead)
 
     hand = Hand([w.TogglePlay(), *todo])  # The clock stands still, and so does the replay.
