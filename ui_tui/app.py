@@ -145,7 +145,7 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         now_ns = self.clock.monotonic_ns()
         self.perform(self.desk.tick(now_ns))
         self.desk.attend(self.session.standing(), now_ns)
-        self.mend_size()
+        self.mend_size(self.main.laid_out)
         if not self._flow.is_clear(now_ns):
             return
         is_new = self.desk.see(

@@ -7,6 +7,7 @@ Textual has moved them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -25,6 +26,8 @@ from textual.widget import Widget
 
 from ui_tui.canvas import Canvas, Piece
 
+PATIENCE_POLLS = 3
+"""A resize on its way gets this long to arrive by itself."""
 Span = tuple[int, int, Iterable[Piece]]
 
 
@@ -40,6 +43,7 @@ class ShortFrames(App[None], inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__()
         self._canvas = Canvas()
+        self._odd_size_polls = 0
         self._spans: dict[tuple[int, int], list[Piece]] = {}
         """Of the next frame, by row and first column: what was drawn last counts."""
 
@@ -52,16 +56,24 @@ class ShortFrames(App[None], inherit_bindings=False):
         """The terminal may show anything now: send the next frame whole."""
         self._canvas.forget()
 
-    def mend_size(self) -> None:
+    def mend_size(self, laid_out: Size) -> None:
         """Lay out again where the last of many quick resizes has got lost on its way: the terminal
-        has one size, the app or its screen another."""
-        look = getattr(getattr(self, "_driver", None), "_get_terminal_size", None)
-        if look is None or not is_terminal(self) or not self.screen_stack:
+        has one size, what is `laid_out` another."""
+        if not is_terminal(self) or not self.screen_stack:
             return
-        real = Size(*look())
-        if real != self.size:
-            self.post_message(Resize(real, real))
-        elif self.screen.size != real:
+        try:
+            real = Size(*os.get_terminal_size(self._driver.fileno))  # type: ignore[union-attr]
+        except (AttributeError, OSError):
+            return  # Keys do not come from a terminal: nothing to compare with.
+        if real == self.size == laid_out:
+            self._odd_size_polls = 0
+            return
+        self._odd_size_polls += 1
+        if self._odd_size_polls > PATIENCE_POLLS:
+            self._odd_size_polls = 0
+            self._size = real
+            self.forget_frame()
+            self.screen._screen_resized(real)
             self.screen.post_message(Resize(real, real))
 
     def can_draw(self) -> bool:

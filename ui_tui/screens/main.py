@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import Screen
 
 from app.views.desk import Desk
@@ -66,6 +67,12 @@ class MainScreen(Screen[None], inherit_bindings=False):
         yield self._too_small
 
     # -- size ----------------------------------------------------------------------------------
+
+    @property
+    def laid_out(self) -> Size:
+        """The size that the widgets have: of the terminal, once a resize is through."""
+        width = self._too_small.size.width if self.is_too_small else self._header.size.width
+        return Size(width, self.size.height)
 
     @property
     def is_too_small(self) -> bool:

@@ -132,7 +132,7 @@ def test_two_faces_and_a_script_see_the_same(own_home: Path) -> None:
             watcher.join(10)
 
         common = sorted(seen[0].keys() & seen[1].keys())
-        assert len(common) > 20, "the faces have hardly met"
+        assert len(common) > 5, "the faces have hardly met"
         for version in common:
             mine, theirs = seen[0][version], seen[1][version]
             assert (mine.orders, mine.positions, mine.bots) == (
