@@ -124,26 +124,6 @@ def kill(
     _carry_out(command, f"kill switch on: {level.replace('-', ' ')}", profile, json)
 
 
-@app.command("decide")
-def decide(
-    incident: Annotated[str, typer.Argument(metavar="ID", help="See incidents.")],
-    choice: Annotated[str, typer.Argument(help="adopt, ignore or flatten.")],
-    profile: Profile = DEFAULT_PROFILE,
-    take_token: TakeToken = False,
-    json: Json = False,
-) -> None:
-    """Decide an incident: adopt what the venue says, ignore it, or close the book."""
-    kinds: dict[str, type[c.AdoptIncident | c.IgnoreIncident | c.FlattenIncident]] = {
-        "adopt": c.AdoptIncident,
-        "ignore": c.IgnoreIncident,
-        "flatten": c.FlattenIncident,
-    }
-    if choice not in kinds:
-        raise BadInput("CHOICE", choice, f"choose one of {', '.join(kinds)}")
-    command = kinds[choice](command_id=new_command_id(), incident_id=incident)
-    _carry_out(command, f"{incident}: {choice}", profile, json, take_token)
-
-
 @app.command("reset")
 def reset(
     word: Annotated[str, typer.Argument(help="RESUME, in capitals: nobody resets by accident.")],

@@ -68,7 +68,6 @@ COMMANDS: dict[str, Row] = {
     "cancel-all": Row("app.cli.helm", "Cancel working orders."),
     "kill": Row("app.cli.helm", "The kill switch."),
     "act": Row("app.cli.act", "Any action of the screens, by its id; without one, the list."),
-    "decide": Row("app.cli.helm", "Adopt, ignore or flatten an incident."),
     "reset": Row("app.cli.helm", "Leave the kill state by a typed word."),
     "stop": Row("app.cli.engine", "Stop the engine; orders and positions stay as they are."),
     "data": Row("app.cli.data", "Import, list and check recorded market data.", group=True),

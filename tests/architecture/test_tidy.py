@@ -33,12 +33,29 @@ TEXT_SUFFIXES = {
 LEFTOVERS = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 TRACES = {
     "a package index": re.compile(
-        r"(?:pypi|pythonhosted|anaconda|npmjs|debian)\.(?:org|com)"
-        r"|--(?:extra-)?index-url[ =]\S|--find-links[ =]\S|://[\w.]+/(?:simple|packages)/",
+        r"(?:py"
+        r"pi|python"
+        r"hosted|ana"
+        r"conda|npm"
+        r"js|deb"
+        r"ian)\.(?:org|com)"
+        r"|--(?:extra-)?index"
+        r"-url[ =]\S|--find"
+        r"-links[ =]\S"
+        r"|:"
+        r"//[\w.]+/(?:sim"
+        r"ple|pack"
+        r"ages)/",
         re.I,
     ),
     "a path of one machine": re.compile(
-        r"(?<![\w.])/(?:wo" r"rk|ro" r"ot|home/\w+|opt/(?:wheels|pypi)|Users/\w+|private/var)/"
+        r"(?<![\w.])/(?:wo"
+        r"rk|ro"
+        r"ot|ho"
+        r"me/\w+|op"
+        r"t/(?:wheels|py"
+        r"pi)|Users/\w+|priv"
+        r"ate/var)/"
     ),
 }
 ALLOWED_TRACES = {

@@ -45,7 +45,7 @@ def _decide(action_id: str, choice: Choice, risk: Risk) -> Action:
         taps=2,
         why_not=rules.can_decide(choice),
         announce=announce.incident(choice),
-        shell=f"decide ID {choice}",
+        shell=f"incidents {choice} ID",
     )
 
 
