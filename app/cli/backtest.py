@@ -16,6 +16,19 @@ from msgspec import Struct
 from app.cli import check, results, sweep
 from app.cli.files import check_targets, write_rows
 from app.cli.output import print_error, print_json
+from app.cli.venue_options import (
+    PLAIN,
+    AllowGaps,
+    Capital,
+    Fills,
+    LatencyMs,
+    Maker,
+    Models,
+    Queue,
+    ScenarioName,
+    Taker,
+    venue_of,
+)
 from app.progress import Step
 from engine.domain.errors import BadInput
 from engine.domain.money import parse_decimal
@@ -59,29 +72,13 @@ def run(
             help="A further bot, as 'STRATEGY[@INSTRUMENT] name=value ...'; again for more."
         ),
     ] = None,
-    scenario: Annotated[
-        str, typer.Option(help="plain, optimistic, realistic, pessimistic, or a .toml file.")
-    ] = "plain",
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="One assumption as key=value, see the manual: fills; again for more."),
-    ] = None,
-    latency_ms: Annotated[
-        str, typer.Option(help="Order entry and response latency, each, in ms; plain: 10.")
-    ] = "",
-    queue: Annotated[
-        str,
-        typer.Option(
-            help="Queue model: risk-averse (plain), trades-only, power-prob-N, log-prob-1, -2."
-        ),
-    ] = "",
-    fills: Annotated[
-        str, typer.Option(help="Fills of resting orders: whole, or partial (plain).")
-    ] = "",
-    maker: Annotated[
-        str, typer.Option(help="Maker fee rate, negative for a rebate; plain: 0.0002.")
-    ] = "",
-    taker: Annotated[str, typer.Option(help="Taker fee rate; plain: 0.0005.")] = "",
+    scenario: ScenarioName = PLAIN,
+    model: Models = None,
+    latency_ms: LatencyMs = "",
+    queue: Queue = "",
+    fills: Fills = "",
+    maker: Maker = "",
+    taker: Taker = "",
     path: Annotated[
         str,
         typer.Option(
@@ -89,12 +86,8 @@ def run(
             "low-first, high-first."
         ),
     ] = "",
-    allow_gaps: Annotated[
-        bool, typer.Option("--allow-gaps", help="Run on a recording with holes all the same.")
-    ] = False,
-    capital: Annotated[
-        str, typer.Option(help="In the settle asset; default 10,000,000, or 1,000 in coin.")
-    ] = "",
+    allow_gaps: AllowGaps = False,
+    capital: Capital = "",
     trades: Annotated[
         Path | None, typer.Option(help="Write one row per fill to this .csv or .parquet file.")
     ] = None,
@@ -133,7 +126,6 @@ def run(
     """
     from app.backtest_many import BotWish, has_many, parse_bot
     from app.backtests import BacktestRequest, run_backtest, save_run
-    from app.scenarios import scenario_of
     from engine.research.metrics import Basis
     from engine.sim.bar_feed import parse_path
 
@@ -141,17 +133,7 @@ def run(
         strategy=strategy,
         params=parse_assignments(param or []),
         data=data,
-        scenario=scenario_of(
-            scenario,
-            model or [],
-            {
-                "latency": latency_ms,
-                "queue": queue,
-                "fills": fills,
-                "maker": maker,
-                "taker": taker,
-            },
-        ),
+        scenario=venue_of(scenario, model, latency_ms, queue, fills, maker, taker),
         capital=parse_decimal("--capital", capital) if capital else None,
         keep_trace=trace is not None,
         keep_orders=orders is not None,

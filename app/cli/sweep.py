@@ -14,6 +14,19 @@ import typer
 
 from app.cli.live_table import LiveTable
 from app.cli.output import ExitCode, print_error, print_json, print_table
+from app.cli.venue_options import (
+    PLAIN,
+    AllowGaps,
+    Capital,
+    Fills,
+    LatencyMs,
+    Maker,
+    Models,
+    Queue,
+    ScenarioName,
+    Taker,
+    venue_of,
+)
 from engine.domain.errors import BadInput
 from engine.domain.money import parse_decimal, plain
 
@@ -57,42 +70,21 @@ def sweep(
             help="Path within a bar, with --full: worst-first, best-first, low-first, high-first."
         ),
     ] = "worst-first",
-    scenario: Annotated[
-        str, typer.Option(help="plain, optimistic, realistic, pessimistic, or a .toml file.")
-    ] = "plain",
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="One assumption as key=value, see the manual: fills; again for more."),
-    ] = None,
-    latency_ms: Annotated[
-        str, typer.Option(help="Order entry and response latency, each, in ms; plain: 10.")
-    ] = "",
-    queue: Annotated[
-        str,
-        typer.Option(
-            help="Queue model: risk-averse (plain), trades-only, power-prob-N, log-prob-1, -2."
-        ),
-    ] = "",
-    fills: Annotated[
-        str, typer.Option(help="Fills of resting orders: whole, or partial (plain).")
-    ] = "",
-    maker: Annotated[
-        str, typer.Option(help="Maker fee rate, negative for a rebate; plain: 0.0002.")
-    ] = "",
-    taker: Annotated[str, typer.Option(help="Taker fee rate; plain: 0.0005.")] = "",
-    allow_gaps: Annotated[
-        bool, typer.Option("--allow-gaps", help="Run on a recording with holes all the same.")
-    ] = False,
-    capital: Annotated[
-        str, typer.Option(help="In the settle asset; default 10,000,000, or 1,000 in coin.")
-    ] = "",
+    scenario: ScenarioName = PLAIN,
+    model: Models = None,
+    latency_ms: LatencyMs = "",
+    queue: Queue = "",
+    fills: Fills = "",
+    maker: Maker = "",
+    taker: Taker = "",
+    allow_gaps: AllowGaps = False,
+    capital: Capital = "",
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Run STRATEGY with every combination of the parameters, on all cores, and rank them.
 
     Ends with 1 when a set failed, with 130 when Ctrl+C ended it; what is done is shown and kept.
     """
-    from app.scenarios import scenario_of
     from app.sweeps import SweepRequest, default_workers, run_sweep
     from engine.sim.bar_feed import parse_path
 
@@ -100,17 +92,7 @@ def sweep(
         strategy=strategy,
         axes=param,
         data=data,
-        scenario=scenario_of(
-            scenario,
-            model or [],
-            {
-                "latency": latency_ms,
-                "queue": queue,
-                "fills": fills,
-                "maker": maker,
-                "taker": taker,
-            },
-        ),
+        scenario=venue_of(scenario, model, latency_ms, queue, fills, maker, taker),
         capital=parse_decimal("--capital", capital) if capital else None,
         workers=workers or default_workers(),
         sort=sort,
