@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -61,7 +61,9 @@ class VenueControl(Protocol):
     ) -> str:
         """A GTC limit order that our client has not sent; returns the venue's order id."""
 
-    def cancel_at_venue(self, dialect: str, account: str, client_order_id: str) -> None:
+    def cancel_at_venue(
+        self, dialect: str, account: str, client_order_id: str, status: str = "CANCELED"
+    ) -> None:
         """The venue ends an order by itself, as at a maintenance."""
 
     def crash_market(self, dialect: str, symbol: str) -> None:
@@ -82,6 +84,38 @@ class VenueControl(Protocol):
 
     def call_at(self, when_ns: int, action: Callable[[], None]) -> None:
         """Run `action` once the venue's clock, without skew, has reached `when_ns`."""
+
+    def close_sockets_everywhere(self, *, abort: bool = False, code: int = 1001) -> None:
+        """`close_sockets` of every dialect."""
+
+    def announce_shutdown(self, after_ns: int) -> None:
+        """`serverShutdown` on every websocket, which is closed `after_ns` later."""
+
+    def set_names_known(self, is_known: bool) -> None:
+        """False: the clients' resolver finds no host any more."""
+
+    def markets(self) -> Sequence[tuple[str, str]]:
+        """Every (dialect, symbol)."""
+
+    def accounts(self) -> Sequence[str]:
+        """Names of the accounts that clients have keys for."""
+
+    def open_orders(self, dialect: str, account: str) -> Sequence[tuple[str, str]]:
+        """(symbol, client order id) of what works, oldest first."""
+
+    def price_of(self, dialect: str, symbol: str) -> Decimal | None:
+        """Of the last trade, or the middle of the book; None while there is neither."""
+
+    def filter_of(self, dialect: str, symbol: str, name: str) -> Decimal: ...
+
+    def fees_of(self, dialect: str, account: str) -> tuple[Decimal, Decimal]:
+        """Maker and taker."""
+
+    def fill_at_venue(
+        self, dialect: str, account: str, client_order_id: str, share: Decimal
+    ) -> None:
+        """Somebody takes this share of what is open of the order, at its price; at least a lot.
+        Nothing happens when it does not work any more."""
 
     def log(self, words: str) -> None:
         """A line into the ledger, so that a reader sees when which fault struck."""
