@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from engine.drill.server import DrillServer
 
 VERBS = (
+    "announce_shutdown",
     "ban",
     "cancel_at_venue",
     "close_sockets",
     "close_user_streams",
+    "close_sockets_everywhere",
     "crash_market",
     "deposit",
+    "fill_at_venue",
     "log",
     "place_foreign",
     "refuse_connections",
@@ -39,6 +42,7 @@ VERBS = (
     "set_filter",
     "set_key_active",
     "set_maintenance",
+    "set_names_known",
     "set_market_running",
     "set_symbol_status",
 )

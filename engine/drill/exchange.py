@@ -318,11 +318,19 @@ class Exchange:
         self._end(order, listing, Status.CANCELED, "CANCELED", "")
         self._tell_balances()
 
-    def expire(self, order: Order, reason: str) -> None:
-        """The venue ends an open order by itself."""
+    def end_by_itself(self, order: Order, status: Status, reason: str) -> None:
+        """The venue ends an open order that nobody has cancelled."""
         listing = self.listings[order.symbol]
         self._off_book(order, listing)
-        self._end(order, listing, Status.EXPIRED, "EXPIRED", reason)
+        change = "CANCELED" if status is Status.CANCELED else "EXPIRED"
+        self._end(order, listing, status, change, reason)
+        self._tell_balances()
+
+    def fill_by_market(self, order: Order, qty: int) -> None:
+        """Somebody takes `qty` of a resting order, wherever it stands in the queue."""
+        listing = self.listings[order.symbol]
+        self._execute(listing, None, order, order.price, qty)
+        self._run_stops(listing)
         self._tell_balances()
 
     def _off_book(self, order: Order, listing: Listing) -> None:

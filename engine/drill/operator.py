@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,16 @@ from engine.domain.order import Side
 from engine.drill.control import Certificate
 from engine.drill.exchange import Exchange
 from engine.drill.listing import Listing
-from engine.drill.units import units
-from engine.drill.values import AccountSpec, InstrumentRules, Kind, OrderAsked, Refusal
+from engine.drill.units import amount, units
+from engine.drill.values import (
+    AccountSpec,
+    InstrumentRules,
+    Kind,
+    Order,
+    OrderAsked,
+    Refusal,
+    Status,
+)
 
 if TYPE_CHECKING:
     from engine.drill.ports import Dialect
@@ -71,7 +79,7 @@ class Operator:
         self._set_rules(dialect, symbol, {"status": status or DELISTED})
         if not status:
             for order in list(core.listing(symbol).open_orders.values()):
-                core.expire(order, "delisted")
+                core.end_by_itself(order, Status.EXPIRED, "delisted")
 
     def set_filter(self, dialect: str, symbol: str, name: str, value: Decimal) -> None:
         if name not in InstrumentRules.__struct_fields__:
@@ -92,6 +100,22 @@ class Operator:
             known = ", ".join(self._core(dialect).listings)
             raise BadInput("symbol", symbol, f"must be one of {known}") from None
 
+    def filter_of(self, dialect: str, symbol: str, name: str) -> Decimal:
+        value = getattr(self._listing(dialect, symbol).rules, name, None)
+        if not isinstance(value, int | Decimal):
+            raise BadInput("filter", name, "is not set, or no such filter")
+        return Decimal(value)
+
+    def price_of(self, dialect: str, symbol: str) -> Decimal | None:
+        return amount(self._listing(dialect, symbol).reference) or None
+
+    def markets(self) -> Sequence[tuple[str, str]]:
+        return [
+            (name, symbol)
+            for name, desk in self._server.venues.items()
+            for symbol in desk.core.listings
+        ]
+
     def crash_market(self, dialect: str, symbol: str) -> None:
         self._listing(dialect, symbol)
         self._core(dialect).crash(symbol)
@@ -108,6 +132,14 @@ class Operator:
         if account not in accounts:
             raise BadInput("account", account, f"must be one of {', '.join(accounts)}")
         return accounts[account]
+
+    def accounts(self) -> Sequence[str]:
+        names = [name for desk in self._server.venues.values() for name in desk.core.accounts]
+        return list(dict.fromkeys(names))
+
+    def fees_of(self, dialect: str, account: str) -> tuple[Decimal, Decimal]:
+        spec = self._account(dialect, account)
+        return spec.maker, spec.taker
 
     def set_fees(self, dialect: str, account: str, maker: Decimal, taker: Decimal) -> None:
         spec = self._account(dialect, account)
@@ -153,13 +185,38 @@ class Operator:
         except Refusal as refusal:
             raise BadInput("order", refusal.kind.value, "the venue refuses it") from None
 
-    def cancel_at_venue(self, dialect: str, account: str, client_order_id: str) -> None:
-        core = self._core(dialect)
-        for order in core.open_orders(account):
+    def cancel_at_venue(
+        self, dialect: str, account: str, client_order_id: str, status: str = "CANCELED"
+    ) -> None:
+        order = self._open_order(dialect, account, client_order_id)
+        if order is None:
+            raise BadInput("client_order_id", client_order_id, "no such open order")
+        final = [each for each in Status if not each.is_open and each is not Status.FILLED]
+        if status not in final:
+            raise BadInput("status", status, f"must be one of {', '.join(final)}")
+        self._core(dialect).end_by_itself(order, Status(status), "ended by the venue")
+        self.log(f"{dialect}: the venue ends {client_order_id}: {status}")
+
+    def fill_at_venue(
+        self, dialect: str, account: str, client_order_id: str, share: Decimal
+    ) -> None:
+        order = self._open_order(dialect, account, client_order_id)
+        if order is not None and not order.is_parked:
+            listing = self._listing(dialect, order.symbol)
+            qty = listing.whole_lots(int(order.leaves * share))
+            lot = units("lot", listing.rules.lot)
+            self._core(dialect).fill_by_market(order, min(order.leaves, max(lot, qty)))
+
+    def open_orders(self, dialect: str, account: str) -> Sequence[tuple[str, str]]:
+        orders = sorted(self._core(dialect).open_orders(account), key=lambda each: each.order_id)
+        return [(order.symbol, order.client_order_id) for order in orders]
+
+    def _open_order(self, dialect: str, account: str, client_order_id: str) -> Order | None:
+        self._account(dialect, account)
+        for order in self._core(dialect).open_orders(account):
             if order.client_order_id == client_order_id:
-                core.expire(order, "ended by the venue")
-                return
-        raise BadInput("client_order_id", client_order_id, "no such open order")
+                return order
+        return None
 
     # -- the venue as a whole --------------------------------------------------------------------
 
@@ -193,6 +250,21 @@ class Operator:
         else:
             self._server.start("listen", self._server.listen())
         self.log(f"connections are {'refused' if is_refusing else 'taken again'}")
+
+    def close_sockets_everywhere(self, *, abort: bool = False, code: int = 1001) -> None:
+        for dialect in self._server.venues:
+            self.close_sockets(dialect, abort=abort, code=code)
+
+    def announce_shutdown(self, after_ns: int) -> None:
+        event = b'{"e":"serverShutdown","E":%d}' % (self.now_ns() // 1_000_000)
+        for outlet in list(self._server.outlets.values()):
+            outlet.send("answer", "serverShutdown", event)
+        self.call_at(self._server.clock.true_ns() + after_ns, self.close_sockets_everywhere)
+        self.log("the server announces its shutdown")
+
+    def set_names_known(self, is_known: bool) -> None:
+        self._server.set_names_known(is_known)
+        self.log(f"names {'resolve again' if is_known else 'no longer resolve'}")
 
     def log(self, words: str) -> None:
         for desk in self._server.venues.values():

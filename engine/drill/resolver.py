@@ -18,23 +18,24 @@ from engine.domain.errors import ConfigError
 ADMIN_HOST = "drill.local"
 """Where the exchange shows its ledger and takes orders of its operator."""
 ADDRESS = "127.0.0.1"
+NAMES_GONE = "names-gone"
+"""While a file of this name lies beside the authority's, no name resolves: a fault."""
 
 
 class DrillResolver(AbstractResolver):
     """Refuses, as an unknown name, whatever is not in `hosts`: nothing reaches a real venue."""
 
-    def __init__(self, port: int, hosts: Collection[str]) -> None:
+    def __init__(self, folder: Path, port: int, hosts: Collection[str]) -> None:
+        self._names_gone = folder / NAMES_GONE
         self.port = port
         self._hosts = frozenset(hosts)
-        self.failing: set[str] = set()
-        """Names that do not resolve just now: a fault."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         if host not in self._hosts:
             raise OSError(None, f"{host}: no such name in drill mode")
-        if host in self.failing:
+        if self._names_gone.exists() and host != ADMIN_HOST:
             raise OSError(None, f"{host}: Temporary failure in name resolution")
         return [
             ResolveResult(
@@ -46,9 +47,7 @@ class DrillResolver(AbstractResolver):
         pass
 
 
-def drill_session(
-    ca_path: Path, port: int, hosts: Collection[str], *, resolver: DrillResolver | None = None
-) -> aiohttp.ClientSession:
+def drill_session(ca_path: Path, port: int, hosts: Collection[str]) -> aiohttp.ClientSession:
     """A session for the running loop that can talk to the drill exchange and to nobody else.
     Whoever asks for it closes it. It takes no proxy from the environment."""
     try:
@@ -57,7 +56,7 @@ def drill_session(
         raise ConfigError(f"{ca_path}: {error}: is the drill exchange running?") from None
     connector = aiohttp.TCPConnector(
         ssl=context,
-        resolver=resolver or DrillResolver(port, hosts),
+        resolver=DrillResolver(ca_path.parent, port, hosts),
         use_dns_cache=False,
         enable_cleanup_closed=False,
     )

@@ -38,7 +38,7 @@ from engine.drill.ports import (
     Request,
     RequestSeen,
 )
-from engine.drill.resolver import ADDRESS, ADMIN_HOST
+from engine.drill.resolver import ADDRESS, ADMIN_HOST, NAMES_GONE
 from engine.drill.sockets import SocketOutlet, reset
 
 STEP_NS = 20_000_000
@@ -100,6 +100,7 @@ class DrillServer:
         self._tasks = TaskOwner("drill", self.failures.append)
         await self._stack.enter_async_context(self._tasks)
         self._stack.push_async_callback(self._close_sockets)
+        self.set_names_known(True)
         await self.listen()
         self.place = DrillPlace(
             port=self._port, ca_path=str(self._authority.ca_path), hosts=tuple(names)
@@ -138,6 +139,14 @@ class DrillServer:
         for outlet in list(self.outlets.values()):
             outlet.abort()
         await self._http.shutdown(timeout=0.5)
+
+    def set_names_known(self, is_known: bool) -> None:
+        """Whether the clients' resolvers, also those of other processes, find anything."""
+        note = self._folder / NAMES_GONE
+        if is_known:
+            note.unlink(missing_ok=True)
+        else:
+            note.touch()
 
     def start(self, name: str, work: Coroutine[Any, Any, object]) -> None:
         self._tasks.start(name, work, may_return=True)
