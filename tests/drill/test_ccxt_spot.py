@@ -125,6 +125,7 @@ async def test_orders_of_each_type(server: DrillServer) -> None:
 async def test_refusals_carry_the_venues_codes(server: DrillServer) -> None:
     async with ccxt_on(server, DEMO) as client:
         await client.load_markets()
+        await client.fetch_balance()
         with pytest.raises(ccxt.InsufficientFunds):
             await client.create_order(BTC, "limit", "buy", 4, 50_000)
         with pytest.raises(ccxt.BadRequest, match="NOTIONAL"):
