@@ -1,1 +1,1 @@
-"""Binance spot and USD-M: frames, sequence rule, addresses."""
+"""Binance spot and USD-M futures: requests, answers and streams as they are on the wire."""
