@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -72,17 +72,29 @@ def create(path: Path, schema: Schema, meta: Mapping[str, str]) -> None:
     sync_folder(path.parent)
 
 
-def open_writer(path: Path, schema: Schema) -> sqlite3.Connection:
+Connect = Callable[[Path], sqlite3.Connection]
+"""Opens the one connection that writes a file. Another one puts another disk under the store: the
+simulation's, whose power can be cut between two writes."""
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """A plain connection to `path`, which exists, for its owner alone."""
+    path.chmod(0o600)
+    # isolation_level None: no transaction is opened behind our back.
+    return sqlite3.connect(
+        path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False
+    )
+
+
+def open_writer(
+    path: Path, schema: Schema, connect: Connect = connect_writer
+) -> sqlite3.Connection:
     """The one connection that writes `path`, which exists, brought up to date.
 
     It may be handed to another thread, but only one at a time may use it. Raises sqlite3.Error
     and OSError (see `translated`), and LedgerError for a file that is not ours or too new.
     """
-    path.chmod(0o600)
-    # isolation_level None: no transaction is opened behind our back.
-    connection = sqlite3.connect(
-        path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False
-    )
+    connection = connect(path)
     try:
         # First, while nothing has been written: a foreign file must stay as it is.
         version = schema_version(connection, path, schema)
@@ -202,62 +214,6 @@ def check_pages(connection: sqlite3.Connection, *, is_full: bool) -> str:
         return "; ".join(problems)
     orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
     return "" if orphan is None else f"a row of {orphan[0]} refers to nothing"
-
-
-# -- locking ---------------------------------------------------------------------------------
-
-
-class FileLock:
-    """One engine per ledger. The kernel releases the lock when its process dies, however.
-
-    The lock is on a file beside the ledger: SQLite's own locks on the ledger would be dropped if
-    this process closed any other descriptor of it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Take the lock at once or raise LedgerError naming its holder."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            _lock(descriptor)
-        except OSError:
-            holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            raise LedgerError(
-                f"{path.with_suffix('')} is in use by another engine (process {holder or '?'}): "
-                "attach to that one, or stop it first"
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        self._descriptor = descriptor
-
-    def release(self) -> None:
-        """Free the lock. The file stays, without a holder: removing it would let two engines lock
-        two files."""
-        if self._descriptor >= 0:
-            os.ftruncate(self._descriptor, 0)
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def lock_beside(path: Path) -> FileLock:
-    return FileLock(path.with_name(path.name + ".lock"))
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        # A byte far behind the text, so that the holder's number stays readable.
-        os.lseek(descriptor, 1 << 20, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        # flock, not lockf: it also excludes a second open in the same process.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 # -- single values ---------------------------------------------------------------------------
