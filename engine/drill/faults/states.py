@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from engine.core.clock import NS_PER_SECOND
 from engine.core.ids import client_order_id
+from engine.domain.errors import BadInput
 from engine.domain.order import Side
 from engine.drill.control import Certificate, VenueControl
 from engine.drill.faults.catalogue import FaultKind
@@ -232,9 +233,12 @@ class VenueStates:
             if account and price is not None:
                 tick = self._control.filter_of(dialect, symbol, "tick")
                 price = price * FOREIGN_PRICE_SHARE // tick * tick
-                self._control.place_foreign(
-                    dialect, account, symbol, Side.BUY, FOREIGN_QTY, price, order_id
-                )
+                try:
+                    self._control.place_foreign(
+                        dialect, account, symbol, Side.BUY, FOREIGN_QTY, price, order_id
+                    )
+                except BadInput as error:
+                    self._control.log(f"no foreign order: {error}")
                 return
 
     def _reuse(self, subject: str) -> None:
