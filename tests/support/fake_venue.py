@@ -209,13 +209,15 @@ class FakeExchange:
     def fill(self, client_order_id: str, lots: int, *, told: bool = True) -> TradeClaim:
         """Somebody trades with a resting order. `told`: the stream says so."""
         order = self.find(client_order_id)
-        assert order is not None and order.is_working, client_order_id
+        assert order is not None, client_order_id
+        assert order.is_working, client_order_id
         return self._trade(order, lots, order.submit.spec.price_ticks, is_maker=True, told=told)
 
     def end(self, client_order_id: str, status: ClaimStatus, words: str = "") -> None:
         """The venue ends an order by itself."""
         order = self.find(client_order_id)
-        assert order is not None and order.is_working, client_order_id
+        assert order is not None, client_order_id
+        assert order.is_working, client_order_id
         self._end(order, status, words)
 
     def place_foreign(self, submit: Submit) -> VenueOrder:
