@@ -99,6 +99,13 @@ class VenueStates:
                     lambda dialect, symbol: control.set_market_running(dialect, symbol, False),
                     lambda dialect, symbol: control.set_market_running(dialect, symbol, True),
                 )
+            case FaultKind.FLASH:
+                factor = Decimal(str(strike.rule.size))
+                return self._each_market(
+                    strike,
+                    lambda dialect, symbol: control.scale_market(dialect, symbol, factor),
+                    lambda dialect, symbol: control.scale_market(dialect, symbol, Decimal(1)),
+                )
             case FaultKind.FILTER_CHANGE:
                 return self._filters(strike)
             case FaultKind.FEE_CHANGE:
