@@ -40,13 +40,8 @@ WS_CONNECT_TIMEOUT_S = 8.0
 class ApiKey(Protocol):
     """What signs requests. Whoever makes one keeps it out of `repr`, logs and files."""
 
-    @property
-    def api_key(self) -> str: ...
-    @property
-    def secret(self) -> str: ...
-    @property
-    def passphrase(self) -> str:
-        """ "" where the venue has none."""
+    def reveal(self) -> tuple[str, str, str]:
+        """Key, secret, and passphrase ("" where the venue has none)."""
 
 
 class Tap(Protocol):
@@ -225,9 +220,8 @@ def _make_exchange(
         },
     }
     if key is not None:
-        config |= {"apiKey": key.api_key, "secret": key.secret}
-        if key.passphrase:
-            config["password"] = key.passphrase
+        api_key, secret, passphrase = key.reveal()
+        config |= {"apiKey": api_key, "secret": secret, "password": passphrase}
     exchange = kind(config)
     # What ccxt keeps of the last request and answer holds keys and signatures.
     exchange.enableLastHttpResponse = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.venues.binance.fills import Worth
 from engine.venues.binance.spot import BinanceSpot
+from engine.venues.binance.usdm import BinanceUsdm
 from engine.venues.ccxt_client import CcxtClient
 from engine.venues.dialect import Asker, Dialect
 from engine.venues.quirks import Road
@@ -11,5 +12,7 @@ from engine.venues.quirks import Road
 
 def make_dialect(client: CcxtClient, ask: Asker, worth: Worth) -> Dialect:
     road = client.quirks.road
+    if road is Road.BINANCE_USDM:
+        return BinanceUsdm(client, ask, worth)
     assert road is Road.BINANCE_SPOT, road
     return BinanceSpot(client, ask, worth)

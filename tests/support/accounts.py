@@ -63,9 +63,9 @@ class TestKey:
     """A key that opens nothing."""
 
     __test__ = False
-    api_key = "k" * 64
-    secret = "s" * 64
-    passphrase = ""
+
+    def reveal(self) -> tuple[str, str, str]:
+        return "k" * 64, "s" * 64, ""
 
 
 class Remembering:
