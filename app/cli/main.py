@@ -65,6 +65,9 @@ COMMANDS: dict[str, Row] = {
     "act": Row("app.cli.act", "Any action of the screens, by its id; without one, the list."),
     "reset": Row("app.cli.helm", "Leave the kill state by a typed word."),
     "stop": Row("app.cli.engine", "Stop the engine; orders and positions stay as they are."),
+    "keys": Row(
+        "app.cli.keys", "Venue keys: add, list, check, remove; unlock an engine.", group=True
+    ),
     "data": Row("app.cli.data", "Import, list and check recorded market data.", group=True),
     "backtest": Row("app.cli.backtest", "Run a strategy over recorded data.", group=True),
     "strategies": Row("app.cli.strategies", "The shipped strategies and their parameters."),
@@ -111,10 +114,10 @@ def _run(argv: Sequence[str]) -> int:
 
 def _crash_line(error: Exception) -> str:
     """An error nobody foresaw: what it is in one line, its traceback in the log file."""
-    what = f"internal error: {type(error).__name__}: {error}"
-    try:
-        from app import logs
+    from app import logs
 
+    what = logs.redact(f"internal error: {type(error).__name__}: {error}")
+    try:
         return f"{what}. Please report it with the log at {logs.record_crash(error)}"
     except (OSError, PilothouseError) as log_error:
         return f"{what}. It could not be logged: {log_error}"

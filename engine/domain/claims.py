@@ -32,7 +32,7 @@ class ClaimStatus(enum.StrEnum):
         return self not in (ClaimStatus.OPEN, ClaimStatus.PARTIAL, ClaimStatus.STRANGE)
 
 
-class OrderClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class OrderClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="claim"):
     """One order as the venue tells it. May be late, repeated, or not one of ours."""
 
     instrument_id: str
@@ -55,7 +55,7 @@ class OrderClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The venue's reason for an end, or its own word for a strange status."""
 
 
-class TradeClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class TradeClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="claim"):
     """One execution of an order of this account."""
 
     instrument_id: str
@@ -66,7 +66,7 @@ class TradeClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     fill: Fill
 
 
-class BalanceClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class BalanceClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="claim"):
     """What the account holds of one asset; spot: free + locked, futures: the wallet balance."""
 
     asset: str
@@ -75,7 +75,7 @@ class BalanceClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     venue_ns: int = 0
 
 
-class PositionClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class PositionClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="claim"):
     """A futures position, signed. Spot venues have none: there the base balance is the position."""
 
     instrument_id: str
@@ -92,7 +92,7 @@ class CashKind(enum.StrEnum):
     OTHER = "other"
 
 
-class CashClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class CashClaim(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="claim"):
     """A movement of money that is no trade. `cash_id` is the venue's own, for counting it once."""
 
     cash_id: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -72,17 +72,29 @@ def create(path: Path, schema: Schema, meta: Mapping[str, str]) -> None:
     sync_folder(path.parent)
 
 
-def open_writer(path: Path, schema: Schema) -> sqlite3.Connection:
+Connect = Callable[[Path], sqlite3.Connection]
+"""Opens the one connection that writes a file. Another one puts another disk under the store: the
+simulation's, whose power can be cut between two writes."""
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """A plain connection to `path`, which exists, for its owner alone."""
+    path.chmod(0o600)
+    # isolation_level None: no transaction is opened behind our back.
+    return sqlite3.connect(
+        path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False
+    )
+
+
+def open_writer(
+    path: Path, schema: Schema, connect: Connect = connect_writer
+) -> sqlite3.Connection:
     """The one connection that writes `path`, which exists, brought up to date.
 
     It may be handed to another thread, but only one at a time may use it. Raises sqlite3.Error
     and OSError (see `translated`), and LedgerError for a file that is not ours or too new.
     """
-    path.chmod(0o600)
-    # isolation_level None: no transaction is opened behind our back.
-    connection = sqlite3.connect(
-        path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False
-    )
+    connection = connect(path)
     try:
         # First, while nothing has been written: a foreign file must stay as it is.
         version = schema_version(connection, path, schema)

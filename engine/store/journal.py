@@ -73,8 +73,7 @@ class LedgerJournal:
             database.translated(LEDGER, self.path),
             closing(database.open_reader(self.path)) as connection,
         ):
-            for row in chain.checked_rows(connection):
-                yield _decoded(row, self.path)
+            yield from read_events(connection, self.path)
 
     def close(self) -> None:
         """Write what is queued, note the clean stop, fold the WAL into the file, unlock."""
@@ -123,7 +122,7 @@ def open_ledger(
             head, is_full = _check(path, now_ns, schema)
             connection = database.open_writer(path, schema)
             try:
-                _note_start(connection, now_ns, is_full)
+                note_start(connection, now_ns, is_full)
                 return LedgerJournal(path, connection, lock, head, on_failure)
             except BaseException:
                 connection.close()
@@ -155,37 +154,49 @@ def _stop_mark(head: chain.Head) -> str:
 
 
 def _check(path: Path, now_ns: int, schema: Schema) -> tuple[chain.Head, bool]:
-    """The end of the chain, and whether the check was a full one. Backs up before a migration."""
+    """As `check`, through a connection that cannot write. Backs up before a migration."""
     with closing(database.open_reader(path)) as connection:
         version = database.schema_version(connection, path, schema)
-        meta = database.read_meta(connection)
-        clean_stop = meta["clean_stop"]
-        age_ns = now_ns - int(meta["full_check_ns"])
-        is_full = not clean_stop or not 0 <= age_ns <= FULL_CHECK_INTERVAL_NS
-        problem = database.check_pages(connection, is_full=is_full)
-        if problem:
-            raise LedgerError(
-                f"ledger {path} is damaged ({problem}): keep the file and its -wal, and restore "
-                "the latest backup"
-            )
-        head = chain.verify(connection)
+        found = check(connection, path, now_ns)
+    if version < len(schema.steps):
+        backup.copy(path, path.with_name(f"{path.name}.v{version}.bak"))
+    return found
+
+
+def check(connection: sqlite3.Connection, path: Path, now_ns: int) -> tuple[chain.Head, bool]:
+    """The end of the chain, and whether the check was a full one. LedgerError when damaged."""
+    meta = database.read_meta(connection)
+    clean_stop = meta["clean_stop"]
+    age_ns = now_ns - int(meta["full_check_ns"])
+    is_full = not clean_stop or not 0 <= age_ns <= FULL_CHECK_INTERVAL_NS
+    problem = database.check_pages(connection, is_full=is_full)
+    if problem:
+        raise LedgerError(
+            f"ledger {path} is damaged ({problem}): keep the file and its -wal, and restore "
+            "the latest backup"
+        )
+    head = chain.verify(connection)
     if clean_stop and clean_stop != _stop_mark(head):
         raise LedgerError(
             f"ledger {path} ends at event {head.seq} but was closed at event "
             f"{clean_stop.split()[0]}: it was changed since; restore the latest backup"
         )
-    if version < len(schema.steps):
-        backup.copy(path, path.with_name(f"{path.name}.v{version}.bak"))
     return head, is_full
 
 
-def _note_start(connection: sqlite3.Connection, now_ns: int, is_full: bool) -> None:
+def note_start(connection: sqlite3.Connection, now_ns: int, is_full: bool) -> None:
     """Until the next clean stop the file counts as uncleanly stopped."""
     with database.transaction(connection):
         values = {"clean_stop": ""}
         if is_full:
             values["full_check_ns"] = str(now_ns)
         database.write_meta(connection, values)
+
+
+def read_events(connection: sqlite3.Connection, path: Path) -> Iterator[AnyEvent]:
+    """Every event from the first, each checked against the chain and against its columns."""
+    for row in chain.checked_rows(connection):
+        yield _decoded(row, path)
 
 
 def _decoded(row: chain.Row, path: Path) -> AnyEvent:

@@ -39,6 +39,61 @@ class _Append(NamedTuple):
     future: Future[int]
 
 
+class Committer:
+    """Writes rows through `connection`, one transaction at a time, and knows where the chain ends.
+
+    Belongs to one thread at a time. Whoever uses it stops after the first error: what the disk
+    holds then is a prefix of what was asked for, and contains all that `commit` returned for.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, head: Head) -> None:
+        self.connection = connection
+        self.head = head
+        """The newest durable event."""
+        self._path = path
+        self._rows_since_checkpoint = 0
+        self._commits_since_checkpoint = 0
+
+    def commit(self, appends: Sequence[Sequence[EventRow]]) -> list[int]:
+        """Write `appends` in one transaction; the last sequence number of each."""
+        seq, last_hash = self.head
+        rows = []
+        ends = []
+        for append in appends:
+            for columns, body in append:
+                seq += 1
+                hash_ = chain(last_hash, seq, body)
+                rows.append((seq, *columns, body, last_hash, hash_))
+                last_hash = hash_
+            ends.append(seq)
+        if rows:
+            with transaction(self.connection):
+                self.connection.executemany(_INSERT, rows)
+            self.head = Head(seq, last_hash)
+            self._rows_since_checkpoint += len(rows)
+            self._commits_since_checkpoint += 1
+        return ends
+
+    def checkpoint_if_due(self) -> None:
+        """Move the WAL into the file, after the waiting futures have been answered."""
+        if (
+            self._rows_since_checkpoint < _CHECKPOINT_ROWS
+            and self._commits_since_checkpoint < _CHECKPOINT_COMMITS
+        ):
+            return
+        self._rows_since_checkpoint = self._commits_since_checkpoint = 0
+        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def failure(self, error: Exception) -> LedgerError:
+        """The line that a person reads when a write has failed."""
+        failure = LedgerError(
+            f"ledger {self._path}: could not be written ({shorten(str(error))}): nothing after "
+            f"event {self.head.seq} was saved; check the disk's space and health, then restart"
+        )
+        failure.__cause__ = error
+        return failure
+
+
 class GroupWriter:
     """Owns `connection` from the start until `close` has returned.
 
@@ -50,23 +105,20 @@ class GroupWriter:
     def __init__(
         self, connection: sqlite3.Connection, path: Path, head: Head, on_failure: OnFailure
     ) -> None:
-        self._connection = connection
+        self._committer = Committer(connection, path, head)
         self._path = path
-        self._head = head
         self._queue: SimpleQueue[_Append | None] = SimpleQueue()
         self._gate = threading.Lock()
         """Nothing may queue up behind the end of the queue."""
         self._is_closed = False
         self._failure: LedgerError | None = None
-        self._rows_since_checkpoint = 0
-        self._commits_since_checkpoint = 0
         self._thread = OwnedThread("ledger-writer", self._work, on_failure)
         self._thread.start()
 
     @property
     def head(self) -> Head:
         """The newest durable event."""
-        return self._head
+        return self._committer.head
 
     @property
     def failure(self) -> LedgerError | None:
@@ -105,13 +157,13 @@ class GroupWriter:
             batch, is_last = self._collect()
             if self._failure is None:
                 try:
-                    ends = self._commit(batch)
+                    ends = self._committer.commit([append.rows for append in batch])
                 except Exception as error:  # noqa: BLE001 - every cause means: not durable
                     self._break(error)
                 else:
                     for append, seq in zip(batch, ends, strict=True):
                         append.future.set_result(seq)
-                    self._checkpoint_if_due()
+                    self._checkpoint()
                     continue
             for append in batch:
                 append.future.set_exception(self._failure)
@@ -132,44 +184,12 @@ class GroupWriter:
                 return batch, False
         return batch, True
 
-    def _commit(self, batch: Sequence[_Append]) -> list[int]:
-        """Write `batch` in one transaction; the last sequence number of each append."""
-        seq, last_hash = self._head
-        rows = []
-        ends = []
-        for append in batch:
-            for columns, body in append.rows:
-                seq += 1
-                hash_ = chain(last_hash, seq, body)
-                rows.append((seq, *columns, body, last_hash, hash_))
-                last_hash = hash_
-            ends.append(seq)
-        if rows:
-            with transaction(self._connection):
-                self._connection.executemany(_INSERT, rows)
-            self._head = Head(seq, last_hash)
-            self._rows_since_checkpoint += len(rows)
-            self._commits_since_checkpoint += 1
-        return ends
-
-    def _checkpoint_if_due(self) -> None:
-        """Move the WAL into the file, after the waiting futures have been answered."""
-        if (
-            self._rows_since_checkpoint < _CHECKPOINT_ROWS
-            and self._commits_since_checkpoint < _CHECKPOINT_COMMITS
-        ):
-            return
-        self._rows_since_checkpoint = self._commits_since_checkpoint = 0
+    def _checkpoint(self) -> None:
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._committer.checkpoint_if_due()
         except sqlite3.Error as error:
             self._break(error)
 
     def _break(self, error: Exception) -> None:
-        failure = LedgerError(
-            f"ledger {self._path}: could not be written ({shorten(str(error))}): nothing after "
-            f"event {self._head.seq} was saved; check the disk's space and health, then restart"
-        )
-        failure.__cause__ = error
-        self._failure = failure
-        self._thread.report(failure)
+        self._failure = self._committer.failure(error)
+        self._thread.report(self._failure)
