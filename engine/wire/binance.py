@@ -22,6 +22,8 @@ Levels = list[tuple[str, str]]
 """(price, quantity) as the venue's decimal text."""
 
 NS_PER_MS = 1_000_000
+NOTHING = msgspec.Raw(b"")
+"""A field that is not there."""
 
 
 class Market(enum.StrEnum):
@@ -167,7 +169,7 @@ class Notice(msgspec.Struct, gc=False):
     """
 
     request_id: int | str | None = msgspec.field(name="id", default=None)
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = NOTHING
     event: str = msgspec.field(name="e", default="")
 
 
@@ -178,9 +180,9 @@ class _Envelope(msgspec.Struct, gc=False):
 
 class _Frame(msgspec.Struct, gc=False):
     stream: str = ""
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = NOTHING
     event: str = msgspec.field(name="e", default="")
-    ask_size: msgspec.Raw | None = msgspec.field(name="A", default=None)
+    ask_size: msgspec.Raw = msgspec.field(name="A", default=NOTHING)
 
 
 class _DepthEnvelope(msgspec.Struct, gc=False):
@@ -251,14 +253,14 @@ def decode_frame(frame: bytes) -> Event:
     """
     found = _frame(frame)
     body: bytes | msgspec.Raw = frame
-    if found.stream and found.data is not None:
+    if found.stream and bytes(found.data):
         body = found.data
         found = _frame(body)
     decode = _decode_event.get(found.event)
     if decode is not None:
         return decode(body)
     # Spot's bookTicker alone does not say what it is.
-    return _ticker(body) if found.ask_size is not None and not found.event else _notice(body)
+    return _ticker(body) if bytes(found.ask_size) and not found.event else _notice(body)
 
 
 _book = msgspec.json.Decoder(BookSnapshot).decode
