@@ -46,7 +46,7 @@ _KINDS = {
 
 
 class DepthDiff(msgspec.Struct, gc=False):
-    """Changed levels, whole quantities. `T` and `pu` only on futures, `ps` only on COIN-M.
+    """Changed levels, whole quantities. `T`, `pu` and `ps` only on futures.
 
     {"e":"depthUpdate","E":1723161257440,"T":1723161257432,"s":"BTCUSD_PERP","ps":"BTCUSD",
      "U":1007198631260,"u":1007198631565,"pu":1007198631198,
@@ -64,10 +64,11 @@ class DepthDiff(msgspec.Struct, gc=False):
     transaction_ms: Millis = msgspec.field(name="T", default=0)
     previous_id: int = msgspec.field(name="pu", default=-1)
     pair: str = msgspec.field(name="ps", default="")
+    """On COIN-M the pair, BTCUSD; USD-M repeats the symbol in some of its versions."""
 
     @property
     def market(self) -> Market:
-        if self.pair:
+        if self.pair not in ("", self.symbol):
             return Market.COINM
         return Market.SPOT if self.previous_id < 0 else Market.USDM
 
@@ -138,7 +139,7 @@ class BookTicker(msgspec.Struct, gc=False):
 
     @property
     def market(self) -> Market:
-        if self.pair:
+        if self.pair not in ("", self.symbol):
             return Market.COINM
         return Market.USDM if self.event else Market.SPOT
 

@@ -98,7 +98,10 @@ def futures(message: dict[str, Any], made_ms: int, previous: int) -> dict[str, A
     head = {name: message[name] for name in ("e", "E")}
     ids_ = {name: message[name] for name in ("s", "U", "u")}
     sides = {name: message[name] for name in ("b", "a")}
-    return {**head, "T": made_ms, **ids_, "pu": previous, **sides}
+    # Newer versions repeat the symbol as the pair.
+    pair = {"ps": message["s"], "st": 1} if made_ms % 2 else {}
+    symbol = {"s": ids_.pop("s")}
+    return {**head, "T": made_ms, **symbol, **pair, **ids_, "pu": previous, **sides}
 
 
 def trades(text: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
@@ -143,8 +146,9 @@ def test_ordinary_frames_take_the_quick_road(
     message |= {"s": "BTCUSDT", "U": first, "u": first + more, "E": made_ms}
     message = {name: message[name] for name in ("e", "E", "s", "U", "u", "b", "a")}
     assert agree(READERS["binance_spot", "0.01"], packed(message, wrapped=wrapped))
-    usdm = futures(message, made_ms, first - 1)
-    assert agree(READERS["binance_usdm", "0.01"], packed(usdm, wrapped=wrapped))
+    for later_ms in (0, 1):
+        usdm = futures(message, made_ms + later_ms, first - 1)
+        assert agree(READERS["binance_usdm", "0.01"], packed(usdm, wrapped=wrapped))
 
 
 DEPTH_SAMPLE = (
