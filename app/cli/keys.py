@@ -7,16 +7,18 @@ those, and shells keep them) and never from the environment.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.output import print_error, print_json, print_table
+from app.cli.output import ExitCode, fail, print_error, print_json, print_table
 from engine.domain.errors import BadInput, ConfigError
 
 if TYPE_CHECKING:
     from app.cli.typed import Stdin
-    from app.secrets import KeyStore, StoreKind
+    from app.secrets import Credentials, KeyStore, StoreKind
+    from app.secrets.permissions import Verdict
+    from engine.domain.claims import KeyPermissions
 
 app = typer.Typer()
 
@@ -79,6 +81,7 @@ def add(
     print(f"stored and read back: {venue}, key {entry.fingerprint}, in {_place(entry.store)}")
     for line in key_store.unit_lines() if kind is StoreKind.SYSTEMD else ():
         print(f"the engine's unit needs, under [Service]:\n  {line}")
+    print(f"see what it may do: pilothouse keys check {venue}{_option(profile)}")
 
 
 @app.command("list")
@@ -110,6 +113,36 @@ def remove(
         print_json(entry)
     else:
         print(f"removed from {_place(entry.store)}; delete it at the venue, too")
+
+
+@app.command("check")
+def check(
+    venue: Venue,
+    profile: Profile = LIVE_PROFILE,
+    allow_withdrawals: Annotated[
+        bool,
+        typer.Option(
+            "--allow-withdrawals", help="Accept a key that can withdraw, by a typed phrase."
+        ),
+    ] = False,
+    passphrase_stdin: PassphraseStdin = False,
+    json: Json = False,
+) -> None:
+    """Ask the venue what the key may do. Exit 4 when live trading refuses it."""
+    from app.secrets.permissions import judge
+
+    stdin = _stdin(passphrase_stdin)
+    key_store = _key_store(profile)
+    credentials = key_store.load(venue, _Passphrase(stdin))
+    key = credentials.fingerprint
+    permissions = _fetch(credentials)
+    is_accepted = key_store.accepts_withdrawals(venue, key)
+    if allow_withdrawals and permissions.can_withdraw and not is_accepted:
+        _ask_acceptance(venue)
+        key_store.accept_withdrawals(venue, key)
+        is_accepted = True
+    verdict = judge(permissions, accepts_withdrawals=is_accepted)
+    _tell(venue, key, permissions, verdict, json)
 
 
 @app.command("unlock")
@@ -178,6 +211,18 @@ def _ask_parts(venue: str) -> tuple[str, str, str]:
     return key, secret, hidden(f"{venue} passphrase{optional}", _INSTEAD)
 
 
+def _ask_acceptance(venue: str) -> None:
+    from app.cli.typed import has_terminal
+    from app.secrets.permissions import ACCEPT_PHRASE
+
+    if not has_terminal() or not sys.stdin.isatty():
+        raise BadInput("--allow-withdrawals", "no terminal", "a person has to type the phrase")
+    print_error(f"{venue}: whoever steals this key can empty the account. To use it, type:")
+    print_error(f"  {ACCEPT_PHRASE}")
+    if sys.stdin.readline().strip().lower() != ACCEPT_PHRASE:
+        fail(ExitCode.CONFIG, f"{venue}: the phrase differs: live trading refuses this key")
+
+
 def _store_kind(word: str, *, may_ask: bool) -> StoreKind:
     """Where to keep a new key: as told, else the keyring if there is one, else what a person
     chooses. Nothing else is ever chosen by itself."""
@@ -221,6 +266,53 @@ def _ask_store(why: str) -> StoreKind:
 
 def _print_choice(number: str, kind: StoreKind, words: list[str]) -> None:
     print(f"\n{number}  {kind}: {words[0]}", *words[1:], sep="\n", file=sys.stderr)
+
+
+# -- the venue ---------------------------------------------------------------------------------
+
+
+def _fetch(credentials: Credentials) -> KeyPermissions:
+    import asyncio
+
+    from app.key_check import fetch_permissions
+    from app.secrets.permissions import explain
+    from engine.ports.live import VenueFault
+
+    try:
+        return asyncio.run(fetch_permissions(credentials))
+    except VenueFault as fault:
+        told = explain(credentials.venue, fault)
+    raise told
+
+
+def _tell(venue: str, key: str, permissions: KeyPermissions, verdict: Verdict, json: bool) -> None:
+    may: dict[str, Any] = {
+        "read": permissions.can_read,
+        "trade": permissions.can_trade,
+        "withdraw": permissions.can_withdraw,
+        "transfer": permissions.can_transfer,
+        "ip_restricted": permissions.is_ip_restricted,
+    }
+    if json:
+        print_json(
+            {
+                "venue": venue,
+                "key": key,
+                **may,
+                "live": not verdict.refused,
+                "refused": verdict.refused,
+                "warnings": verdict.warnings,
+            }
+        )
+    else:
+        rows = [(name, {True: "yes", False: "no"}.get(value, "?")) for name, value in may.items()]
+        print_table(("may", "venue's answer"), rows)
+        for warning in verdict.warnings:
+            print(f"warning: {warning}")
+    if verdict.refused:
+        fail(ExitCode.CONFIG, f"{venue}: live trading refuses this key: {verdict.refused}")
+    if not json:
+        print("live trading accepts this key")
 
 
 # -- words -------------------------------------------------------------------------------------

@@ -110,13 +110,18 @@ class KeyStore:
         self._replace(venue, None)
         return entry
 
-    def accept_withdrawals(self, venue: str) -> KeyEntry:
-        """Record that a person wants this key in spite of its permission to withdraw."""
+    def accept_withdrawals(self, venue: str, fingerprint: str) -> None:
+        """Record that a person wants this very key in spite of its permission to withdraw."""
         entry = msgspec.structs.replace(
-            self.entry(venue), withdrawals_accepted_ns=self._clock.now_ns()
+            self.entry(venue),
+            fingerprint=fingerprint,
+            withdrawals_accepted_ns=self._clock.now_ns(),
         )
         self._replace(entry.venue, entry)
-        return entry
+
+    def accepts_withdrawals(self, venue: str, fingerprint: str) -> bool:
+        entry = self.entry(venue)
+        return entry.fingerprint == fingerprint and entry.withdrawals_accepted_ns > 0
 
     def _replace(self, venue: str, entry: KeyEntry | None) -> None:
         others = [one for one in self.entries() if one.venue != venue]
