@@ -16,7 +16,7 @@ from engine.domain.errors import BadInput, ConfigError
 
 if TYPE_CHECKING:
     from app.cli.typed import Stdin
-    from app.secrets import Credentials, KeyStore, StoreKind
+    from app.secrets import Credentials, KeyEntry, KeyStore, StoreKind
     from app.secrets.permissions import Verdict
     from engine.domain.claims import KeyPermissions
 
@@ -133,27 +133,34 @@ def check(
 
     stdin = _stdin(passphrase_stdin)
     key_store = _key_store(profile)
-    credentials = key_store.load(venue, _Passphrase(stdin))
-    key = credentials.fingerprint
-    permissions = _fetch(credentials)
-    is_accepted = key_store.accepts_withdrawals(venue, key)
-    if allow_withdrawals and permissions.can_withdraw and not is_accepted:
+    entry = key_store.entry(venue)
+    permissions = _fetch(key_store.load(venue, _Passphrase(stdin)))
+    if allow_withdrawals and permissions.can_withdraw and not entry.withdrawals_accepted_ns:
         _ask_acceptance(venue)
-        key_store.accept_withdrawals(venue, key)
-        is_accepted = True
-    verdict = judge(permissions, accepts_withdrawals=is_accepted)
-    _tell(venue, key, permissions, verdict, json)
+        entry = key_store.accept_withdrawals(venue)
+    _tell(entry, permissions, judge(permissions, entry), json)
 
 
 @app.command("unlock")
-def unlock(profile: Profile = LIVE_PROFILE, passphrase_stdin: PassphraseStdin = False) -> None:
+def unlock(
+    profile: Profile = LIVE_PROFILE,
+    ssh: Annotated[
+        str, typer.Option(metavar="USER@HOST", help="The engine on another machine.")
+    ] = "",
+    remote: Annotated[
+        str, typer.Option(help="With --ssh: how Pilothouse is called over there.")
+    ] = "pilothouse",
+    passphrase_stdin: PassphraseStdin = False,
+) -> None:
     """Hand the passphrase of the sealed keys to the engine that waits for it."""
     from app.paths import locate
     from app.service.endpoint import endpoint_of
+    from app.service.links import SocketRoad, SshRoad
     from app.service.unlock import unlock_engine
 
+    endpoint = endpoint_of(locate(), profile)
     typed = _Passphrase(_stdin(passphrase_stdin))
-    unlock_engine(endpoint_of(locate(), profile), typed)
+    unlock_engine(SshRoad(ssh, profile, remote) if ssh else SocketRoad(endpoint), typed)
     print("unlocked")
 
 
@@ -285,7 +292,7 @@ def _fetch(credentials: Credentials) -> KeyPermissions:
     raise told
 
 
-def _tell(venue: str, key: str, permissions: KeyPermissions, verdict: Verdict, json: bool) -> None:
+def _tell(entry: KeyEntry, permissions: KeyPermissions, verdict: Verdict, json: bool) -> None:
     may: dict[str, Any] = {
         "read": permissions.can_read,
         "trade": permissions.can_trade,
@@ -296,8 +303,8 @@ def _tell(venue: str, key: str, permissions: KeyPermissions, verdict: Verdict, j
     if json:
         print_json(
             {
-                "venue": venue,
-                "key": key,
+                "venue": entry.venue,
+                "key": entry.fingerprint,
                 **may,
                 "live": not verdict.refused,
                 "refused": verdict.refused,
@@ -310,7 +317,7 @@ def _tell(venue: str, key: str, permissions: KeyPermissions, verdict: Verdict, j
         for warning in verdict.warnings:
             print(f"warning: {warning}")
     if verdict.refused:
-        fail(ExitCode.CONFIG, f"{venue}: live trading refuses this key: {verdict.refused}")
+        fail(ExitCode.CONFIG, f"{entry.venue}: live trading refuses this key: {verdict.refused}")
     if not json:
         print("live trading accepts this key")
 

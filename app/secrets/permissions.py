@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from app.secrets.index import KeyEntry
 from engine.domain.claims import KeyPermissions
 from engine.domain.errors import ConfigError, PilothouseError, TimedOut, WorkFailed
 from engine.ports.live import FaultKind, VenueFault
@@ -17,9 +18,10 @@ class Verdict(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def judge(permissions: KeyPermissions, *, accepts_withdrawals: bool) -> Verdict:
-    """A key that a thief gets should move nothing out: no withdrawals, our address only.
-    `accepts_withdrawals`: see `KeyStore.accepts_withdrawals`."""
+def judge(permissions: KeyPermissions, entry: KeyEntry) -> Verdict:
+    """A key that a thief gets should move nothing out: no withdrawals, our address only. `entry`
+    of the `KeyStore` says whether a person has accepted this very key as it is."""
+    accepts_withdrawals = entry.withdrawals_accepted_ns > 0
     refused = ""
     warnings = []
     if permissions.can_read is False:

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from app.paths import locate
-from app.secrets import Credentials, KeyStore
+from app.secrets import Credentials, KeyEntry, KeyStore
 from app.secrets.permissions import ACCEPT_PHRASE, judge
 from engine.domain.claims import KeyPermissions
 from tests.support.canary import Canary
@@ -227,18 +227,19 @@ def test_a_venue_without_key_or_without_exchange(rig: Rig) -> None:
     assert_refused(rig.check(venue="nowhere"), "venue: nowhere", "no such exchange", code=2)
 
 
+ENTRY = KeyEntry(venue="v", store="keyring", fingerprint="f", added_ns=1)
 FINE = KeyPermissions(
     can_read=True, can_trade=True, can_withdraw=False, can_transfer=False, is_ip_restricted=True
 )
 
 
 def test_judgement_of_what_cannot_be_asked() -> None:
-    assert judge(FINE, accepts_withdrawals=False) == ("", ())
+    assert judge(FINE, ENTRY) == ("", ())
     silent = KeyPermissions(
         can_read=None, can_trade=None, can_withdraw=None, can_transfer=None, is_ip_restricted=None,
         words="kraken does not tell",
     )  # fmt: skip
-    refused, warnings = judge(silent, accepts_withdrawals=False)
+    refused, warnings = judge(silent, ENTRY)
     assert refused == ""
     assert len(warnings) == 3
     assert "kraken does not tell" in warnings
