@@ -78,11 +78,14 @@ class CommittingLedger:
 class _Key:
     """What signs requests: `engine.venues` sees the parts, nobody else does."""
 
-    __slots__ = ("api_key", "passphrase", "secret")
+    __slots__ = ("_parts",)
 
     def __init__(self, credentials: Credentials) -> None:
-        self.api_key, self.secret, self.passphrase = credentials.reveal()
+        self._parts = credentials.reveal()
         credentials.forget()
+
+    def reveal(self) -> tuple[str, str, str]:
+        return self._parts
 
     def __repr__(self) -> str:
         return "_Key(hidden)"
