@@ -139,7 +139,12 @@ class Live:
         )
         seed = 1 + self._ledger.salt % SEED_RANGE
         self._account = make_account(
-            request.venue, key, self._clock, session_factory=sessions, seed=seed
+            request.venue,
+            key,
+            self._clock,
+            session_factory=sessions,
+            seed=seed,
+            folder=self._venue_folder(fingerprint),
         )
         first = next(self._ledger.replay(), None)
         if isinstance(first, e.SessionStarted):
@@ -149,7 +154,7 @@ class Live:
                 raise ConfigError(f"ledger: it belongs to {first.world}, not to {world}")
         else:
             session = await self._first_session(world)
-        self._runtime = self._make_runtime(session, sessions)
+        self._runtime = self._make_runtime(session, sessions, self._venue_folder(fingerprint))
         self.resumed = await self._runtime.open(session, [])
 
     async def _find_key(self) -> tuple[_Key, str, SessionFactory]:
@@ -187,7 +192,15 @@ class Live:
             instruments=instruments,
         )
 
-    def _make_runtime(self, session: e.SessionStarted, sessions: SessionFactory) -> LiveRuntime:
+    def _venue_folder(self, fingerprint: str) -> Path:
+        """Where engines share the venue's limits. Each drill exchange is a world of its own, whose
+        bans end with it; its key is made at its start."""
+        drill = self._request.drill
+        return self._paths.state / "venues" if drill is None else drill / f"client-{fingerprint}"
+
+    def _make_runtime(
+        self, session: e.SessionStarted, sessions: SessionFactory, folder: Path
+    ) -> LiveRuntime:
         request = self._request
         assert self._account is not None
         assert self._ledger is not None
@@ -204,7 +217,7 @@ class Live:
         return LiveRuntime(
             trader=trader,
             account=self._account,
-            feed=make_feed(request.venue, self._clock, session_factory=sessions),
+            feed=make_feed(request.venue, self._clock, session_factory=sessions, folder=folder),
             markets=markets,
             journal=CommittingLedger(self._ledger),
             clock=self._clock,

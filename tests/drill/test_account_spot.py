@@ -253,7 +253,7 @@ async def test_an_answer_that_proves_nothing(rig: Rig, name: str, times: int) ->
 
 
 async def test_a_hanging_answer_is_given_up(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.venues.account.REQUEST_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("engine.venues.ccxt_client.REQUEST_TIMEOUT_S", 0.5)
     rig.plan.on_route[ORDER] = Fault(ending=Ending.HANG)
     outcome = await rig.account.place(order(1, rig))
     assert isinstance(outcome, Unanswered)
