@@ -123,7 +123,12 @@ class Live:
         )
         seed = 1 + self._ledger.salt % SEED_RANGE
         self._account = make_account(
-            request.venue, key, self._clock, session_factory=sessions, seed=seed
+            request.venue,
+            key,
+            self._clock,
+            session_factory=sessions,
+            seed=seed,
+            folder=self._venue_folder(fingerprint),
         )
         key.forget()  # Whoever signs requests has it now.
         first = next(self._ledger.replay(), None)
@@ -134,7 +139,7 @@ class Live:
                 raise ConfigError(f"ledger: it belongs to {first.world}, not to {world}")
         else:
             session = await self._first_session(world)
-        self._runtime = self._make_runtime(session, sessions)
+        self._runtime = self._make_runtime(session, sessions, self._venue_folder(fingerprint))
         self.resumed = await self._runtime.open(session, [])
 
     async def _find_key(self) -> tuple[Credentials, SessionFactory]:
@@ -172,7 +177,15 @@ class Live:
             instruments=instruments,
         )
 
-    def _make_runtime(self, session: e.SessionStarted, sessions: SessionFactory) -> LiveRuntime:
+    def _venue_folder(self, fingerprint: str) -> Path:
+        """Where engines share the venue's limits. Each drill exchange is a world of its own, whose
+        bans end with it; its key is made at its start."""
+        drill = self._request.drill
+        return self._paths.state / "venues" if drill is None else drill / f"client-{fingerprint}"
+
+    def _make_runtime(
+        self, session: e.SessionStarted, sessions: SessionFactory, folder: Path
+    ) -> LiveRuntime:
         request = self._request
         assert self._account is not None
         assert self._ledger is not None
@@ -189,7 +202,7 @@ class Live:
         return LiveRuntime(
             trader=trader,
             account=self._account,
-            feed=make_feed(request.venue, self._clock, session_factory=sessions),
+            feed=make_feed(request.venue, self._clock, session_factory=sessions, folder=folder),
             markets=markets,
             journal=CommittingLedger(self._ledger),
             clock=self._clock,
