@@ -1,0 +1,1 @@
+"""The protocols that the drill exchange speaks, one module each."""
