@@ -208,15 +208,18 @@ class FakeExchange:
 
     def fill(self, client_order_id: str, lots: int, *, told: bool = True) -> TradeClaim:
         """Somebody trades with a resting order. `told`: the stream says so."""
-        order = self.find(client_order_id)
-        assert order is not None and order.is_working, client_order_id
+        order = self._working(client_order_id)
         return self._trade(order, lots, order.submit.spec.price_ticks, is_maker=True, told=told)
 
     def end(self, client_order_id: str, status: ClaimStatus, words: str = "") -> None:
         """The venue ends an order by itself."""
+        self._end(self._working(client_order_id), status, words)
+
+    def _working(self, client_order_id: str) -> VenueOrder:
         order = self.find(client_order_id)
-        assert order is not None and order.is_working, client_order_id
-        self._end(order, status, words)
+        assert order is not None, client_order_id
+        assert order.is_working, client_order_id
+        return order
 
     def place_foreign(self, submit: Submit) -> VenueOrder:
         """An order of the same account that no engine of ours has sent."""
