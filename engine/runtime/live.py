@@ -72,6 +72,8 @@ class LivePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """A clean stop cancels every order that is not protective; otherwise all stay at the venue."""
     idle_ns: int = 20_000_000
     """How long the loop waits at most before it looks for commands."""
+    publish_ns: int = PUBLISH_NS
+    """At most this often a snapshot is made, unless a person has just asked for something."""
     maker_rate: Decimal | None = None
     taker_rate: Decimal | None = None
 
@@ -287,7 +289,7 @@ class LiveRuntime:
         self._performed.clear()
         self._receipts.watch(commands, self._tasks)
         self._courier.tend()
-        self._publish(PROMPT_NS if commands else PUBLISH_NS)
+        self._publish(PROMPT_NS if commands else self._policy.publish_ns)
 
     def _batch(self, commands: Sequence[c.AnyCommand]) -> Outbox:
         """One instant: news and answers, what stops or frees trading, the market, commands,

@@ -146,6 +146,9 @@ class ClaimFolder:
                 yield r.ExpireReport(**self.stamp(), client_order_id=key, reason=words)
             case ClaimStatus.REJECTED if order.status is not OrderStatus.REJECTED:
                 yield r.RejectReport(**self.stamp(), client_order_id=key, reason=words)
+            case ClaimStatus.FILLED if order.leaves_lots:
+                cut = "the venue cut it to what could be reduced"
+                yield r.ExpireReport(**self.stamp(), client_order_id=key, reason=words or cut)
             case _:
                 return
 

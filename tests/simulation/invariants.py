@@ -111,6 +111,7 @@ class Checker:
         self.placed: set[str] = set()
         """Ids whose placement has left this machine."""
         self.cancels_sent: dict[str, float] = {}
+        self.has_many_books = True
         self.is_reachable: Callable[[], bool] = lambda: True
         """Whether the venue takes requests now, and this machine knows of no reason to wait."""
         self.untrusted: Callable[[str], bool] = lambda instrument_id: False
@@ -152,11 +153,12 @@ class Checker:
         return needle in disk.durable(FILE + "-wal") or needle in disk.durable(FILE)
 
     def _check_exposure(self, submit: Submit) -> None:
-        """I6 with the venue's truth: what of ours is held, works there, or has just come."""
+        """I6 with the venue's truth: what of ours is held, works there, or has just come. With
+        several books, one's reduce-only order may add to what all hold together, and is allowed
+        to: then only the ledger's own order of decisions can be judged (`_check_reserved`)."""
         spec = submit.spec
-        if spec.reduce_only:
+        if spec.reduce_only or self.has_many_books:
             return
-        instrument = self._exchange.instruments[spec.instrument_id]
         held = sum(
             trade.side.sign * trade.fill.lots
             for _, trade in self._exchange.trades
@@ -170,9 +172,30 @@ class Checker:
             and order.spec.side is spec.side
             and not order.spec.reduce_only
         )
-        worst = max(0, held * spec.side.sign + working + spec.qty_lots)
+        self._check_worst(spec, held * spec.side.sign + working + spec.qty_lots)
+
+    def _check_reserved(self, spec: OrderSpec) -> None:
+        """I6 at the intent: everything decided before it may still fill, and it may, too."""
+        sign = spec.side.sign
+        books: dict[str, int] = {}
+        adding, closing = 0, {}
+        for mine in self.orders.values():
+            if mine.spec.instrument_id != spec.instrument_id:
+                continue
+            filled = mine.spec.side.sign * mine.filled_lots
+            books[mine.bot_id] = books.get(mine.bot_id, 0) + filled
+            if mine.spec.side is spec.side and mine.leaves:
+                if mine.spec.reduce_only:
+                    closing[mine.bot_id] = closing.get(mine.bot_id, 0) + mine.leaves
+                else:
+                    adding += mine.leaves
+        closed = sum(min(lots, max(0, -sign * books[key])) for key, lots in closing.items())
+        self._check_worst(spec, sign * sum(books.values()) + adding + closed)
+
+    def _check_worst(self, spec: OrderSpec, worst_lots: int) -> None:
+        instrument = self._exchange.instruments[spec.instrument_id]
         price = self._exchange.books[spec.instrument_id].mid
-        value = instrument.notional(worst, price)
+        value = instrument.notional(max(0, worst_lots), price)
         if value > self._position_max * EXPOSURE_SLACK:
             self._fail("I6", f"worst case {value} with {spec.side} {spec.qty_lots} lots")
 
@@ -234,6 +257,7 @@ class Checker:
             return
         if self.kill is not KillLevel.NONE:
             self._fail("I5", f"{key} adds risk although the kill switch is at {self.kill.name}")
+        self._check_reserved(spec)
         if hold := self.holds.get("") or self.holds.get(spec.instrument_id):
             self._fail("I10", f"{key} adds risk under the hold {hold!r}")
 
@@ -337,6 +361,9 @@ class Checker:
                 if mine.status not in (OrderStatus.REJECTED, OrderStatus.ABSENT):
                     self._fail("I2", f"{key} is {mine.status}, the venue has never taken it")
                 continue
+            is_cut = truth.qty_lots < mine.spec.qty_lots and mine.status is OrderStatus.EXPIRED
+            if is_cut and truth.status is ClaimStatus.FILLED:
+                continue  # Reduce-only, of which the venue took as much as could be reduced.
             if truth.status not in AGREES.get(mine.status, ()):
                 self._fail("I2", f"{key} is {mine.status}, the venue says {truth.status}")
             if truth.filled_lots != mine.filled_lots:
@@ -368,33 +395,39 @@ class Checker:
                     _add(totals, instrument.base, sign * instrument.qty(fill.lots))
         for asset, amount in self.cash.items():
             _add(totals, asset, amount)
-        for asset, amount in self._foreign_flows().items():
-            _add(totals, asset, amount)
-        for asset, total in self._exchange.balances.items():
-            if totals.get(asset, ZERO) != total:
-                self._fail(
-                    "I3", f"{asset}: the ledger makes {totals.get(asset, ZERO)}, the venue {total}"
-                )
+        flows = self._foreign_flows()
+        # What strangers did before the account was opened lies in the opening already.
+        for first in range(len(flows) + 1):
+            found = dict(totals)
+            for asset, amount in (flow for trade in flows[first:] for flow in trade):
+                _add(found, asset, amount)
+            wrong = {
+                asset: (found.get(asset, ZERO), total)
+                for asset, total in self._exchange.balances.items()
+                if found.get(asset, ZERO) != total
+            }
+            if not wrong:
+                return
+        self._fail("I3", f"the ledger's total and the venue's: {wrong}")
 
-    def _foreign_flows(self) -> dict[str, Decimal]:
-        flows: dict[str, Decimal] = {}
+    def _foreign_flows(self) -> list[list[tuple[str, Decimal]]]:
+        """What each trade of a stranger moved."""
+        flows = []
         for _, trade in self._exchange.trades:
             if self._is_ours(trade.venue_order_id):
                 continue
-            instrument = self._exchange.instruments[trade.instrument_id]
+            instrument, fill = self._exchange.instruments[trade.instrument_id], trade.fill
             sign = 1 if trade.side is Side.BUY else -1
-            _add(flows, trade.fill.fee_asset, -trade.fill.fee)
-            _add(
-                flows,
-                instrument.quote,
-                -sign * trade.fill.price_ticks * trade.fill.lots * instrument.money_unit,
-            )
+            value = instrument.notional(fill.lots, fill.price_ticks)
+            flow = [(fill.fee_asset, -fill.fee), (instrument.quote, -sign * value)]
             if instrument.kind is InstrumentKind.SPOT:
-                _add(flows, instrument.base, sign * instrument.qty(trade.fill.lots))
+                flow.append((instrument.base, sign * instrument.qty(fill.lots)))
+            flows.append(flow)
         return flows
 
-    def has_foreign_flows(self) -> bool:
-        return any(self._foreign_flows().values())
+    @property
+    def has_strangers(self) -> bool:
+        return any(not order.is_ours for order in self._exchange.orders.values())
 
     def check_secret(self, texts: Sequence[str]) -> None:
         """I7: the canary is in no file of the machine and in nothing that was said."""

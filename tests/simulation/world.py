@@ -108,6 +108,7 @@ class World:
             position_max=story.balances["USDT"] * POSITION_MAX_PCT / 100,
             canary=CANARY,
         )
+        self.checker.has_many_books = story.bots > 1
         self.person = Person()
         self.engine: EngineProcess | None = None
         self.starts = 0
