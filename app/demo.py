@@ -33,7 +33,7 @@ from engine.runtime.machine import give_back_memory, resident_mb
 from engine.runtime.paper import Bridge, Nobody, PaperRuntime
 from engine.runtime.trader import BotSpec
 from engine.sim.scenario import Scenario
-from engine.store.database import lock_beside
+from engine.store.filelock import lock_beside
 from engine.store.journal import LedgerJournal, open_ledger
 from engine.strategy.runner import NEVER_NS
 from engine.trading.risk.limits import RiskLimits

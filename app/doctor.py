@@ -43,16 +43,6 @@ SQLITE_WAL_FIXED = (3, 51, 3)
 OLDEST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
 """Older than this program; a board without a battery clock boots in 1970."""
 
-TRUSTED_KEYRINGS = {
-    "keyring.backends.SecretService.Keyring",
-    "keyring.backends.libsecret.Keyring",
-    "keyring.backends.kwallet.DBusKeyring",
-    "keyring.backends.kwallet.DBusKeyringKWallet4",
-    "keyring.backends.macOS.Keyring",
-    "keyring.backends.Windows.WinVaultKeyring",
-}
-"""Everything else is refused: some back ends write keys in the clear, or swallow them."""
-
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     name: str
@@ -64,7 +54,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 def examine() -> list[Finding]:
     """All findings, in the order a person would ask."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        _python, _libraries, _kernels, _settings, _folders, _disk, _clock, _sqlite, _keyring,
+        _python, _libraries, _kernels, _settings, _folders, _disk, _clock, _sqlite, _key_places,
         _terminal,
     )  # fmt: skip
     return [finding for check in checks for finding in check()]
@@ -225,29 +215,38 @@ def _sqlite() -> Iterator[Finding]:
         yield Finding(name="sqlite", value=value)
 
 
-def _keyring() -> Iterator[Finding]:
-    remedy = "start your desktop's keyring before storing venue keys; paper trading needs none"
-    try:
-        import keyring
+def _key_places() -> Iterator[Finding]:
+    """Where venue keys can be kept here. Looks, and asks for no secret."""
+    from app.secrets import keyrings, systemd
 
-        backend = keyring.get_keyring()
-    except Exception as error:  # noqa: BLE001  Back ends talk to the desktop and fail in many ways.
-        yield Finding(
-            name="keyring backend",
-            status="note",
-            value=f"none: {type(error).__name__}",
-            remedy=remedy,
-        )
-        return
-    # The chainer asks several back ends in turn; the first is the one that will be written to.
-    first = next(iter(getattr(backend, "backends", ())), backend)
-    name = f"{type(first).__module__}.{type(first).__qualname__}"
-    if name in TRUSTED_KEYRINGS:
-        yield Finding(name="keyring backend", value=name)
+    backend, told = keyrings.look()
+    if backend is not None:
+        yield Finding(name="system keyring", value=told)
     else:
         yield Finding(
-            name="keyring backend", status="note", value=f"{name} (not trusted)", remedy=remedy
+            name="system keyring",
+            status="note",
+            value=f"none that may hold keys: {told}",
+            remedy="keys add --store sealed or systemd; paper trading needs no keys",
         )
+    cannot = systemd.look()
+    yield Finding(name="systemd credentials", value=f"no: {cannot}" if cannot else "possible")
+    yield from _key_profiles()
+
+
+def _key_profiles() -> Iterator[Finding]:
+    from app.secrets import KeyStore, index
+
+    places = paths.locate()
+    for file in sorted(places.state.glob(f"profiles/*/{index.FILE_NAME}")):
+        name = file.parent.name
+        try:
+            kept = [f"{one.venue} ({one.store})" for one in KeyStore(places, name).entries()]
+            yield Finding(name=f"keys of {name}", value=", ".join(kept) or "none any more")
+        except PilothouseError as error:
+            yield Finding(
+                name=f"keys of {name}", status="bad", value=str(error), remedy="see there"
+            )
 
 
 def _terminal() -> Iterator[Finding]:

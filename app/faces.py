@@ -24,12 +24,16 @@ def look_of(ui: UiSettings, paths: Paths) -> dict[str, Any]:
     }
 
 
-def open_face(name: str, session: Session, **options: Any) -> None:
-    """Show `session` in the face `name` and return when the person leaves it."""
+def load_face(name: str) -> Any:
+    """The face's module. Its toolkit takes a while to load; ConfigError when it is missing."""
     try:
-        face = importlib.import_module(FACES[name])
+        return importlib.import_module(FACES[name])
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"{name}: {error.name} is not installed: install the extra that brings it"
         ) from error
-    face.run(session, **options)
+
+
+def open_face(name: str, session: Session, **options: Any) -> None:
+    """Show `session` in the face `name` and return when the person leaves it."""
+    load_face(name).run(session, **options)

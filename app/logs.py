@@ -11,6 +11,9 @@ import json
 import logging
 import logging.handlers
 import re
+import sys
+import threading
+import urllib.parse
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +23,11 @@ from engine.domain.errors import ConfigError
 
 FILE_BYTES = 5_000_000
 FILES_KEPT = 5
+CHATTERERS = (
+    "ccxt", "ccxt.base.exchange", "aiohttp", "aiohttp.client", "aiohttp.access", "asyncio",
+    "websockets", "urllib3", "keyring", "secretstorage", "jeepney",
+)  # fmt: skip
+"""Libraries whose DEBUG lines hold request headers, signed addresses or passwords."""
 
 _SECRET_NAMES = (
     r"signature|sign|api[-_]?key|x-mbx-apikey|secret(?:[-_]?key)?|api[-_]?secret|pass(?:word|phrase|wd)"
@@ -33,13 +41,31 @@ _PRIVATE_KEY_BLOCK = re.compile(
     r"-----BEGIN [A-Z ]*KEY-----.*?(?:-----END [A-Z ]*KEY-----|\Z)", re.S
 )
 HIDDEN = "[redacted]"
+KNOWN_LENGTH_MIN = 7
+"""Shorter secrets would blacken ordinary words; what names them is hidden all the same."""
+_known: set[str] = set()
 
 _RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+def hide(secret: str) -> None:
+    """From now on no line of this process shows `secret`, under whatever name it comes."""
+    # A private key is several lines, any of which may turn up alone.
+    for part in secret.splitlines():
+        if len(part) >= KNOWN_LENGTH_MIN and not part.startswith("-----"):
+            _known.update((part, urllib.parse.quote(part, safe="")))
+
+
+def hide_known(text: str) -> str:
+    """`text` without the secrets that this process has been told of."""
+    for secret in sorted(_known, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
 def redact(text: str) -> str:
-    """`text` with the values of anything that looks like a credential hidden."""
-    return _SECRET_PAIR.sub(rf"\1{HIDDEN}", _PRIVATE_KEY_BLOCK.sub(HIDDEN, text))
+    """`text` without known secrets, and without the values of what looks like a credential."""
+    return hide_known(_SECRET_PAIR.sub(rf"\1{HIDDEN}", _PRIVATE_KEY_BLOCK.sub(HIDDEN, text)))
 
 
 class JsonLines(logging.Formatter):
@@ -98,9 +124,29 @@ def start(name: str, level: str = "info") -> Path:
             other.close()
     root.addHandler(handler)
     root.setLevel(level.upper())
-    # At DEBUG ccxt writes request headers, keys among them.
-    logging.getLogger("ccxt").setLevel(logging.WARNING)
+    for name in CHATTERERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     return path
+
+
+def catch_strays() -> None:
+    """What ends a thread, or a destructor, goes to the log, redacted, and not to stderr as it is.
+    For the process of an engine, once its log has started."""
+    threading.excepthook = _log_thread
+    sys.unraisablehook = _log_unraisable
+
+
+def _log_thread(ending: threading.ExceptHookArgs) -> None:
+    if ending.exc_type is SystemExit:
+        return
+    name = ending.thread.name if ending.thread is not None else "a thread"
+    error = (ending.exc_type, ending.exc_value or ending.exc_type(), ending.exc_traceback)
+    logging.getLogger(__name__).critical("%s has died", name, exc_info=error)
+
+
+def _log_unraisable(ignored: sys.UnraisableHookArgs) -> None:
+    error = (ignored.exc_type, ignored.exc_value or ignored.exc_type(), ignored.exc_traceback)
+    logging.getLogger(__name__).error("error that nobody could be told of", exc_info=error)
 
 
 def record_crash(error: BaseException) -> Path:

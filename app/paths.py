@@ -18,6 +18,8 @@ from engine.domain.errors import BadInput, ConfigError
 
 HOME_VARIABLE = "PILOTHOUSE_HOME"
 NAME = "pilothouse"
+DEFAULT_PROFILE = "paper"
+"""The engine that is meant where none is named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ from ui_tui.screens.dialogs import DIALOGS
 from ui_tui.screens.main import MainScreen
 
 POLL_S = 0.1
+HELD_POLLS_MAX = 5
+"""A first frame that is still not complete after so many is shown as it is."""
 LEAVING = "the engine and its bots keep running"
 
 KeyTime = Callable[[events.Key], int]
@@ -49,13 +51,15 @@ def run(
     ascii_only: bool = False,
     is_local: bool = True,
     tour: bool = False,
+    take_over: Callable[[], None] | None = None,
 ) -> None:
     """Show `session` in this terminal until the person leaves.
 
     `leaving` says, as half a sentence, what leaving does to engine and bots. `keymap_path` is a
     person's own keymap.toml, if it exists. Errors in key map or palette are raised before the
     screen changes. `is_local` says whether the engine's ledger is on this machine; `tour` begins
-    with the tour.
+    with the tour. `take_over`: the alternate screen is up and has a picture on it; called when the
+    terminal is ours.
     """
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)  # Exported by some shells: they would nail the size down.
@@ -72,6 +76,8 @@ def run(
     app.desk.files = files_words(locate(), keymap_path)
     if tour:
         app.desk.toggle_tour()
+    if take_over is not None:
+        app.stay_on_screen(take_over)
     app.run()
 
 
@@ -104,6 +110,7 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         self._flow = FrameFlow(self)
         self._shown_title = ""
         self._mood: object = None
+        self._polls = 0
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -143,6 +150,7 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
     def poll(self) -> None:
         """Ten times a second: let time pass, and paint unless the terminal is behind."""
         now_ns = self.clock.monotonic_ns()
+        self._polls += 1
         self.perform(self.desk.tick(now_ns))
         self.desk.attend(self.session.standing(), now_ns)
         self.mend_size(self.main.laid_out)
@@ -167,6 +175,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
             return
         now_ns = self.clock.monotonic_ns()
         self.main.show(now_ns, changed=changed, at_once=at_once, lag_ms=self._flow.lag_ms)
+        if self.main.is_painted or self._polls > HELD_POLLS_MAX:
+            self.release_frames()
         self.send_frame()
 
     # -- keys ----------------------------------------------------------------------------------

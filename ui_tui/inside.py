@@ -8,7 +8,7 @@ Textual has moved them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rich.color import ColorSystem
@@ -17,6 +17,7 @@ from rich.style import Style
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App
+from textual.driver import Driver
 from textual.events import Resize
 from textual.filter import ANSIToTruecolor
 from textual.geometry import Region, Size
@@ -26,6 +27,7 @@ from textual.widget import Widget
 
 from ui_tui.canvas import Canvas, Piece
 
+_ENTER = "\x1b[?1049h"
 PATIENCE_POLLS = 3
 """A resize on its way gets this long to arrive by itself."""
 Span = tuple[int, int, Iterable[Piece]]
@@ -44,6 +46,7 @@ class ShortFrames(App[None], inherit_bindings=False):
         super().__init__()
         self._canvas = Canvas()
         self._odd_size_polls = 0
+        self._is_held = True
         self._spans: dict[tuple[int, int], list[Piece]] = {}
         """Of the next frame, by row and first column: what was drawn last counts."""
 
@@ -51,6 +54,23 @@ class ShortFrames(App[None], inherit_bindings=False):
     def is_covered(self) -> bool:
         """Whether something lies over the widgets of the screen."""
         return len(self.screen_stack) != 1
+
+    def stay_on_screen(self, take_over: Callable[[], None]) -> None:
+        """The alternate screen is shown already, with a picture on it: `take_over` is called
+        instead of entering it, which would clear it."""
+        self.driver_class = _staying(self.driver_class, take_over)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether frames for a real terminal are held back."""
+        return self._is_held and is_terminal(self)
+
+    def release_frames(self) -> None:
+        """Until this is called nothing is drawn: a screen laid out and still empty is not worth
+        being seen."""
+        if self._is_held:
+            self._is_held = False
+            self.screen.refresh()
 
     def forget_frame(self) -> None:
         """The terminal may show anything now: send the next frame whole."""
@@ -110,8 +130,38 @@ class ShortFrames(App[None], inherit_bindings=False):
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if isinstance(renderable, ChopsUpdate | LayoutUpdate) and is_terminal(self):
+            if self._is_held:
+                return
             renderable = Difference(renderable, self._canvas, self.size)
         super()._display(screen, renderable)
+
+
+def _staying(kind: type[Driver], take_over: Callable[[], None]) -> type[Driver]:
+    """A driver that finds itself on the alternate screen already. Once it has been suspended it
+    has to enter it like any other."""
+
+    class Staying(kind):  # type: ignore[valid-type,misc]
+        _has_begun = False
+
+        def write(self, data: str) -> None:
+            if data == _ENTER and not self._has_begun:
+                self._has_begun = True
+                take_over()
+                return
+            super().write(data)
+
+    return Staying
+
+
+class QuietScreen(Screen[None], inherit_bindings=False):
+    """A screen that is not rendered while its app holds frames back."""
+
+    def _compositor_refresh(self) -> None:
+        app = self.app
+        if isinstance(app, ShortFrames) and app.is_held:
+            self._dirty_widgets.clear()
+        else:
+            super()._compositor_refresh()
 
 
 class Difference(CompositorUpdate):

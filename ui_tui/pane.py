@@ -54,6 +54,10 @@ class Lines(Widget):
         self._drawn_ns = now_ns
         return True
 
+    @property
+    def is_painted(self) -> bool:
+        return bool(self._lines) and self.size.width == self._width
+
     def paint(self, lines: list[Line]) -> int:
         """Put `lines` on the screen and return how many rows were painted."""
         width = self.size.width

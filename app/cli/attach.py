@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.paths import DEFAULT_PROFILE as DEFAULT_PROFILE
 from engine.domain.errors import BadInput, WorkFailed
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from engine.domain.instrument import Instrument
     from engine.domain.snapshots import EngineSnapshot, ReceiptSnapshot
 
-DEFAULT_PROFILE = "paper"
 ANSWER_S = 5.0
 """How long an engine may take to answer a command of the shell."""
 STOP_S = 30.0

@@ -77,10 +77,12 @@ def engine(
 def _request(profile: str, capture: list[Path] | None, seed: int, speed: str) -> DemoRequest:
     """What to trade, checked; BadInput or ConfigError when it cannot be."""
     from app.demo import DemoRequest
-    from app.paths import check_profile
+    from app.paths import check_profile, locate
     from app.scenarios import paper_scenario
+    from app.secrets.index import refuse_live
     from app.settings import load_settings
 
+    refuse_live(locate(), check_profile(profile))
     market_speed = parse_decimal("--speed", speed)
     if not 0 <= market_speed <= 100_000:
         raise BadInput("--speed", speed, "must be between 0 and 100000")

@@ -15,19 +15,14 @@ Commands raise `PilothouseError`s (or use `output.fail`); none of them prints a 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-import typer
-from typer.main import get_command
-
-from app import VERSION, paths
+from app.cli import shortcut
 from app.cli.output import ExitCode, print_error
-from app.setup.words import hoist_home, split_command
+from app.setup.words import hoist_home
 from engine.domain.errors import PilothouseError
 
 PROGRAM = "pilothouse"
@@ -70,6 +65,9 @@ COMMANDS: dict[str, Row] = {
     "act": Row("app.cli.act", "Any action of the screens, by its id; without one, the list."),
     "reset": Row("app.cli.helm", "Leave the kill state by a typed word."),
     "stop": Row("app.cli.engine", "Stop the engine; orders and positions stay as they are."),
+    "keys": Row(
+        "app.cli.keys", "Venue keys: add, list, check, remove; unlock an engine.", group=True
+    ),
     "data": Row("app.cli.data", "Import, list and check recorded market data.", group=True),
     "backtest": Row("app.cli.backtest", "Run a strategy over recorded data.", group=True),
     "strategies": Row("app.cli.strategies", "The shipped strategies and their parameters."),
@@ -94,10 +92,7 @@ def main(argv: Sequence[str]) -> int:
     except PilothouseError as error:
         print_error(error)
         return error.exit_code
-    except typer.TyperException as error:
-        print_error(_usage_line(error))
-        return ExitCode.USAGE
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader (`| head`) has seen enough. Python's own flush at exit must not complain.
@@ -109,89 +104,20 @@ def main(argv: Sequence[str]) -> int:
     return code
 
 
-def _run(argv: list[str]) -> int:
-    command = get_command(_root(argv))
-    try:
-        with command.make_context(PROGRAM, argv) as context:
-            command.invoke(context)
-    except typer.Exit as leaving:
-        return leaving.exit_code
-    return ExitCode.DONE
+def _run(argv: Sequence[str]) -> int:
+    if shortcut.run(argv):
+        return ExitCode.DONE
+    from app.cli import tree
 
-
-def _root(argv: Sequence[str]) -> typer.Typer:
-    """The command tree for this call: the command asked for is real, the others only names."""
-    root = typer.Typer(
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        invoke_without_command=True,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    root.callback()(_global_options)
-    asked_for, _ = split_command(argv)
-    for name, row in COMMANDS.items():
-        if importlib.util.find_spec(row.module) is None:
-            continue
-        if name == asked_for:
-            _add(root, name, row)
-        else:
-            root.command(name, help=row.help, hidden=row.hidden)(_not_loaded)
-    return root
-
-
-def _add(root: typer.Typer, name: str, row: Row) -> None:
-    commands: typer.Typer = importlib.import_module(row.module).app
-    if row.group:
-        root.add_typer(commands, name=name, help=row.help, no_args_is_help=False)
-        return
-    for command in commands.registered_commands:
-        if (command.name or getattr(command.callback, "__name__", "")) == name:
-            command.name = name
-            root.registered_commands.append(command)
-            return
-    raise AssertionError(f"{row.module}.app has no command named {name!r}")
-
-
-def _not_loaded() -> None:
-    raise AssertionError("the command asked for is always loaded")
-
-
-def _global_options(
-    context: typer.Context,
-    home: Annotated[
-        str | None,
-        typer.Option(
-            "--home",
-            metavar="DIR",
-            help="Keep settings, state and data below DIR. Also: PILOTHOUSE_HOME.",
-        ),
-    ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    """Watch the market, run bots, keep the helm."""
-    if version:
-        print(f"{PROGRAM} {VERSION}")
-        raise typer.Exit
-    if home is not None:
-        paths.move_home(home)
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-
-
-def _usage_line(error: typer.TyperException) -> str:
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else PROGRAM
-    said = error.format_message().rstrip(".")
-    return f"{path}: {said}{'' if said.endswith('?') else '.'} Try: {path} --help"
+    return tree.run(argv)
 
 
 def _crash_line(error: Exception) -> str:
     """An error nobody foresaw: what it is in one line, its traceback in the log file."""
-    what = f"internal error: {type(error).__name__}: {error}"
-    try:
-        from app import logs
+    from app import logs
 
+    what = logs.redact(f"internal error: {type(error).__name__}: {error}")
+    try:
         return f"{what}. Please report it with the log at {logs.record_crash(error)}"
     except (OSError, PilothouseError) as log_error:
         return f"{what}. It could not be logged: {log_error}"

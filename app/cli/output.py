@@ -39,8 +39,10 @@ def clean_line(text: object) -> str:
 
 
 def print_error(line: object) -> None:
-    """One line on stderr."""
-    print(clean_line(line), file=sys.stderr, flush=True)
+    """One line on stderr, without the secrets that this process knows."""
+    from app.logs import hide_known  # Here, since --help needs none of it.
+
+    print(clean_line(hide_known(str(line))), file=sys.stderr, flush=True)
 
 
 def fail(code: ExitCode, line: object) -> NoReturn:

@@ -1,25 +1,18 @@
-"""`pilothouse tui`: the terminal on a running engine, here or over ssh."""
+"""`pilothouse tui`: the terminal on a running engine, here or over ssh.
+
+Its help, and its unusual calls; plain ones are read by `app.cli.shortcut`.
+"""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from app.cli.attach import DEFAULT_PROFILE, STOP_S, Profile
-from app.cli.output import ExitCode
-from app.faces import look_of, open_face
-from app.progress import Step
-from engine.domain.errors import BadInput, PilothouseError
-
-if TYPE_CHECKING:
-    from app.service.client import RemoteSession
-    from app.service.links import Road, SocketRoad, SshRoad
+from app.cli.attach import DEFAULT_PROFILE, Profile
+from engine.domain.errors import BadInput
 
 app = typer.Typer()
-
-LEAVING = "the engine and its bots keep running"
 
 
 @app.command("tui")
@@ -42,11 +35,6 @@ def tui(
     ] = False,
 ) -> None:
     """Attach the terminal to an engine; leaving it leaves the engine and its bots running."""
-    from app.paths import check_profile, locate
-    from app.service.endpoint import endpoint_of
-    from app.service.links import SocketRoad, SshRoad
-    from app.settings import load_settings
-
     if demo:
         from app.cli.demo import demo as run_demo
 
@@ -56,77 +44,6 @@ def tui(
             )
         run_demo()
         return
-    check_profile(profile)
-    if not sys.stdout.isatty() or not sys.stdin.isatty():
-        raise BadInput("terminal", "none", "the tui needs one; see status for scripts")
-    paths, ui = locate(), load_settings().ui
-    road = SshRoad(ssh, profile, remote) if ssh else SocketRoad(endpoint_of(paths, profile))
-    session = _session(road, profile, take_token=take_token, may_start=start)
-    try:
-        open_face(
-            "tui",
-            session,
-            leaving=LEAVING,
-            profile=profile,
-            is_local=not ssh,
-            **look_of(ui, paths),
-        )
-        if session.is_stopping:
-            print(session.wait_gone(STOP_S).words)
-            return
-    finally:
-        session.close()
-    there = f" --ssh {ssh}" if ssh else ""
-    print(f"left: {LEAVING}; attach again with: pilothouse tui --profile {profile}{there}")
+    from app.terminal import Call, attach
 
-
-def _session(
-    road: SocketRoad | SshRoad, profile: str, *, take_token: bool, may_start: bool
-) -> RemoteSession:
-    """Attached, to an engine that is started first if none runs and that is wanted."""
-    from app.service.links import SshRoad
-
-    try:
-        return _attach(road, take_token)
-    except PilothouseError as error:
-        if error.exit_code != ExitCode.NO_ENGINE:
-            raise
-        if not isinstance(road, SshRoad) and _is_starting(profile):
-            return _attach(road, take_token)
-        where = f" on {road.target}" if isinstance(road, SshRoad) else ""
-        if not (may_start or _wants_engine(profile, where)):
-            raise
-    with Step("starting the engine") as step:
-        if isinstance(road, SshRoad):
-            road.may_start = True
-            return _attach(road, take_token)
-        from app.service.launch import start_engine
-
-        start_engine(profile, step.tick)
-    return _attach(road, take_token)
-
-
-def _is_starting(profile: str) -> bool:
-    """Whether an engine was about to open; it is open when this returns."""
-    from app.paths import locate
-    from app.service.endpoint import claimant, endpoint_of
-    from app.service.launch import wait_for_engine
-
-    if not claimant(endpoint_of(locate(), profile)):
-        return False
-    with Step("waiting for the engine to open") as step:
-        wait_for_engine(profile, step.tick)
-    return True
-
-
-def _attach(road: Road, take_token: bool) -> RemoteSession:
-    from app.service.client import RemoteSession
-
-    session = RemoteSession(road, "tui", wants="over" if take_token else "free")
-    session.start()
-    return session
-
-
-def _wants_engine(profile: str, where: str) -> bool:
-    question = f"No engine runs for profile {profile}{where}. Start one that keeps running?"
-    return typer.confirm(question, default=True, err=True)
+    print(attach(Call(profile, ssh, remote, take_token, start)))

@@ -98,10 +98,16 @@ class RemoteSession:
 
     # -- the face's side -------------------------------------------------------------------------
 
+    def call(self) -> None:
+        """Begin to attach, and return at once: for a face that has other things to do meanwhile.
+        `start` tells what came of it."""
+        self._thread.start()
+
     def start(self, timeout_s: float | None = None) -> None:
         """Returns with the first picture, or raises why there is none: EngineNotRunning, the
         engine's refusal, or what ssh said."""
-        self._thread.start()
+        if self._thread.ident is None:
+            self.call()
         if not self._shown_or_ended.wait(timeout_s or max(START_S, self._road.answer_s)):
             self.close()
             raise TimedOut("engine: no picture came: it may still be opening its market")

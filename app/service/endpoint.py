@@ -22,7 +22,7 @@ from typing import NamedTuple
 from app.paths import Paths, check_profile, make_private
 from engine.core.ids import new_token
 from engine.domain.errors import ConfigError, EngineNotRunning, LedgerError
-from engine.store.database import FileLock, lock_beside
+from engine.store.filelock import FileLock, lock_beside
 
 BACKLOG = 16
 DIAL_S = 2.0

@@ -162,6 +162,8 @@ class Peer:
                 self._server.crash_wanted(self)
             case p.StopEngine():
                 self._server.stop_wanted(self)
+            case p.UnlockKeys(passphrase=passphrase):
+                self._server.unlock_wanted(self, passphrase)
             case _:
                 raise p.ProtocolError(f"{type(frame).__name__}: not now")
 

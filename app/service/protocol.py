@@ -120,6 +120,15 @@ class StopEngine(Frame, frozen=True, kw_only=True):
     """Close the ledger and end; bots stop, orders and positions stay as they are."""
 
 
+class UnlockKeys(Frame, frozen=True, kw_only=True):
+    """The passphrase that opens the sealed keys of a live engine, for its ears alone."""
+
+    passphrase: str
+
+    def __repr__(self) -> str:
+        return "UnlockKeys(hidden)"
+
+
 class Ping(Frame, frozen=True, kw_only=True):
     """`number` comes back in the `Pong`."""
 
@@ -159,6 +168,12 @@ class Receipt(Frame, frozen=True, kw_only=True):
     """What became of a wish of this face, sooner than in a picture."""
 
     receipt: ReceiptSnapshot
+
+
+class KeysAnswer(Frame, frozen=True, kw_only=True):
+    """What became of an `UnlockKeys` of this face. `refused` "" when the keys are open now."""
+
+    refused: str = ""
 
 
 class Presence(Frame, frozen=True, kw_only=True):
@@ -207,8 +222,8 @@ class Bye(Frame, frozen=True, kw_only=True):
     report: StopReport | None = None
 
 
-FromFace = Hello | Seen | Resync | Wish | TakeToken | Crash | StopEngine | Ping | Bye
-FromEngine = Welcome | Refusal | Picture | Delta | Receipt | Presence | Pong | Bye
+FromFace = Hello | Seen | Resync | Wish | TakeToken | Crash | StopEngine | UnlockKeys | Ping | Bye
+FromEngine = Welcome | Refusal | Picture | Delta | Receipt | KeysAnswer | Presence | Pong | Bye
 
 _encoder = msgspec.msgpack.Encoder()
 _from_face: msgspec.msgpack.Decoder[FromFace] = msgspec.msgpack.Decoder(FromFace)

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -56,13 +56,15 @@ class EngineServer:
         *,
         on_turn: Callable[[], None] = _nothing,
         on_stop: Callable[[str], None] | None = None,
+        on_unlock: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
         """`on_turn` hears of every turn of the runtime's loop, `on_stop` who wants the engine
-        to end."""
+        to end; `on_unlock` gets a passphrase and says why it does not fit, "" when it does."""
         self.clock = clock
         self._claim = claim
         self._on_turn = on_turn
         self._on_stop = on_stop
+        self._on_unlock = on_unlock
         self._inbox: Inbox[AnyCommand] = Inbox(_POLICIES)
         self._done: Mapping[str, CommandDone] = {}
         self._under_way: dict[str, list[Peer]] = {}
@@ -246,6 +248,25 @@ class EngineServer:
         log.info("%s stops the engine", peer.identity)
         if self._on_stop is not None:
             self._on_stop(str(peer.identity))
+
+    def unlock_wanted(self, peer: Peer, passphrase: str) -> None:
+        """Everybody who is let in may: who knows the passphrase is who may trade. The peer is
+        answered once it has been tried, which takes a moment of another thread."""
+        if self._on_unlock is None:
+            peer.send(p.KeysAnswer(refused="this engine trades on paper and has no keys"))
+            return
+        trial = asyncio.create_task(self._unlock(peer, self._on_unlock(passphrase)))
+        self._lives.add(trial)
+        trial.add_done_callback(self._lives.discard)
+
+    async def _unlock(self, peer: Peer, trial: Awaitable[str]) -> None:
+        try:
+            refused = await trial
+        except Exception as error:
+            log.exception("unlocking the keys")
+            refused = f"{type(error).__name__}: see the engine's log"
+        log.info("%s unlocks the keys: %s", peer.identity, refused or "done")
+        peer.send(p.KeysAnswer(refused=refused[: p.WORDS_MAX]))
 
     # -- pictures --------------------------------------------------------------------------------
 

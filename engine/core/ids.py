@@ -85,6 +85,11 @@ def new_token() -> str:
     return secrets.token_hex(32)
 
 
+def new_salt_bytes(count: int) -> bytes:
+    """Random bytes for salts and nonces of sealed files."""
+    return secrets.token_bytes(count)
+
+
 def session_rng(seed: int, *stream: int) -> np.random.Generator:
     """The random numbers of a seeded session; each `stream` path is independent of the others.
 

@@ -12,6 +12,7 @@ from engine.core.clock import NS_PER_SECOND
 from engine.domain.errors import LedgerError
 from engine.store import chain, database
 from engine.store.database import LEDGER
+from engine.store.filelock import lock_beside
 
 KEEP = 7
 
@@ -75,7 +76,7 @@ def restore(source: Path, ledger: Path, *, now_ns: int) -> chain.Head:
     """
     with database.translated(LEDGER, ledger):
         head = verify(source)
-        lock = database.lock_beside(ledger)
+        lock = lock_beside(ledger)
         try:
             fresh = ledger.with_name(ledger.name + ".restored")
             copy(source, fresh)

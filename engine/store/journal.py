@@ -18,6 +18,7 @@ from engine.domain.errors import LedgerError
 from engine.domain.events import AnyEvent
 from engine.store import backup, chain, codec, database
 from engine.store.database import LEDGER, Schema
+from engine.store.filelock import FileLock, lock_beside
 from engine.store.writer import GroupWriter
 
 FULL_CHECK_INTERVAL_NS = 7 * 24 * 3600 * NS_PER_SECOND
@@ -34,7 +35,7 @@ class LedgerJournal:
         self,
         path: Path,
         connection: sqlite3.Connection,
-        lock: database.FileLock,
+        lock: FileLock,
         head: chain.Head,
         on_failure: OnFailure,
     ) -> None:
@@ -113,7 +114,7 @@ def open_ledger(
     engine holds it, when it is damaged, foreign or too new, or cannot be read.
     """
     with database.translated(schema, path):
-        lock = database.lock_beside(path)
+        lock = lock_beside(path)
         try:
             now_ns = clock.now_ns()
             if not path.exists():

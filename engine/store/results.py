@@ -20,6 +20,7 @@ from engine.domain.errors import BadInput, LedgerError
 from engine.domain.order import Side
 from engine.store import database
 from engine.store.database import RESULTS
+from engine.store.filelock import FileLock, lock_beside
 
 SHORT_ID = 12
 """Digits of an id that people are shown."""
@@ -207,12 +208,12 @@ def _decoded(row: tuple[object, ...], kind: type[_Row]) -> _Row:
         raise LedgerError(f"{RESULTS.word}: a row is damaged: {error}") from error
 
 
-def _wait_for_lock(path: Path) -> database.FileLock:
+def _wait_for_lock(path: Path) -> FileLock:
     """Only one process writes at a time; it is done in a moment, so the others wait."""
     until_s = time.perf_counter() + _LOCK_WAIT_S
     while True:
         try:
-            return database.lock_beside(path)
+            return lock_beside(path)
         except LedgerError:
             if time.perf_counter() > until_s:
                 raise LedgerError(

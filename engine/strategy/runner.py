@@ -19,7 +19,8 @@ from engine.ports.strategy import Strategy, WakeFilter
 from engine.strategy.context import BotContext, Shield, StrategyFlooded
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.order_manager import OrderManager, Record
-from engine.trading.state import BotState, TradingState, is_spared_by_pause
+from engine.trading.state import TradingState, is_spared_by_pause
+from engine.trading.state_parts import BotState
 
 Guard = Callable[[str], AbstractContextManager[object]]
 """Given the bot's name: a context manager that interrupts a callback running for too long."""

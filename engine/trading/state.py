@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -25,6 +25,7 @@ from engine.domain.order_step import order_step
 from engine.domain.position import Position, apply_fill
 from engine.trading.accounting import AssetBooks
 from engine.trading.algos.state import AlgoState, Leg, note_failure, note_order, unplaced_lots
+from engine.trading.state_parts import BotState, Doubt, Exposure, UnmarkedFill
 
 MANUAL = "manual"
 """The book of the person: orders and positions that belong to no bot."""
@@ -39,44 +40,6 @@ UNMARKED_KEPT = 1024
 """Of more fills than this in a minute the oldest go without."""
 ENDED_ALGOS_KEPT = 1024
 RATE_WINDOW_NS = 1_000_000_000
-
-
-class BotState(msgspec.Struct):
-    """One bot as far as the ledger knows it."""
-
-    bot_id: str
-    strategy: str
-    instrument_id: str
-    params_json: str
-    started_ns: int
-    helm: e.Helm = e.Helm.AUTO
-    helm_by: str = "start"
-    helm_reason: str = ""
-    error: str = ""
-
-
-class Doubt(msgspec.Struct, frozen=True):
-    """A price that is not believed: where it jumped to, since when, and the last good one."""
-
-    mid_x2: int
-    since_ns: int
-    good_mid_x2: int
-
-
-class Exposure(msgspec.Struct):
-    """Lots of one instrument that are reserved by live orders which could add to a position."""
-
-    buy_lots: int = 0
-    sell_lots: int = 0
-    closers: int = 0
-    """Live reduce-only orders; they reserve nothing, see `closing_lots`."""
-
-
-class UnmarkedFill(NamedTuple):
-    due_ns: int
-    client_order_id: str
-    trade_id: str
-    instrument_id: str
 
 
 class TradingState:

@@ -33,7 +33,8 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 LOADED_BY_ONE = """
 import importlib, json, sys
-importlib.import_module(sys.argv[1])
+for name in sys.argv[1:]:
+    importlib.import_module(name)
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 
@@ -61,10 +62,17 @@ def test_engine_and_app_load_no_toolkit_and_nothing_heavy() -> None:
 
 def test_the_command_line_starts_light() -> None:
     """`pilothouse --help` waits for no library that it does not need."""
-    loaded = _loaded(LOADED_BY_ONE, "app.cli.main")
+    loaded = _loaded(LOADED_BY_ONE, "app.cli.tree")
     assert "typer" in loaded
     assert not loaded & {"numba", "numpy", "pandas", "pyarrow", "pydantic", "rich"}
     assert not loaded & (UI_TOOLKITS | HEAVY)
+
+
+def test_the_terminals_first_frame_waits_for_next_to_nothing() -> None:
+    loaded = _loaded(LOADED_BY_ONE, "app.cli.main", "app.terminal", "app.curtain")
+    assert "msgspec" in loaded
+    assert not loaded & {"asyncio", "numba", "numpy", "pydantic", "rich", "sqlite3", "ssl", "typer"}
+    assert not loaded & (UI_TOOLKITS | HEAVY | {"ui_tui"})
 
 
 @pytest.mark.parametrize("module", ["app.setup.launcher", "app.setup.checks", "app.__main__"])

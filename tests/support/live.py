@@ -239,9 +239,7 @@ class Engine:
             await self.clock.sleep(10_000_000)
 
     async def until_trading(self, within_s: float = 60) -> None:
-        await self.until(
-            lambda: self.stage is LinkStage.TRADING and not self.state.holds, within_s
-        )
+        await self.until(lambda: self.stage is LinkStage.TRADING and not self.state.holds, within_s)
 
     async def wait(self, seconds: float) -> None:
         await self.clock.sleep(int(seconds * NS_PER_SECOND))

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -78,8 +78,16 @@ class ScriptedEngine:
     `is_busy`, else only what `publish` is given.
     """
 
-    def __init__(self, home: Path, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        clock: Clock | None = None,
+        profile: str = PROFILE,
+        on_unlock: Callable[[str], Awaitable[str]] | None = None,
+    ) -> None:
         self.home = home
+        self._profile = profile
+        self._on_unlock = on_unlock
         self.carried_out: list[AnyCommand] = []
         self.refuses: dict[str, str] = {}
         self.is_busy = False
@@ -124,8 +132,8 @@ class ScriptedEngine:
         return True
 
     async def _live(self) -> None:
-        claim = Claim(endpoint_at(self.home))
-        self.server = EngineServer(claim, self._clock)
+        claim = Claim(endpoint_at(self.home, self._profile))
+        self.server = EngineServer(claim, self._clock, on_unlock=self._on_unlock)
         try:
             self.server.show(self._snapshot)
             await self.server.open(self._done)
@@ -248,12 +256,14 @@ def command_line(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-c", program, *arguments]
 
 
-def shell(home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """`pilothouse ARGUMENTS` to its end."""
+def shell(
+    home: Path, *arguments: str, said: str | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """`pilothouse ARGUMENTS` to its end; `said` is what comes through its stdin."""
     return subprocess.run(
         command_line(*arguments),
         env={**os.environ, HOME_VARIABLE: str(home), **environ},
-        stdin=subprocess.DEVNULL,
+        input=said or "",
         capture_output=True,
         text=True,
         check=False,

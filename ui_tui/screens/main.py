@@ -6,9 +6,9 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.events import Resize
 from textual.geometry import Size
-from textual.screen import Screen
 
 from app.views.desk import Desk
+from ui_tui.inside import QuietScreen
 from ui_tui.look import Look
 from ui_tui.pane import Pane
 from ui_tui.screens.dialog import Dialog
@@ -35,7 +35,7 @@ _HOME_PANE = {
 }
 
 
-class MainScreen(Screen[None], inherit_bindings=False):
+class MainScreen(QuietScreen, inherit_bindings=False):
     AUTO_FOCUS = ""
 
     def __init__(self, desk: Desk, look: Look) -> None:
@@ -172,6 +172,14 @@ class MainScreen(Screen[None], inherit_bindings=False):
         return True
 
     # -- painting ------------------------------------------------------------------------------
+
+    @property
+    def is_painted(self) -> bool:
+        """Whether everything that should be seen has been drawn since it was laid out."""
+        if self.is_too_small:
+            return self._too_small.is_painted
+        panes = self.panes
+        return bool(panes) and not self._pane_awaited and all(pane.is_painted for pane in panes)
 
     def show(self, now_ns: int, *, changed: bool, at_once: bool, lag_ms: int | None) -> None:
         """Paint what can be seen: clocks always, panes when the picture or a key changed them."""

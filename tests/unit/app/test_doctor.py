@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app import doctor
+from app import doctor, paths
+from app.secrets import Credentials, KeyStore, StoreKind
 
 
 def _named(name: str) -> doctor.Finding:
@@ -15,8 +16,9 @@ def _named(name: str) -> doctor.Finding:
 
 def test_looks_at_everything_and_this_machine_is_fit() -> None:
     findings = {finding.name: finding for finding in doctor.examine()}
-    for name in ("python", "numba", "kernels", "settings", "disk space", "fsync", "clock",
-                 "sqlite", "keyring backend", "terminal", "state folder", "umask"):  # fmt: skip
+    names = "python, numba, kernels, settings, disk space, fsync, clock, sqlite, system keyring, "
+    names += "systemd credentials, terminal, state folder, umask"
+    for name in names.split(", "):
         assert findings[name].status != "bad", findings[name]
 
 
@@ -42,9 +44,16 @@ def test_wrong_settings_are_told(own_home: Path) -> None:
     assert "did you mean collar_pct?" in finding.value
 
 
-def test_an_untrusted_keyring_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keyring_that_is_not_on_the_list_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
-    import keyring.core
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    assert _named("system keyring").value.startswith("none that may hold keys: ")
 
-    keyring.core.init_backend()
-    assert "keyring.backends.null.Keyring (not trusted)" in _named("keyring backend").value
+
+def test_profiles_with_keys_are_named() -> None:
+    store = KeyStore(paths.locate(), "live")
+    held = Credentials("binance", key="k" * 64, secret="s" * 64)
+    store.add(held, StoreKind.SEALED, lambda: "correct horse battery")
+    assert _named("keys of live").value == "binance (sealed)"
+    (paths.locate().profile("live") / "keys.json").write_text("{")
+    assert _named("keys of live").status == "bad"

@@ -69,9 +69,7 @@ def test_a_restart_folds_to_the_same_state():
             await live.until_trading()
             rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(1000, 50_001))
             await live.until(lambda: live.state.fills == 1)
-            rig.wish(
-                c.PlaceOrder, bot_id=MANUAL, spec=a_buy(300, 50_100, side=Side.SELL)
-            )
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(300, 50_100, side=Side.SELL))
             await live.until(lambda: len(rig.exchange.working()) == 1)
             await live.wait(1)
             held = live.state

@@ -1,0 +1,49 @@
+"""Makes accounts at live venues: which venue, whose key, through which session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.core.clock import Clock
+from engine.core.ids import session_rng
+from engine.venues.account import VenueAccount, open_account
+from engine.venues.binance.fills import Worth, unknown_worth
+from engine.venues.quirks import FIRST_CLASS, quirks_of
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from engine.venues.ccxt_client import ApiKey
+    from engine.venues.rest import SessionFactory
+
+PROVEN_VENUES = tuple(FIRST_CLASS)
+"""Venues that are proven against the drill exchange; others go ccxt's general road."""
+
+
+def plain_session() -> aiohttp.ClientSession:
+    """A session to the world, trusting what this machine's Python trusts."""
+    import aiohttp
+
+    return aiohttp.ClientSession()
+
+
+def make_account(
+    venue: str,
+    key: ApiKey,
+    clock: Clock,
+    *,
+    session_factory: SessionFactory = plain_session,
+    worth: Worth = unknown_worth,
+    seed: int = 1,
+) -> VenueAccount:
+    """An account that is not connected yet; call it inside the event loop. `seed` spreads the
+    reconnections of several engines; the drill exchange hands in its `session_factory`.
+    BadInput when there is no such venue."""
+    return open_account(
+        quirks_of(venue),
+        key,
+        session_factory=session_factory,
+        clock=clock,
+        rng=session_rng(seed),
+        worth=worth,
+    )

@@ -1,0 +1,349 @@
+"""A ccxt.pro exchange under our rules: own session, exact numbers, no secrets in sight.
+
+ccxt knows how requests are signed and where they go; it is not trusted with answers. Requests go
+through `rest.ask` and are read by `classify`. Messages of the user stream are handed to a tap
+before ccxt sees them, and whatever ccxt makes of them can neither lose one nor end the socket
+unheard:
+
+- ccxt wakes only a waiter that exists when an update arrives, so a burst loses its end;
+- an exception in a message handler ends the socket's receive loop silently;
+- `eventStreamTerminated` wakes nobody;
+- an order update may be late or repeated, and fees are added up twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import aiohttp
+import yarl
+
+from engine.core.clock import NS_PER_SECOND, Clock
+from engine.domain.errors import BadInput
+from engine.ports.live import FaultKind
+from engine.venues.classify import AskFailed, failure, not_answered, read
+from engine.venues.fields import NS_PER_MS, Unreadable
+from engine.venues.quirks import Quirks
+from engine.venues.rest import Answer, NoAnswer, Wire, ask, no_answer
+
+log = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT_S = 10.0
+WS_CONNECT_TIMEOUT_S = 8.0
+
+
+class ApiKey(Protocol):
+    """What signs requests. Whoever makes one keeps it out of `repr`, logs and files."""
+
+    @property
+    def api_key(self) -> str: ...
+    @property
+    def secret(self) -> str: ...
+    @property
+    def passphrase(self) -> str:
+        """ "" where the venue has none."""
+
+
+class Tap(Protocol):
+    """Who is told, synchronously and first, what a socket brings."""
+
+    def on_frame(self) -> None:
+        """A frame of any kind: the link is alive."""
+
+    def on_message(self, message: object) -> None:
+        """A decoded message. What this raises closes the socket, loudly."""
+
+    def on_socket_lost(self, url: str, reason: str) -> None: ...
+
+
+class CcxtClient:
+    """One venue's ccxt exchange. Makes it, signs and sends for it, watches its sockets.
+
+    `exchange` is for the roads alone (`binance/`, `unified`).
+    """
+
+    def __init__(
+        self, quirks: Quirks, key: ApiKey | None, session: aiohttp.ClientSession, clock: Clock
+    ) -> None:
+        """BadInput when ccxt has no such exchange."""
+        self.quirks = quirks
+        self.offset_ns: int | None = None
+        """The venue's clock minus ours, once measured; requests are signed with it."""
+        self.tap: Tap | None = None
+        self.last_ws_failure: AskFailed | None = None
+        """Why the latest request over a socket, or its connection, failed."""
+        self._session = session
+        self._clock = clock
+        self.exchange = _make_exchange(quirks, key, session, self)
+
+    # -- requests ----------------------------------------------------------------------------
+
+    def venue_ms(self) -> int:
+        """The venue's time, as well as we know it."""
+        return (self._clock.now_ns() + (self.offset_ns or 0)) // NS_PER_MS
+
+    async def request(
+        self, api: str, method: str, path: str, params: Mapping[str, str], timeout_s: float
+    ) -> tuple[object, Answer]:
+        """Sign, send once, read. AskFailed for all but a success."""
+        signed = self.exchange.sign(path, [api], method, dict(params))
+        headers = dict(signed["headers"] or {})
+        headers.setdefault("Accept", "application/json")
+        wire = Wire(method, signed["url"], headers, signed["body"] or "")
+        answer = await self.fetch_wire(wire, timeout_s)
+        return read(answer, self.quirks, self._clock.now_ns()), answer
+
+    async def fetch_wire(self, wire: Wire, timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
+        try:
+            return await ask(self._session, wire, timeout_s)
+        except NoAnswer as error:
+            raise not_answered(error) from None
+
+    # -- sockets -----------------------------------------------------------------------------
+
+    def guard(self, client: Any) -> None:
+        """Put the tap between a new ccxt socket client and everything behind it."""
+        handle, receive = client.handle_message, client.receive
+
+        def handle_message(frame: Any) -> None:
+            if self.tap is not None and self.is_current(client):
+                self.tap.on_frame()
+            try:
+                handle(frame)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the link is not to be trusted
+                # Here ccxt's receive loop would end without a word.
+                self._drop(
+                    client, FaultKind.MALFORMED, f"a message that cannot be read: {_brief(error)}"
+                )
+
+        async def receive_or_drop() -> Any:
+            try:
+                return await receive()
+            except Exception as error:
+                self._drop(client, FaultKind.NETWORK, f"the socket failed: {_brief(error)}")
+                raise
+
+        client.handle_message = handle_message
+        client.receive = receive_or_drop
+
+    def is_current(self, client: Any) -> bool:
+        """False for a socket that was given up: what it still says is nobody's business, and ccxt
+        would take its end for that of its successor."""
+        return (self.exchange.clients or {}).get(client.url) is client
+
+    def on_socket_lost(self, url: str, reason: str) -> None:
+        """ccxt has given up the socket at `url`, which may hold a secret: it goes nowhere."""
+        if self.tap is not None:
+            self.tap.on_socket_lost(url, reason)
+
+    def on_socket_error(self, url: str, error: object) -> None:
+        cause = error.args[0] if isinstance(error, BaseException) and error.args else error
+        if isinstance(cause, aiohttp.WSServerHandshakeError):
+            answer = Answer(cause.status, _lower(cause.headers), cause.message)
+            self.last_ws_failure = _handshake_failure(answer, self.quirks, self._clock.now_ns())
+        elif isinstance(cause, aiohttp.ClientError | TimeoutError | OSError):
+            host = yarl.URL(url).host or self.quirks.venue
+            found = not_answered(no_answer(cause, host, WS_CONNECT_TIMEOUT_S))
+            self.last_ws_failure = self.last_ws_failure or found
+        words = self.last_ws_failure.words if self.last_ws_failure else type(error).__name__
+        self.last_ws_failure = self.last_ws_failure or AskFailed(FaultKind.NETWORK, words)
+        self.on_socket_lost(url, words)
+
+    def on_ws_message(self, message: object) -> None:
+        """Before ccxt: what it does with a message cannot harm what we have of it."""
+        if isinstance(message, dict):
+            self.last_ws_failure = ws_failure(self.quirks, message) or self.last_ws_failure
+        if self.tap is not None:
+            self.tap.on_message(message)
+
+    def _drop(self, client: Any, kind: FaultKind, reason: str) -> None:
+        log.warning("%s: %s", self.quirks.venue, reason)
+        self.last_ws_failure = AskFailed(kind, f"{self.quirks.venue}: {reason}")
+        client.on_error(ConnectionError(reason))
+
+    async def close_sockets(self) -> None:
+        """Drop every socket: the next subscription makes new ones."""
+        clients = list((self.exchange.clients or {}).values())
+        self.exchange.clients = {}
+        # ccxt would wait before it connects again, inside our time for subscribing; how long to
+        # wait is decided by whoever subscribes.
+        self.exchange.ws_dial_backoff = {}
+        for client in clients:
+            # ccxt's own close would wait for a peer that may never answer.
+            await _close_quietly(client)
+
+    async def close(self) -> None:
+        await self.close_sockets()
+        # Not ccxt's close(): it sleeps, and what it would close is the session, which is ours.
+        self.exchange.closed_by_user = True
+        self.exchange.session = None
+
+
+async def _close_quietly(client: Any) -> None:
+    for future in list(client.futures.values()):
+        future.cancel()
+    try:
+        async with asyncio.timeout(1.0):
+            await client.aiohttp_close()
+    except Exception as error:  # noqa: BLE001 - the socket is given up in any case
+        log.debug("closing a socket: %s", _brief(error))
+
+
+def _brief(error: BaseException) -> str:
+    """An error without its text where that could hold an address with a signature."""
+    words = getattr(error, "words", "")
+    return words or type(error).__name__
+
+
+def _make_exchange(
+    quirks: Quirks, key: ApiKey | None, session: aiohttp.ClientSession, owner: CcxtClient
+) -> Any:
+    ccxt_pro = importlib.import_module("ccxt.pro")
+    logging.getLogger("ccxt.base.exchange").setLevel(logging.WARNING)
+    base = getattr(ccxt_pro, quirks.ccxt_id, None)
+    if quirks.ccxt_id not in ccxt_pro.exchanges or base is None:
+        raise BadInput("venue", quirks.venue, "ccxt has no such exchange")
+    # Made here and not with a class statement: a base that is loaded when needed is no type.
+    kind = type(f"Guarded_{quirks.ccxt_id}", (base,), _overrides(owner))
+    config: dict[str, Any] = {
+        "session": session,
+        "number": str,
+        "enableRateLimit": True,
+        "timeout": int(REQUEST_TIMEOUT_S * 1000),
+        "asyncio_loop": asyncio.get_running_loop(),
+        "options": {
+            **quirks.ccxt_options,
+            "ws": {
+                "keepAlive": int(quirks.ws_ping_s * 1000),
+                "connectionTimeout": int(WS_CONNECT_TIMEOUT_S * 1000),
+            },
+        },
+    }
+    if key is not None:
+        config |= {"apiKey": key.api_key, "secret": key.secret}
+        if key.passphrase:
+            config["password"] = key.passphrase
+    exchange = kind(config)
+    # What ccxt keeps of the last request and answer holds keys and signatures.
+    exchange.enableLastHttpResponse = False
+    exchange.enableLastResponseHeaders = False
+    exchange.enableLastJsonResponse = False
+    return exchange
+
+
+def _overrides(owner: CcxtClient) -> dict[str, Any]:
+    """What is ours in the subclass of the ccxt exchange."""
+
+    def nonce(self: Any) -> int:
+        return owner.venue_ms()
+
+    def refuse_verbose(self: Any, value: bool) -> None:
+        if value:
+            raise ValueError("verbose prints keys and signatures: it stays off")
+
+    def forget(self: Any, *_: Any) -> None:
+        """`set_last_request`: kept by ccxt for debugging, with signature."""
+
+    async def fetch(
+        self: Any, url: str, method: str = "GET", headers: Any = None, body: Any = None
+    ) -> object:
+        """ccxt's own transport, replaced: unified methods send and fail as everything else."""
+        all_headers = self.prepare_request_headers(headers)
+        wire = Wire(method, url, all_headers, body or "")
+        answer = await owner.fetch_wire(wire)
+        decoded = read(answer, owner.quirks, owner._clock.now_ns())
+        self.handle_errors(
+            answer.status, "", url, method, dict(answer.headers), answer.text, decoded, None, None
+        )
+        return decoded
+
+    def client(self: Any, url: str) -> Any:
+        known = url in (self.clients or {})
+        found = base_of(self).client(url)
+        if not known:
+            owner.guard(found)
+        return found
+
+    def handle_message(self: Any, socket: Any, message: Any) -> None:
+        if not owner.is_current(socket):
+            return
+        if not isinstance(message, dict | list):
+            raise Unreadable("message", message, "expected JSON")
+        owner.on_ws_message(message)
+        # ccxt's caches of orders and balances are nobody's here: nothing is lost by not filling
+        # them, and nothing can go wrong in doing so.
+        if not (isinstance(message, dict) and _is_event(message)):
+            base_of(self).handle_message(socket, message)
+
+    def on_error(self: Any, socket: Any, error: Any) -> None:
+        if not owner.is_current(socket):
+            return
+        base_of(self).on_error(socket, error)
+        owner.on_socket_error(socket.url, error)
+
+    def on_close(self: Any, socket: Any, code: Any) -> None:
+        if not owner.is_current(socket):
+            return
+        base_of(self).on_close(socket, code)
+        owner.on_socket_lost(socket.url, f"closed by the venue (code {code})")
+
+    def base_of(self: Any) -> Any:
+        return super(type(self), self)
+
+    own: dict[str, Any] = {"nonce": nonce} if owner.quirks.sends_receive_window else {}
+    return own | {
+        "verbose": property(lambda self: False, refuse_verbose),
+        "set_last_request": forget,
+        "fetch": fetch,
+        "client": client,
+        "handle_message": handle_message,
+        "on_error": on_error,
+        "on_close": on_close,
+        "on_json_response": staticmethod(lambda text: json.loads(text, parse_float=str)),
+        "__del__": lambda self: None,
+    }
+
+
+def _is_event(message: Mapping[str, object]) -> bool:
+    return "e" in message or isinstance(message.get("event"), dict)
+
+
+def ws_failure(quirks: Quirks, message: Mapping[str, object]) -> AskFailed | None:
+    """The error of a websocket answer, `{"id": "1", "status": 401, "error": {"code": -2015,
+    "msg": "..."}}`; None if it is none."""
+    error = message.get("error")
+    if not isinstance(error, dict):
+        return None
+    status = message.get("status")
+    code, words = error.get("code"), error.get("msg")
+    return failure(
+        quirks,
+        status if isinstance(status, int) else 400,
+        str(code) if isinstance(code, int | str) else "?",
+        words if isinstance(words, str) else "",
+    )
+
+
+def _handshake_failure(answer: Answer, quirks: Quirks, now_ns: int) -> AskFailed:
+    try:
+        read(answer, quirks, now_ns)
+    except AskFailed as fault:
+        return fault
+    return AskFailed(FaultKind.MALFORMED, f"{quirks.venue}: the socket's handshake failed")
+
+
+def _lower(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in (headers or {}).items()}
+
+
+PING_MISSES_MAX = 2.5
+"""Silent ping intervals after which a socket is taken for dead."""
+
+
+def silence_ns_max(quirks: Quirks) -> int:
+    return int(quirks.ws_ping_s * PING_MISSES_MAX * NS_PER_SECOND)

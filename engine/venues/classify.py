@@ -1,0 +1,165 @@
+"""What an answer means: done, definitely not done, or unknown.
+
+The rule is a whitelist. Only a code in `Quirks.rejects`, with a status of the 4xx family, or the
+venue's own 429 and 418, prove that nothing was done. Everything else (5xx, an unknown code, HTML,
+half an answer, a success status around an error) may hide a live order.
+"""
+
+from __future__ import annotations
+
+import re
+
+from engine.domain.text import clean
+from engine.ports.live import FaultKind, VenueFault
+from engine.venues.fields import Unreadable, decode
+from engine.venues.quirks.shape import Quirks
+from engine.venues.rest import Answer, NoAnswer
+
+NS_PER_S = 1_000_000_000
+DEFAULT_WAIT_S = 60
+"""How long to stay away after a limit or a ban that names no end."""
+DEFAULT_BAN_S = 120
+
+_BAN_STAMP = re.compile(r"until (\d{13})\b")
+_REMEDIES = {
+    FaultKind.KEY: "check the key, its address list and its permissions (pilothouse keys check)",
+    FaultKind.CLOCK: "this machine's clock and the venue's differ",
+}
+
+
+class AskFailed(VenueFault):
+    """A question without the answer hoped for; what it says about an order, beside the fault."""
+
+    def __init__(
+        self,
+        kind: FaultKind,
+        words: str,
+        *,
+        code: str = "",
+        until_ns: int = 0,
+        is_definite: bool = False,
+        may_have_arrived: bool = True,
+        is_not_working: bool = False,
+    ) -> None:
+        super().__init__(kind, words, code=code, until_ns=until_ns)
+        self.is_definite = is_definite
+        """Proven: what was asked for was not done."""
+        self.may_have_arrived = may_have_arrived
+        self.is_not_working = is_not_working
+        """The venue says that it knows no such working order."""
+
+
+def not_answered(error: NoAnswer) -> AskFailed:
+    return AskFailed(
+        error.kind,
+        error.words,
+        is_definite=not error.may_have_arrived,
+        may_have_arrived=error.may_have_arrived,
+    )
+
+
+def read(answer: Answer, quirks: Quirks, now_ns: int) -> object:
+    """The decoded body of a success. AskFailed for all else. `now_ns`: wall time, for waits."""
+    status, text = answer.status, answer.text
+    if status == 429:
+        raise _limited(FaultKind.LIMITED, answer, now_ns)
+    if status == 418:
+        raise _limited(FaultKind.BANNED, answer, now_ns)
+    looks_like_page = text.lstrip()[:1] == "<" or "text/html" in answer.headers.get(
+        "content-type", ""
+    )
+    if 300 <= status < 400 or status == 511 or (status == 200 and looks_like_page):
+        raise AskFailed(
+            FaultKind.PORTAL,
+            f"something that is not {quirks.venue} answered (a web page, status {status}): "
+            "a captive portal or a proxy; log in to the network",
+        )
+    if status == 403 and looks_like_page:
+        raise AskFailed(
+            FaultKind.LIMITED,
+            f"{quirks.venue}: its firewall refuses this address (status 403)",
+            until_ns=_wait_end(answer, now_ns, DEFAULT_WAIT_S),
+        )
+    try:
+        body = decode(text)
+    except Unreadable as error:
+        if status >= 500:
+            raise _overloaded(status, quirks) from None
+        raise AskFailed(FaultKind.MALFORMED, f"{quirks.venue}: {error.words}") from None
+    code, message = _error_of(body, status)
+    if code or status >= 400:
+        raise failure(quirks, status, code, message)
+    return body
+
+
+def failure(quirks: Quirks, status: int, code: str, message: str) -> AskFailed:
+    """An error that the venue told as status, code and message."""
+    words = clean(message, 160) or f"status {status}"
+    told = f"{quirks.venue}: {words}" + (f" ({code})" if code else "")
+    if code in quirks.already_there and quirks.already_there[code] in message.lower():
+        return AskFailed(
+            FaultKind.REFUSED, f"{told}: an order with this id is already there", code=code
+        )
+    is_client_error = 400 <= status < 500 and status not in (408, 409)
+    if code in quirks.rejects and is_client_error:
+        kind = quirks.rejects[code]
+        remedy = f": {_REMEDIES[kind]}" if kind in _REMEDIES else ""
+        return AskFailed(kind, told + remedy, code=code, is_definite=True)
+    if code in quirks.not_working and is_client_error:
+        return AskFailed(FaultKind.REFUSED, told, code=code, is_not_working=True)
+    known = quirks.faults.get(code) or quirks.rejects.get(code)
+    if known is not None:
+        return AskFailed(known, told, code=code)
+    if status >= 500:
+        return _overloaded(status, quirks, code, words)
+    return AskFailed(FaultKind.REFUSED, told, code=code)
+
+
+def _error_of(body: object, status: int) -> tuple[str, str]:
+    """Code and message of an error body; ("", "") for a success.
+
+    `{"code": -1121, "msg": "Invalid symbol."}`; some successes say `{"code": 200, ...}`.
+    """
+    if not isinstance(body, dict) or "code" not in body:
+        return "", ""
+    code = body["code"]
+    if not isinstance(code, int | str) or isinstance(code, bool):
+        return "?", "an error code that is no number"
+    if str(code) in ("0", "200") and status < 400:
+        return "", ""
+    message = body.get("msg")
+    return str(code), message if isinstance(message, str) else ""
+
+
+def _limited(kind: FaultKind, answer: Answer, now_ns: int) -> AskFailed:
+    is_ban = kind is FaultKind.BANNED
+    until_ns = _wait_end(answer, now_ns, DEFAULT_BAN_S if is_ban else DEFAULT_WAIT_S)
+    wait_s = max(0, until_ns - now_ns) // NS_PER_S
+    words = "has banned this address" if is_ban else "takes no more requests for now"
+    return AskFailed(
+        kind,
+        f"the venue {words}: next question in {wait_s} s",
+        code=str(answer.status),
+        until_ns=until_ns,
+        is_definite=True,
+    )
+
+
+def _wait_end(answer: Answer, now_ns: int, default_s: int) -> int:
+    """Wall time at which to come back: the later of Retry-After and a stamp in the message."""
+    header = answer.headers.get("retry-after", "")
+    seconds = int(header) if header.isascii() and header.isdigit() and len(header) < 9 else 0
+    ends = [now_ns + seconds * NS_PER_S] if seconds else []
+    stamp = _BAN_STAMP.search(answer.text[:2000])
+    if stamp is not None:
+        ends.append(int(stamp.group(1)) * 1_000_000)
+    return max(ends, default=now_ns + default_s * NS_PER_S)
+
+
+def _overloaded(status: int, quirks: Quirks, code: str = "", words: str = "") -> AskFailed:
+    tail = f": {words}" if words else ""
+    return AskFailed(
+        FaultKind.OVERLOADED,
+        f"{quirks.venue} failed inside (status {status}){tail}",
+        code=code,
+    )

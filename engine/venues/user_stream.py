@@ -1,0 +1,228 @@
+"""The user stream: subscribed, watched, subscribed again; and questions in its place while it
+fails.
+
+The socket belongs to ccxt; its messages come through the tap, synchronously. Three things end a
+subscription: the socket is lost, the venue says so, or nothing has been heard for too long. Each
+time the link goes down in the sink's eyes, and what happened until it is up again is found by
+asking (the runtime reconciles at every UP).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.core.clock import NS_PER_SECOND, Clock
+from engine.domain.claims import AccountNews, OrderClaim
+from engine.domain.text import clean
+from engine.ports.live import AccountSink, FaultKind, LinkState, UserLinkChanged, VenueFault
+from engine.venues.ccxt_client import CcxtClient, silence_ns_max
+from engine.venues.dialect import Dialect, StreamEnded
+from engine.venues.fields import Unreadable
+from engine.venues.polling import Poller
+
+log = logging.getLogger(__name__)
+
+BACKOFF_FIRST_S = 0.5
+BACKOFF_MAX_S = 30.0
+KEY_BACKOFF_S = 60.0
+"""A key that is refused stays refused: asking more often only earns a ban."""
+FAILURES_BEFORE_POLLING = 2
+POLL_EVERY_S = 3.0
+KEEP_ALIVE_EVERY_S = 20 * 60.0
+WATCH_EVERY_S = 1.0
+ECHO_WITHIN_S = 10.0
+"""An order that was placed is heard of on the stream within this, or the stream is dead."""
+
+
+class UserStream:
+    """One subscription and its supervision. Implements `Tap`."""
+
+    def __init__(
+        self,
+        client: CcxtClient,
+        dialect: Dialect,
+        sink: AccountSink,
+        clock: Clock,
+        rng: np.random.Generator,
+    ) -> None:
+        self._client = client
+        self._dialect = dialect
+        self._sink = sink
+        self._clock = clock
+        self._rng = rng
+        self._poller = Poller(dialect, self._deliver)
+        self._state = LinkState.DOWN
+        self._lost = asyncio.Event()
+        self._lost_reason = ""
+        self._last_frame_ns = 0
+        self._heard_until_ns = 0
+        """The venue's time until which nothing was missed."""
+        self._echoes_due: dict[str, int] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    # -- owner's side --------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Subscribe for the first time; VenueFault when that fails, with nothing left running."""
+        self._client.tap = self
+        self._tell(LinkState.CONNECTING)
+        try:
+            await self._subscribe()
+        except (VenueFault, Unreadable) as fault:
+            await self._client.close_sockets()
+            self._tell(LinkState.DOWN, fault.words)
+            if isinstance(fault, VenueFault):
+                raise
+            raise VenueFault(FaultKind.MALFORMED, fault.words) from None
+        self._tell(LinkState.UP)
+        self._task = asyncio.create_task(self._run(), name=f"{self._client.quirks.venue}.user")
+        self._task.add_done_callback(_announce_death)
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._client.tap = None
+        await self._client.close_sockets()
+        self._tell(LinkState.DOWN, "closed")
+
+    def expect_echo(self, venue_order_id: str) -> None:
+        """The venue has taken this order: the stream will tell of it, or it is not alive."""
+        if self._state is LinkState.UP:
+            due_ns = self._clock.monotonic_ns() + int(ECHO_WITHIN_S * NS_PER_SECOND)
+            self._echoes_due.setdefault(venue_order_id, due_ns)
+
+    # -- the tap -------------------------------------------------------------------------------
+
+    def on_frame(self) -> None:
+        self._last_frame_ns = self._clock.monotonic_ns()
+
+    def on_message(self, message: object) -> None:
+        told = self._dialect.read_event(message)
+        if isinstance(told, StreamEnded):
+            self._lose(told.reason)
+        else:
+            self._deliver(told)
+
+    def on_socket_lost(self, url: str, reason: str) -> None:
+        self._lose(reason)
+
+    def _deliver(self, news: Sequence[AccountNews]) -> None:
+        received_ns = self._clock.now_ns()
+        for item in news:
+            if isinstance(item, OrderClaim):
+                self._echoes_due.pop(item.venue_order_id, None)
+            self._sink.on_account(item, received_ns)
+
+    # -- supervision ---------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            reason = await self._until_lost()
+            self._heard_until_ns = self._venue_ns()
+            self._tell(LinkState.DOWN, reason)
+            await self._client.close_sockets()
+            await self._resubscribe()
+
+    async def _until_lost(self) -> str:
+        """Watch the stream that is up. Returns why it no longer is."""
+        renewed_ns = self._clock.monotonic_ns()
+        while not self._lost.is_set():
+            with contextlib.suppress(TimeoutError):  # Nothing lost so far: time to look around.
+                async with asyncio.timeout(WATCH_EVERY_S):
+                    await self._lost.wait()
+                    break
+            now_ns = self._clock.monotonic_ns()
+            silent_ns = now_ns - self._last_frame_ns
+            if silent_ns > silence_ns_max(self._client.quirks):
+                return f"nothing heard for {silent_ns // NS_PER_SECOND} s"
+            if any(due_ns < now_ns for due_ns in self._echoes_due.values()):
+                return "an order was taken, and the stream does not tell of it"
+            if now_ns - renewed_ns > KEEP_ALIVE_EVERY_S * NS_PER_SECOND:
+                renewed_ns = now_ns
+                try:
+                    await self._dialect.keep_alive()
+                except (VenueFault, Unreadable) as fault:
+                    return f"the stream could not be kept alive: {fault.words}"
+        return self._lost_reason
+
+    async def _resubscribe(self) -> None:
+        failures = 0
+        not_before_s = 0.0
+        while True:
+            await self._wait_or_poll(failures, not_before_s)
+            if self._state is not LinkState.POLLING:
+                self._tell(LinkState.CONNECTING)
+            try:
+                await self._subscribe()
+            except (VenueFault, Unreadable) as fault:
+                failures += 1
+                not_before_s = self._earliest_s(fault)
+                await self._client.close_sockets()
+                if self._state is not LinkState.POLLING:
+                    self._tell(LinkState.DOWN, fault.words)
+            else:
+                self._tell(LinkState.UP)
+                return
+
+    async def _subscribe(self) -> None:
+        self._lost.clear()
+        self._lost_reason = ""
+        self._echoes_due.clear()
+        self._last_frame_ns = self._clock.monotonic_ns()
+        await self._dialect.subscribe()
+
+    async def _wait_or_poll(self, failures: int, not_before_s: float) -> None:
+        """Wait for the next attempt; once the stream has failed repeatedly, ask meanwhile."""
+        backoff_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2**failures)
+        wait_s = max(backoff_s * float(self._rng.uniform(0.5, 1.0)), not_before_s)
+        may_poll = failures >= FAILURES_BEFORE_POLLING and not_before_s == 0
+        until_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_SECOND)
+        while (left_ns := until_ns - self._clock.monotonic_ns()) > 0:
+            if may_poll:
+                await self._poll()
+            step_s = POLL_EVERY_S * float(self._rng.uniform(0.9, 1.1)) if may_poll else wait_s
+            await self._clock.sleep(min(left_ns, int(step_s * NS_PER_SECOND)))
+
+    async def _poll(self) -> None:
+        try:
+            since_ns = self._heard_until_ns
+            asked_ns = self._venue_ns()
+            await self._poller.poll(since_ns)
+            self._heard_until_ns = asked_ns
+        except (VenueFault, Unreadable) as fault:
+            self._tell(LinkState.DOWN, fault.words)
+        else:
+            self._tell(LinkState.POLLING, "the user stream fails: orders are asked for")
+
+    def _earliest_s(self, fault: VenueFault | Unreadable) -> float:
+        """How long to stay away at least after `fault`."""
+        if not isinstance(fault, VenueFault):
+            return 0.0
+        if fault.kind is FaultKind.KEY:
+            return KEY_BACKOFF_S
+        return max(0.0, (fault.until_ns - self._clock.now_ns()) / NS_PER_SECOND)
+
+    def _lose(self, reason: str) -> None:
+        if not self._lost.is_set():
+            self._lost_reason = reason
+            self._lost.set()
+
+    def _tell(self, state: LinkState, reason: str = "") -> None:
+        if state is self._state and state is not LinkState.DOWN:
+            return
+        self._state = state
+        self._sink.on_user_link(UserLinkChanged(state=state, reason=clean(reason)))
+
+    def _venue_ns(self) -> int:
+        return self._clock.now_ns() + (self._client.offset_ns or 0)
+
+
+def _announce_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("the user stream's supervision failed", exc_info=task.exception())
