@@ -78,7 +78,7 @@ def apply_fill(
         cost_units=position.cost_units - released_cost - (cash - closing_cash),
         cash_units=position.cash_units + cash,
         realised_units=position.realised_units + closing_cash - released_cost,
-        fees=MONEY.add(position.fees, fill.settle_fee),
+        fees=MONEY.add(position.fees, _fee_worth(instrument, fill)),
         fills=position.fills + 1,
         opened_ns=opened_ns,
         summed_in_floats=position.summed_in_floats + side.sign * float(instrument.qty(fill.lots)),
@@ -86,6 +86,14 @@ def apply_fill(
     if instrument.kind is InstrumentKind.SPOT and fill.fee_asset == instrument.base:
         return _pay_in_base(booked, position.fees, instrument, fill)
     return booked
+
+
+def _fee_worth(instrument: Instrument, fill: Fill) -> Decimal:
+    """The fee in the settle asset. What nobody could put a price on counts nothing here; the
+    asset itself is accounted for all the same."""
+    if fill.fee_worth is None and fill.fee_asset != instrument.settle:
+        return ZERO
+    return fill.settle_fee
 
 
 def _pay_in_base(

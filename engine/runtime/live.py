@@ -25,7 +25,14 @@ from engine.domain import snapshots as s
 from engine.domain.claims import AccountNews, CashClaim, OrderClaim, TradeClaim
 from engine.domain.errors import ConfigError, WorkFailed
 from engine.kernels import layout as k
-from engine.ports.live import Account, DeadMan, MarketFeed, UserLinkChanged, VenueFault
+from engine.ports.live import (
+    Account,
+    DeadMan,
+    InstrumentChanged,
+    MarketFeed,
+    UserLinkChanged,
+    VenueFault,
+)
 from engine.runtime.live_claims import ClaimFolder
 from engine.runtime.live_courier import Courier, Work
 from engine.runtime.live_keeper import Keeper
@@ -74,6 +81,7 @@ class LivePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How long the loop waits at most before it looks for commands."""
     publish_ns: int = PUBLISH_NS
     """At most this often a snapshot is made, unless a person has just asked for something."""
+    """At most this often a snapshot is made."""
     maker_rate: Decimal | None = None
     taker_rate: Decimal | None = None
 
@@ -127,7 +135,14 @@ class LiveRuntime:
             account, trader.state, self.folder, clock, self.perform, self._courier.placing
         )
         self.keeper = Keeper(
-            account, clock, self, self._reconciler, self.poke, lambda: self._turned_ns
+            account,
+            clock,
+            self,
+            self._reconciler,
+            self.poke,
+            lambda: self._turned_ns,
+            [view.instrument for view in markets.views.values()],
+            lambda instrument: markets.on_feed(InstrumentChanged(instrument=instrument)),
         )
         self._receipts = Receipts(account, trader.state, self.folder, clock, self.perform)
         self.publisher = Publisher(trader, lambda _: -1, self._fee_rates)
@@ -289,7 +304,11 @@ class LiveRuntime:
         self._performed.clear()
         self._receipts.watch(commands, self._tasks)
         self._courier.tend()
+<<<<<<< HEAD
         self._publish(PROMPT_NS if commands else self._policy.publish_ns)
+=======
+        self._publish(min(PROMPT_NS, self._policy.publish_ns) if commands else -1)
+>>>>>>> h3-live
 
     def _batch(self, commands: Sequence[c.AnyCommand]) -> Outbox:
         """One instant: news and answers, what stops or frees trading, the market, commands,
@@ -340,9 +359,12 @@ class LiveRuntime:
     def _fee_rates(self, instrument_id: str) -> tuple[Decimal | None, Decimal | None]:
         return self._policy.maker_rate, self._policy.taker_rate
 
-    def _publish(self, after_ns: int = PUBLISH_NS) -> None:
-        """Show a snapshot, unless the last one was shown less than `after_ns` ago."""
+    def _publish(self, after_ns: int = -1) -> None:
+        """Show a snapshot, unless the last one was shown less than `after_ns` ago; -1: as often
+        as the policy allows."""
         now_ns = self._clock.monotonic_ns()
+        if after_ns < 0:
+            after_ns = self._policy.publish_ns
         if now_ns - self._shown_ns >= after_ns:
             self._shown_ns = now_ns
             self._bridge.show(self.snapshot())

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from engine.core.clock import NS_PER_SECOND
 from engine.domain.claims import KeyPermissions
+from engine.domain.instrument import Instrument
 from engine.domain.snapshots import LinkStage
 from engine.ports.live import (
     Account,
@@ -95,9 +96,12 @@ class Keeper:
         reconciler: Reconciler,
         on_change: Callable[[], None],
         turned_ns: Callable[[], int],
+        instruments: Sequence[Instrument],
+        on_rules: Callable[[Instrument], None],
     ) -> None:
         """`on_change` is called when the stage or its words change; `turned_ns` says when the
-        engine's loop last turned, by the monotonic clock."""
+        engine's loop last turned, by the monotonic clock; `on_rules` takes the venue's present
+        rules of each of `instruments`."""
         self.ties = Ties(since_ns=clock.now_ns())
         self._account = account
         self._clock = clock
@@ -105,6 +109,9 @@ class Keeper:
         self._reconciler = reconciler
         self._on_change = on_change
         self._turned_ns = turned_ns
+        self._instruments = instruments
+        self._on_rules = on_rules
+        self._rules_due_ns = 0
         self._wake = asyncio.Event()
         self._is_streaming = False
         self._must_reconcile = False
@@ -202,6 +209,7 @@ class Keeper:
 
     async def _establish(self) -> None:
         await self._sync()
+        await self._load_rules()
         await self._check_key()
         await self._connect()
         await self._reconcile(full=True)
@@ -233,6 +241,16 @@ class Keeper:
             "switching on network time (NTP)",
         )
         return False
+
+    async def _load_rules(self) -> None:
+        """The venue's rules for what we trade: they may have changed since the ledger began."""
+        now_ns = self._clock.now_ns()
+        if now_ns < self._rules_due_ns:
+            return
+        symbols = [instrument.symbol for instrument in self._instruments]
+        for instrument in await self._account.load_instruments(symbols):
+            self._on_rules(instrument)
+        self._rules_due_ns = now_ns + FULL_NS
 
     async def _check_key(self) -> None:
         now_ns = self._clock.now_ns()
@@ -282,11 +300,13 @@ class Keeper:
             now_ns = self._clock.now_ns()
             if now_ns >= self._clock_due_ns and not await self._measure():
                 return
-            if now_ns >= self._key_due_ns:
-                await self._check_key()
+            await self._load_rules()
+            await self._check_key()
             if now_ns >= self._cheap_due_ns:
                 await self._reconcile(full=now_ns >= self._full_due_ns)
-            due_ns = min(self._clock_due_ns, self._cheap_due_ns, self._key_due_ns)
+            due_ns = min(
+                self._clock_due_ns, self._cheap_due_ns, self._key_due_ns, self._rules_due_ns
+            )
             await wait_for(self._wake, self._clock, due_ns - self._clock.now_ns())
 
     async def _is_harmless(self, fault: VenueFault) -> bool:

@@ -24,6 +24,7 @@ from tests.simulation.ledger import FILE
 ZERO = Decimal(0)
 EXPOSURE_SLACK = Decimal("1.05")
 """The limit is a share of the equity, which moves a little with the price."""
+ANSWER_S = 1.0
 KILL_SENT_S = 1.0
 KILL_FLAT_S = 10.0
 
@@ -45,6 +46,7 @@ class Mine:
     bot_id: str
     placed_by: str
     status: OrderStatus = OrderStatus.INTENT
+    is_accepted: bool = False
     filled_lots: int = 0
     trades: dict[str, Fill] = field(default_factory=dict)
 
@@ -108,8 +110,8 @@ class Checker:
         self.told_kill = KillLevel.NONE
         """What the durable switch says may never be lower than what a person was promised."""
         self.kills: list[Kill] = []
-        self.placed: set[str] = set()
-        """Ids whose placement has left this machine."""
+        self.placed: dict[str, float] = {}
+        """Ids whose placement has left this machine, and when."""
         self.cancels_sent: dict[str, float] = {}
         self.has_many_books = True
         self.is_reachable: Callable[[], bool] = lambda: True
@@ -135,7 +137,7 @@ class Checker:
         if client_order_id in self.placed:
             self._fail("I4", f"{client_order_id} was sent twice")
             return
-        self.placed.add(client_order_id)
+        self.placed[client_order_id] = self._now_s()
         if not self._is_durable(client_order_id):
             self._fail("I1", f"{client_order_id} left before its intent was durable")
 
@@ -225,13 +227,7 @@ class Checker:
             case e.OrderFilled(client_order_id=key, fill=fill):
                 self._fold_fill(key, fill)
             case e.OrderAccepted(client_order_id=key):
-                mine = self.orders.get(key)
-                if mine is not None and mine.status in (
-                    OrderStatus.INTENT,
-                    OrderStatus.REJECTED,
-                    OrderStatus.ABSENT,
-                ):
-                    mine.status = OrderStatus.OPEN
+                self._fold_accepted(key)
             case e.KillChanged(level=level):
                 self._fold_kill(level)
             case e.HoldChanged(instrument_id=key, reason=reason):
@@ -260,6 +256,14 @@ class Checker:
         self._check_reserved(spec)
         if hold := self.holds.get("") or self.holds.get(spec.instrument_id):
             self._fail("I10", f"{key} adds risk under the hold {hold!r}")
+
+    def _fold_accepted(self, key: str) -> None:
+        mine = self.orders.get(key)
+        if mine is None:
+            return
+        mine.is_accepted = True
+        if mine.status in (OrderStatus.INTENT, OrderStatus.REJECTED, OrderStatus.ABSENT):
+            mine.status = OrderStatus.OPEN
 
     def _fold_fill(self, key: str, fill: Fill) -> None:
         mine = self.orders.get(key)
@@ -340,11 +344,15 @@ class Checker:
                 "I1", f"{self.events} events were durable, {len(events)} are left after the restart"
             )
         self.on_durable(events[self.events :])
-        lost = sorted(self.placed - self.orders.keys())
+        lost = sorted(self.placed.keys() - self.orders.keys())
         if lost:
             self._fail("I1", f"{lost[0]} was sent, and no intent of it is left")
         if self.kill < self.told_kill:
             self._fail("I5", f"the kill switch fell from {self.told_kill.name} in the restart")
+
+    def has_seen_end(self, client_order_id: str) -> bool:
+        mine = self.orders.get(client_order_id)
+        return mine is not None and mine.is_accepted and mine.status.is_final
 
     # -- the end: the venue is the judge ---------------------------------------------------------
 
@@ -356,6 +364,8 @@ class Checker:
             if key not in self.orders:
                 self._fail("I2", f"{key} lives at the venue, and the ledger does not know it")
         for key, mine in self.orders.items():
+            if self._now_s() - self.placed.get(key, 0.0) < ANSWER_S:
+                continue  # Its answer may still be on the way.
             truth = self._ours(key)
             if truth is None:
                 if mine.status not in (OrderStatus.REJECTED, OrderStatus.ABSENT):

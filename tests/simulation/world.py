@@ -193,10 +193,10 @@ class World:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """The process has ended by itself: only a failing disk or a refused key may do that."""
+        error = task.exception() if not task.cancelled() else None
         engine = self.engine
         if engine is None or engine.task is not task:
             return
-        error = task.exception() if not task.cancelled() else None
         self.note(f"ended {error!r}")
         if isinstance(error, LedgerError) and self.disk.fault is not None:
             self._bury(engine)
@@ -328,7 +328,14 @@ class World:
             return True
         name = f"web_{len(exchange.orders)}"
         if kind is Kind.ID_REUSE:
-            ended = [one for one in exchange.orders.values() if one.is_ours and not one.is_working]
+            # Those that the engine has seen end: of others nobody could tell the second from it.
+            ended = [
+                one
+                for one in exchange.orders.values()
+                if one.is_ours
+                and not one.is_working
+                and self.checker.has_seen_end(one.client_order_id)
+            ]
             if not ended:
                 return False
             name = self.chance.pick(ended).client_order_id
