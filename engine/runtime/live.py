@@ -80,7 +80,6 @@ class LivePolicy(msgspec.Struct, frozen=True, kw_only=True):
     idle_ns: int = 20_000_000
     """How long the loop waits at most before it looks for commands."""
     publish_ns: int = PUBLISH_NS
-    """At most this often a snapshot is made, unless a person has just asked for something."""
     """At most this often a snapshot is made."""
     maker_rate: Decimal | None = None
     taker_rate: Decimal | None = None
@@ -304,11 +303,7 @@ class LiveRuntime:
         self._performed.clear()
         self._receipts.watch(commands, self._tasks)
         self._courier.tend()
-<<<<<<< HEAD
-        self._publish(PROMPT_NS if commands else self._policy.publish_ns)
-=======
         self._publish(min(PROMPT_NS, self._policy.publish_ns) if commands else -1)
->>>>>>> h3-live
 
     def _batch(self, commands: Sequence[c.AnyCommand]) -> Outbox:
         """One instant: news and answers, what stops or frees trading, the market, commands,
