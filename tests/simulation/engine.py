@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 HOUSEKEEPING_NS = 1_000_000_000
-IDLE_NS = 500_000_000
-PUBLISH_NS = 2_000_000_000
+IDLE_NS = 1_000_000_000
+PUBLISH_NS = 5_000_000_000
 WINDOW_TICKS = 1 << 12
 WORLD = "sim venue, key 5f1c"
 

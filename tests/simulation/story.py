@@ -44,6 +44,9 @@ class Story:
     strokes: tuple[Stroke, ...]
     wishes: tuple[Wish, ...]
     kills_at_end: bool
+    rests_in_calm: bool
+    """The bots are paused once the faults are over, and the market slows down: most of the minute
+    that the engine has for getting back would show nothing but more of the same."""
 
     @property
     def calm_s(self) -> float:
@@ -99,7 +102,7 @@ def tell(seed: int) -> Story:
     if chance.hits(400) or faults.has(Kind.FEE_ASSET_OUT):
         fee_asset = "BNB"
         balances["BNB"] = Decimal("0.02" if faults.has(Kind.FEE_ASSET_OUT) else "50")
-    faults_end_s = float(chance.between(15, 40))
+    faults_end_s = float(chance.between(12, 35))
     strokes = [
         Stroke(chance.between(500, int(faults_end_s * 1000)) / 1000, kind, _length(chance, kind))
         for kind in faults.kinds
@@ -117,6 +120,7 @@ def tell(seed: int) -> Story:
         strokes=tuple(sorted(strokes, key=lambda one: one.at_s)),
         wishes=_wishes(chance.fork("person"), faults_end_s),
         kills_at_end=chance.hits(300),
+        rests_in_calm=chance.hits(750),
     )
 
 

@@ -389,7 +389,8 @@ class World:
         chance = self.chance.fork("market")
         keys = [one.instrument_id for one in self.story.instruments]
         while True:
-            await asyncio.sleep(chance.between(300, 900) / 1000)
+            slower = 8 if self.story.rests_in_calm and not self.faults.is_on else 1
+            await asyncio.sleep(slower * chance.between(300, 900) / 1000)
             key = chance.pick(keys)
             self.exchange.tick(key)
             for feed in list(self.wire.feeds):
@@ -417,6 +418,8 @@ class World:
         self.start_engine()
         await self._until(story.faults_end_s)
         self._make_calm()
+        if story.rests_in_calm:
+            self._wish(c.PauseBot(command_id="calm-pause"))
         await self._until(story.calm_s)
         self._check_liveness()
         self._wish(c.PauseBot(command_id="end-pause"))
