@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from engine.runtime.live import LivePolicy, LiveRuntime
-from engine.runtime.live_market import LiveMarkets
-from engine.runtime.live_time import SteadyClock
 
 from engine.domain import events as e
 from engine.domain.errors import LedgerError
 from engine.domain.snapshots import LinkStage, Mode
+from engine.runtime.live import LivePolicy, LiveRuntime
+from engine.runtime.live_market import LiveMarkets
+from engine.runtime.live_time import SteadyClock
 from engine.runtime.trader import BotSpec, Trader
 from engine.trading.state import TradingState
 from tests.simulation.bots import build

@@ -51,6 +51,7 @@ class VenueOrder:
     qty_lots: int = 0
     is_triggered: bool = False
     words: str = ""
+    changed_ns: int = 0
     history: list[tuple[int, OrderClaim]] = field(default_factory=list)
     """Every claim about it, with the true time from which it held."""
 
@@ -121,6 +122,8 @@ class Exchange:
         """By venue order id, oldest first."""
         self.by_client_id: dict[str, VenueOrder] = {}
         """The newest with that id."""
+        self.ours: dict[str, VenueOrder] = {}
+        """The engine's, by client id."""
         self.accepted: dict[str, int] = {}
         """How many orders of the engine's were taken in, by client id."""
         self.trades: list[tuple[int, TradeClaim]] = []
@@ -178,6 +181,10 @@ class Exchange:
             for key, lots in self.positions.items()
         ]
 
+    def age_s(self, order: VenueOrder) -> float:
+        """Since its last change."""
+        return (self._now_ns() - order.changed_ns) / 1e9
+
     def working(self) -> list[VenueOrder]:
         return [order for order in self.orders.values() if order.is_working]
 
@@ -213,6 +220,8 @@ class Exchange:
         )
         self.orders[order.venue_order_id] = order
         self.by_client_id[client_order_id] = order
+        if is_ours:
+            self.ours[client_order_id] = order
         first = len(self.trades)
         self._note(order)
         if spec.trigger_ticks:
@@ -414,7 +423,8 @@ class Exchange:
             venue_ns=self.clock_ns(),
             words=order.words,
         )
-        order.history.append((self._now_ns(), claim))
+        order.changed_ns = self._now_ns()
+        order.history.append((order.changed_ns, claim))
         self.tell(claim)
         return claim
 

@@ -7,7 +7,7 @@ of the engine's rules is used to judge the engine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -61,6 +61,8 @@ _ENDS = {
     e.OrderExpired: OrderStatus.EXPIRED,
     e.OrderProvenAbsent: OrderStatus.ABSENT,
 }
+
+_NEVER_LIVED = (OrderStatus.REJECTED, OrderStatus.ABSENT)
 
 AGREES: dict[OrderStatus, tuple[ClaimStatus, ...]] = {
     OrderStatus.FILLED: (ClaimStatus.FILLED,),
@@ -148,6 +150,9 @@ class Checker:
             self._fail("I1", f"{key} reached the venue, its intent is not durable")
         if self._exchange.accepted.get(key, 0):
             self._fail("I4", f"{key} reached the venue a second time")
+        mine = self.orders.get(key)
+        if mine is not None and mine.status in _NEVER_LIVED:
+            self._fail("I2", f"{key} reached the venue after it was counted as {mine.status}")
         self._check_exposure(submit)
 
     def _is_durable(self, client_order_id: str) -> bool:
@@ -238,9 +243,7 @@ class Checker:
             case e.CashMoved(cash=cash):
                 self.cash[cash.asset] = self.cash.get(cash.asset, ZERO) + cash.amount
             case _ if type(event) in _ENDS:
-                mine = self.orders.get(event.client_order_id)  # type: ignore[union-attr]
-                if mine is not None and not mine.status.is_final:
-                    mine.status = _ENDS[type(event)]  # type: ignore[index]
+                self._fold_end(event.client_order_id, _ENDS[type(event)])  # type: ignore[union-attr,index]
             case _:
                 return
 
@@ -263,8 +266,22 @@ class Checker:
         if mine is None:
             return
         mine.is_accepted = True
-        if mine.status in (OrderStatus.INTENT, OrderStatus.REJECTED, OrderStatus.ABSENT):
+        if mine.status in (OrderStatus.INTENT, *_NEVER_LIVED):
             mine.status = OrderStatus.OPEN
+
+    def _fold_end(self, key: str, status: OrderStatus) -> None:
+        mine = self.orders.get(key)
+        if mine is None or mine.status.is_final:
+            return
+        mine.status = status
+        truth = self._ours(key)
+        if status in _NEVER_LIVED:
+            if truth is not None:
+                self._fail("I2", f"{key} counts as {status}, the venue had taken it")
+        elif truth is not None and truth.filled_lots != mine.filled_lots:
+            self._fail(
+                "I8", f"{key} ended with {mine.filled_lots} filled, of {truth.filled_lots} traded"
+            )
 
     def _fold_fill(self, key: str, fill: Fill) -> None:
         mine = self.orders.get(key)
@@ -336,6 +353,13 @@ class Checker:
         """The process has died: nobody is there who could keep them."""
         self.kills.clear()
 
+    def check_live(self, live: Iterable[str]) -> None:
+        """What has ended stays ended: nothing that the engine counts as live may have."""
+        for key in live:
+            mine = self.orders.get(key)
+            if mine is not None and mine.status.is_final and mine.status not in _NEVER_LIVED:
+                self._fail("I2", f"{key} was {mine.status} and lives again")
+
     # -- after a restart ---------------------------------------------------------------------------
 
     def on_recovered(self, events: Sequence[e.AnyEvent]) -> None:
@@ -358,7 +382,8 @@ class Checker:
     # -- the end: the venue is the judge ---------------------------------------------------------
 
     def check_orders(self) -> None:
-        """I2: every intent has become what the venue says it is; I4: each lives there once."""
+        """I2: every intent has become what the venue says it is; I4: each lives there once. What
+        changed a moment ago may still be on its way."""
         for key, count in self._exchange.accepted.items():
             if count > 1:
                 self._fail("I4", f"{key} lives {count} times at the venue")
@@ -368,8 +393,10 @@ class Checker:
             if self._now_s() - self.placed.get(key, 0.0) < ANSWER_S:
                 continue  # Its answer may still be on the way.
             truth = self._ours(key)
+            if truth is not None and self._exchange.age_s(truth) < ANSWER_S:
+                continue
             if truth is None:
-                if mine.status not in (OrderStatus.REJECTED, OrderStatus.ABSENT):
+                if mine.status not in _NEVER_LIVED:
                     self._fail("I2", f"{key} is {mine.status}, the venue has never taken it")
                 continue
             is_cut = truth.qty_lots < mine.spec.qty_lots and mine.status is OrderStatus.EXPIRED
@@ -383,10 +410,7 @@ class Checker:
                 )
 
     def _ours(self, client_order_id: str) -> VenueOrder | None:
-        for order in self._exchange.orders.values():
-            if order.is_ours and order.client_order_id == client_order_id:
-                return order
-        return None
+        return self._exchange.ours.get(client_order_id)
 
     def check_money(self) -> None:
         """I3: opening + fills - fees + cash of the durable events = the venue's totals, exactly,

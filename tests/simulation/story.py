@@ -7,13 +7,18 @@ from decimal import Decimal
 
 from engine.domain import commands as c
 from engine.domain.instrument import Instrument, InstrumentKind
+from engine.domain.order import OrderSpec, Side
+from engine.trading.state import MANUAL
 from tests.simulation.chance import Chance
 from tests.simulation.faults import Faults, Kind
 
 EPOCH_NS = 1_760_000_000_000_000_000
 LIVENESS_S = 60.0
 """From the end of the faults to trading again."""
-SETTLE_S = 20.0
+AGREED_S = 66.0
+"""From the end of the faults to the venue's word on every order: what a stream has lost without
+saying so comes to light in the comparison that is due once a minute, and takes a few seconds."""
+SETTLE_S = 16.0
 """From the last wish of the person to the comparison with the venue."""
 
 
@@ -54,8 +59,12 @@ class Story:
         return self.faults_end_s + LIVENESS_S
 
     @property
+    def agreed_s(self) -> float:
+        return self.faults_end_s + AGREED_S
+
+    @property
     def end_s(self) -> float:
-        return self.calm_s + SETTLE_S
+        return self.agreed_s + SETTLE_S
 
 
 PLANNED: dict[Kind, tuple[int, int]] = {
@@ -118,7 +127,7 @@ def tell(seed: int) -> Story:
         faults=faults,
         faults_end_s=faults_end_s,
         strokes=tuple(sorted(strokes, key=lambda one: one.at_s)),
-        wishes=_wishes(chance.fork("person"), faults_end_s),
+        wishes=_wishes(chance.fork("person"), faults_end_s, instruments[0]),
         kills_at_end=chance.hits(300),
         rests_in_calm=chance.hits(750),
     )
@@ -144,9 +153,19 @@ def _instrument(is_spot: bool, base: str) -> Instrument:
     )
 
 
-def _wishes(chance: Chance, until_s: float) -> tuple[Wish, ...]:
+def _wishes(chance: Chance, until_s: float, instrument: Instrument) -> tuple[Wish, ...]:
     """Now and then the person does something; a switch that was thrown is reset later."""
     wishes: list[Wish] = []
+    for number in range(chance.below(3)):
+        spec = OrderSpec(
+            instrument_id=instrument.instrument_id,
+            side=Side.BUY,
+            qty_lots=chance.between(1, 6),
+            price_ticks=49_900 - chance.between(0, 50),
+        )
+        at_s = chance.between(3000, int(until_s * 1000)) / 1000
+        order = c.PlaceOrder(command_id=f"order{number}", bot_id=MANUAL, spec=spec)
+        wishes.append(Wish(at_s, order))
     for number in range(chance.below(4)):
         at_s = chance.between(3000, int(until_s * 1000)) / 1000
         name = f"p{number}"

@@ -163,6 +163,11 @@ class World:
         since_s = engine.feed.untrusted.get(instrument_id)
         return since_s is not None and since_s < self.loop.time()
 
+    def check_live(self) -> None:
+        runtime = self.engine.runtime if self.engine is not None else None
+        if runtime is not None:
+            self.checker.check_live(runtime.state.orders)
+
     def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         self.said.append(f"{context.get('message')}: {context.get('exception')!r}")
 
@@ -422,10 +427,12 @@ class World:
             self._wish(c.PauseBot(command_id="calm-pause"))
         await self._until(story.calm_s)
         self._check_liveness()
+        await self._until(story.agreed_s)
+        self.checker.check_orders()
         self._wish(c.PauseBot(command_id="end-pause"))
         if story.kills_at_end:
             self._wish(c.Kill(command_id="end-kill", level=c.KillLevel.CANCEL_ALL))
-            await self._until(story.calm_s + KILL_FLAT_S)
+            await self._until(story.agreed_s + KILL_FLAT_S)
             self._check_killed()
         else:
             self._wish(c.CancelAll(command_id="end-cancel", with_protective=True))
@@ -527,6 +534,7 @@ class WatchedLedger(SimLedger):
     def _done(self, done: object, events: Sequence[e.AnyEvent]) -> None:
         if done.exception() is None:  # type: ignore[attr-defined]
             self._world.checker.on_durable(events)
+            self._world.check_live()
             names = ",".join(type(event).__name__ for event in events)
             self._world.note(f"durable {self.last_seq} {names}")
 
