@@ -20,6 +20,8 @@ class Kind(StrEnum):
     RESET_AFTER = "reset_after_accept"
     ERROR_AFTER = "5xx_after_accept"
     ERROR_BEFORE = "5xx_before_accept"
+    ERROR_EARLY = "5xx_while_it_queues"
+    """A gateway gives up; seconds later the venue carries the request out."""
     SLOW_REQUEST = "slow_request"
     SLOW_ANSWER = "slow_answer"
     NO_ROUTE = "no_route"
@@ -75,6 +77,7 @@ PER_MILLE: dict[Kind, int] = {
     Kind.RESET_AFTER: 150,
     Kind.ERROR_AFTER: 150,
     Kind.ERROR_BEFORE: 150,
+    Kind.ERROR_EARLY: 200,
     Kind.SLOW_REQUEST: 150,
     Kind.SLOW_ANSWER: 150,
     Kind.NO_ROUTE: 150,
@@ -96,6 +99,15 @@ PER_MILLE: dict[Kind, int] = {
 moments that the story plans."""
 
 
+THEMES: tuple[tuple[Kind, ...], ...] = (
+    (Kind.ERROR_EARLY, Kind.RESET_AFTER, Kind.READ_LAG, Kind.LOST_ANSWER),
+    (Kind.STREAM_DROP, Kind.DROPPED_EVENT, Kind.MISSING_FILL, Kind.REORDER),
+    (Kind.CRASH, Kind.POWER_CUT, Kind.SLOW_DISK, Kind.LOST_ANSWER),
+    (Kind.HALF_OPEN, Kind.BALANCE_LAG, Kind.LATE_EVENT, Kind.DUPLICATE),
+)
+"""Kinds that are worst together; half of all stories have one of these sets."""
+
+
 class Faults:
     """Which kinds this story has, and until when."""
 
@@ -110,16 +122,19 @@ class Faults:
     def drawn(cls, chance: Chance) -> Faults:
         kinds = list(Kind)
         chance.shuffle(kinds)
-        return cls(chance, sorted(kinds[: 2 + chance.below(7)]))
+        drawn = set(kinds[: 2 + chance.below(6)])
+        if chance.hits(500):
+            drawn |= set(chance.pick(THEMES))
+        return cls(chance, sorted(drawn))
 
     def has(self, kind: Kind) -> bool:
         return kind in self._kinds
 
-    def hits(self, kind: Kind) -> bool:
-        """Whether this occasion is struck."""
+    def hits(self, kind: Kind, rarer: int = 1) -> bool:
+        """Whether this occasion is struck; `rarer` times less often than usual."""
         if not self.is_on or kind not in self._kinds:
             return False
-        if not self._chance.hits(PER_MILLE[kind]):
+        if not self._chance.hits(PER_MILLE[kind] // rarer):
             return False
         self.seen[kind] += 1
         return True

@@ -45,6 +45,8 @@ class Story:
     fee_asset: str
     bots: int
     faults: Faults
+    faults_begin_s: float
+    """Mostly after the first orders; sometimes the very first start meets them."""
     faults_end_s: float
     strokes: tuple[Stroke, ...]
     wishes: tuple[Wish, ...]
@@ -81,7 +83,7 @@ PLANNED: dict[Kind, tuple[int, int]] = {
     Kind.ENDED_BY_VENUE: (0, 0),
     Kind.DEPOSIT: (0, 0),
     Kind.VENUE_SKEW: (4, 15),
-    Kind.CLOCK_STEP: (0, 0),
+    Kind.CLOCK_STEP: (1, 8),
     Kind.BOOK_GAP: (1, 4),
     Kind.BOOK_CROSSED: (1, 4),
     Kind.BOOK_STALE: (2, 8),
@@ -111,25 +113,29 @@ def tell(seed: int) -> Story:
     if chance.hits(400) or faults.has(Kind.FEE_ASSET_OUT):
         fee_asset = "BNB"
         balances["BNB"] = Decimal("0.02" if faults.has(Kind.FEE_ASSET_OUT) else "50")
-    faults_end_s = float(chance.between(12, 35))
+    begin_s = float(chance.between(4, 8)) if chance.hits(800) else 0.0
+    faults_end_s = begin_s + chance.between(10, 28)
+    first_ms, last_ms = int(begin_s * 1000), int(faults_end_s * 1000)
     strokes = [
-        Stroke(chance.between(500, int(faults_end_s * 1000)) / 1000, kind, _length(chance, kind))
+        Stroke(chance.between(first_ms, last_ms) / 1000, kind, _length(chance, kind))
         for kind in faults.kinds
         if kind in PLANNED
         for _ in range(chance.between(1, 3))
     ]
+    bots = chance.between(1, 3)
     return Story(
         seed=seed,
         instruments=instruments,
         balances=balances,
         fee_asset=fee_asset,
-        bots=chance.between(1, 3),
+        bots=bots,
         faults=faults,
+        faults_begin_s=begin_s,
         faults_end_s=faults_end_s,
         strokes=tuple(sorted(strokes, key=lambda one: one.at_s)),
-        wishes=_wishes(chance.fork("person"), faults_end_s, instruments[0]),
+        wishes=_wishes(chance.fork("person"), faults_end_s, instruments[0], bots),
         kills_at_end=chance.hits(300),
-        rests_in_calm=chance.hits(750),
+        rests_in_calm=chance.hits(880),
     )
 
 
@@ -153,7 +159,7 @@ def _instrument(is_spot: bool, base: str) -> Instrument:
     )
 
 
-def _wishes(chance: Chance, until_s: float, instrument: Instrument) -> tuple[Wish, ...]:
+def _wishes(chance: Chance, until_s: float, instrument: Instrument, bots: int) -> tuple[Wish, ...]:
     """Now and then the person does something; a switch that was thrown is reset later."""
     wishes: list[Wish] = []
     for number in range(chance.below(3)):
@@ -172,13 +178,22 @@ def _wishes(chance: Chance, until_s: float, instrument: Instrument) -> tuple[Wis
         match chance.below(8):
             case 0:
                 wishes.append(Wish(at_s, c.PauseBot(command_id=name)))
-                wishes.append(Wish(at_s + 4, c.ResumeBot(command_id=f"{name}r", bot_id="bot1")))
+                wishes += _resumed(at_s + 4, name, bots)
             case 1 | 2:
                 wishes.append(Wish(at_s, c.CancelAll(command_id=name)))
             case 3 | 4:
                 wishes.append(Wish(at_s, c.Flatten(command_id=name)))
+                wishes += _resumed(at_s + 5, name, bots)
             case _:
                 level = chance.pick(list(c.KillLevel)[1:])
                 wishes.append(Wish(at_s, c.Kill(command_id=name, level=level)))
-                wishes.append(Wish(at_s + 6, c.ResetKill(command_id=f"{name}r")))
+                wishes.append(Wish(at_s + 5, c.ResetKill(command_id=f"{name}-reset")))
+                wishes += _resumed(at_s + 6, name, bots)
     return tuple(sorted(wishes, key=lambda one: one.at_s))
+
+
+def _resumed(at_s: float, name: str, bots: int) -> list[Wish]:
+    return [
+        Wish(at_s, c.ResumeBot(command_id=f"{name}-{number}", bot_id=f"bot{number}"))
+        for number in range(1, bots + 1)
+    ]

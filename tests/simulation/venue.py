@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -112,8 +113,8 @@ class Wire:
             return VenueFault(FaultKind.MAINTENANCE, "maintenance")
         return None
 
-    def may_limit(self) -> None:
-        if self.faults.hits(Kind.LIMITED):
+    def may_limit(self, rarer: int) -> None:
+        if self.faults.hits(Kind.LIMITED, rarer):
             self.limited_until_s = self.loop.time() + 2
 
 
@@ -182,49 +183,59 @@ class SimAccount:
     ) -> T | VenueFault:
         """What came back: the answer or a fault, whose `code` is "sent" when the request may have
         been carried out, and "" when it certainly has not."""
-        faults, chance, wire = self._faults, self._chance, self._wire
-        if faults.hits(Kind.NO_ROUTE):
+        chance, wire = self._chance, self._wire
+        # Orders are what it is about; where every question fails too, nothing is ever traded.
+        rarer = 1 if operation in ("place", "cancel") else 5
+        hits = partial(self._faults.hits, rarer=rarer)
+        if hits(Kind.NO_ROUTE):
             return VenueFault(FaultKind.NETWORK, "no route to the venue")
-        if faults.hits(Kind.TLS):
+        if hits(Kind.TLS):
             return VenueFault(FaultKind.TLS, "a certificate that is not the venue's")
         wire.on_sent(operation, client_order_id)
         answer: asyncio.Future[Any] = self._loop.create_future()
         signed_ns = self.clock.now_ns() + (self._offset_ns or 0) if signed else None
         out_s = chance.between(2, 40) / 1000
-        if faults.hits(Kind.SLOW_REQUEST):
+        if hits(Kind.SLOW_REQUEST):
             out_s += chance.between(1, 60_000) / 1000
-        if faults.hits(Kind.LOST_REQUEST):
-            out_s = 0.0
-        else:
-            wire.later(out_s, self._arrive, act, answer, signed_ns)
+        if hits(Kind.ERROR_EARLY):
+            fault = VenueFault(FaultKind.OVERLOADED, "504: gateway time-out", code="sent")
+            wire.later(out_s, _give, answer, fault)
+            out_s += chance.between(200, 4500) / 1000
+        if not hits(Kind.LOST_REQUEST):
+            wire.later(out_s, self._arrive, act, answer, signed_ns, rarer)
         wire.later(TIMEOUT_S, _give_up, answer)
         return await answer
 
     def _arrive(
-        self, act: Callable[[], Any], answer: asyncio.Future[Any], signed_ns: int | None
+        self,
+        act: Callable[[], Any],
+        answer: asyncio.Future[Any],
+        signed_ns: int | None,
+        rarer: int,
     ) -> None:
         """At the venue, in the world's name."""
-        faults, chance, wire = self._faults, self._chance, self._wire
+        chance, wire = self._chance, self._wire
+        hits = partial(self._faults.hits, rarer=rarer)
         back_s = chance.between(2, 40) / 1000
-        if faults.hits(Kind.PORTAL):
+        if hits(Kind.PORTAL):
             fault = VenueFault(FaultKind.PORTAL, "a page that is not the venue's", code="sent")
             wire.later(back_s, _give, answer, fault)
             return
-        if faults.hits(Kind.ERROR_BEFORE):
+        if hits(Kind.ERROR_BEFORE):
             fault = VenueFault(FaultKind.OVERLOADED, "503", code="sent")
             wire.later(back_s, _give, answer, fault)
             return
-        wire.may_limit()
+        wire.may_limit(rarer)
         result = wire.why_closed() or self._why_unsigned(signed_ns) or act()
-        if faults.hits(Kind.LOST_ANSWER):
+        if hits(Kind.LOST_ANSWER):
             return
-        if faults.hits(Kind.SLOW_ANSWER):
+        if hits(Kind.SLOW_ANSWER):
             back_s += chance.between(1, 60_000) / 1000
-        if faults.hits(Kind.RESET_AFTER):
+        if hits(Kind.RESET_AFTER):
             result = VenueFault(FaultKind.NETWORK, "the connection was closed", code="sent")
-        elif faults.hits(Kind.ERROR_AFTER):
+        elif hits(Kind.ERROR_AFTER):
             result = VenueFault(FaultKind.OVERLOADED, "504: status unknown", code="sent")
-        elif faults.hits(Kind.MALFORMED):
+        elif hits(Kind.MALFORMED):
             result = VenueFault(FaultKind.MALFORMED, "an answer that cannot be read", code="sent")
         wire.later(back_s, _give, answer, result)
 

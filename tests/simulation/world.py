@@ -281,6 +281,7 @@ class World:
                 wire.later(for_s, setattr, exchange, "skew_ns", 0)
             case Kind.CLOCK_STEP:
                 self.clock.skew_ns += self.chance.between(-3600, 3600) * 1_000_000_000
+                wire.later(for_s, setattr, self.clock, "skew_ns", 0)
             case Kind.DEPOSIT:
                 exchange.deposit("USDT", Decimal(self.chance.between(1, 500)))
             case Kind.RULES_CHANGE:
@@ -415,7 +416,7 @@ class World:
         story = self.story
         format_disk(self.disk, EPOCH_NS)
         market = self.loop.create_task(self._market())
-        self.faults.is_on = True
+        self.wire.later(story.faults_begin_s, self._let_loose)
         for stroke in story.strokes:
             self.wire.later(stroke.at_s, self.strike, stroke)
         for wish in story.wishes:
@@ -439,6 +440,9 @@ class World:
         await self._until(story.end_s)
         market.cancel()
         self._check_end()
+
+    def _let_loose(self) -> None:
+        self.faults.is_on = True
 
     def _wish(self, command: c.AnyCommand) -> None:
         self.note(f"wish {type(command).__name__} {command.command_id}")
