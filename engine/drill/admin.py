@@ -36,6 +36,7 @@ VERBS = (
     "log",
     "place_foreign",
     "refuse_connections",
+    "scale_market",
     "set_certificate",
     "set_clock_offset_ns",
     "set_fees",

@@ -455,6 +455,12 @@ class Exchange:
         if symbol in self._markets:
             self._markets[symbol].crash()
 
+    def scale_market(self, symbol: str, factor: Decimal) -> None:
+        """The market's prices become `factor` times what its source says; 1 ends it."""
+        listing, market = self.listing(symbol), self._markets.get(symbol)
+        for row in market.scale(factor) if market is not None else ():
+            self._apply(listing, row)
+
     # -- questions -------------------------------------------------------------------------------
 
     def listing(self, symbol: str) -> Listing:

@@ -121,6 +121,11 @@ class Operator:
         self._core(dialect).crash(symbol)
         self.log(f"{dialect}.{symbol}: the market crashes")
 
+    def scale_market(self, dialect: str, symbol: str, factor: Decimal) -> None:
+        self._listing(dialect, symbol)
+        self._core(dialect).scale_market(symbol, factor)
+        self.log(f"{dialect}.{symbol}: prices are {factor} times the market's")
+
     def set_market_running(self, dialect: str, symbol: str, is_running: bool) -> None:
         self._listing(dialect, symbol).is_running = is_running
         self.log(f"{dialect}.{symbol}: the market {'runs' if is_running else 'stands still'}")
