@@ -117,7 +117,8 @@ class Live:
         reach the venue; a restart needs no venue, it goes on trying."""
         request = self._request
         key, sessions = await self._find_key()
-        world = f"{request.mode} {request.venue} key {key.fingerprint}"
+        fingerprint = key.fingerprint
+        world = f"{request.mode} {request.venue} key {fingerprint}"
         self._ledger = open_ledger(
             ledger_path(self._paths, request, world), clock=LiveClock(), on_failure=_note_failure
         )
