@@ -44,10 +44,14 @@ class Portfolio:
             self.good_mid_x2[instrument_id] = view.mid_x2
 
     def valuation(self, bot_id: str, instrument_id: str) -> Valuation:
-        """One bot's position. Until a price is known, as after a live restart, at what it cost."""
+        """One bot's position. Before any price is known the ledger's last one counts, or else what
+        it cost."""
         position = self._state.position(bot_id, instrument_id)
         instrument = self._state.instruments[instrument_id]
-        mid_x2 = self.good_mid_x2.get(instrument_id) or _cost_x2(position, instrument)
+        mid_x2 = self.good_mid_x2.get(instrument_id, 0)
+        if not mid_x2 and self._state.accounting is not None:
+            mid_x2 = self._state.accounting.last_mid_x2.get(instrument_id, 0)
+        mid_x2 = mid_x2 or _cost_x2(position, instrument)
         known = self._valued.get((bot_id, instrument_id))
         if known is not None and known[0] is position and known[1] == mid_x2:
             return known[2]
