@@ -1,4 +1,4 @@
-"""Makes accounts at live venues: which venue, whose key, through which session."""
+"""Makes accounts and feeds at live venues: which venue, whose key, through which session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from engine.core.clock import Clock
 from engine.core.ids import session_rng
 from engine.venues.account import VenueAccount, open_account
-from engine.venues.binance.fills import Worth, unknown_worth
+from engine.venues.feed import StreamFeed, binance_feed
+from engine.venues.fills import Worth, unknown_worth
 from engine.venues.quirks import FIRST_CLASS, quirks_of
 
 if TYPE_CHECKING:
@@ -47,3 +48,10 @@ def make_account(
         rng=session_rng(seed),
         worth=worth,
     )
+
+
+def make_feed(
+    venue: str, clock: Clock, *, session_factory: SessionFactory = plain_session
+) -> StreamFeed:
+    """A market feed that is not opened yet. May compile for a minute in a fresh installation."""
+    return binance_feed(venue, session_factory, clock)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from engine.archive import recording as rec
-from engine.archive.binance import NS_PER_MS, BookSnapshot, BookTicker, DepthDiff, Levels, Trade
-from engine.archive.decimals import MAX_STEPS, StepTexts
 from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.kernels.layout import BUY, ROW_CLEAR, ROW_DEPTH, ROW_SNAPSHOT, SELL
+from engine.wire.binance import NS_PER_MS, BookSnapshot, BookTicker, DepthDiff, Levels, Trade
+from engine.wire.decimals import MAX_STEPS, StepTexts
 
 CHUNK_ROWS = 1 << 19
 """Rows of one stream that are held before they are handed on."""
@@ -27,7 +27,7 @@ class ColumnWriter:
         self.message = -1
         self.counts = rec.Counts()
         self.facts = {name: rec.StreamFacts() for name in rec.STREAMS}
-        self._ticks = StepTexts("price", instrument.tick)
+        self._ticks = StepTexts("price", instrument.tick, hint="; give the right one with --tick")
         self._lots = StepTexts("quantity", instrument.lot, rounds=True)
         self._messages = dict.fromkeys(rec.STREAMS, 0)
         self._carried_flags = 0

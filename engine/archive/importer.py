@@ -11,9 +11,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.archive import binance
 from engine.archive import recording as rec
-from engine.archive.binance import (
+from engine.archive.capture_line import decode_line
+from engine.archive.columns import Chunk, ColumnWriter
+from engine.archive.files import line_blocks, sha256_of
+from engine.archive.instruments import known_instruments, unlisted_instrument
+from engine.archive.sequence import BookSequence
+from engine.domain.errors import BadInput, shorten
+from engine.domain.instrument import Instrument
+from engine.domain.money import plain
+from engine.wire.binance import (
     NS_PER_MS,
     BookSnapshot,
     BookTicker,
@@ -22,14 +29,7 @@ from engine.archive.binance import (
     Message,
     Trade,
 )
-from engine.archive.columns import Chunk, ColumnWriter
-from engine.archive.decimals import common_step
-from engine.archive.files import line_blocks, sha256_of
-from engine.archive.instruments import known_instruments, unlisted_instrument
-from engine.archive.sequence import BookSequence
-from engine.domain.errors import BadInput, shorten
-from engine.domain.instrument import Instrument
-from engine.domain.money import plain
+from engine.wire.decimals import common_step
 
 PROGRESS_LINES = 4096
 _SYMBOL = re.compile(r"[A-Z0-9_]{1,40}")
@@ -225,7 +225,6 @@ class CaptureReader:
 
 def _messages(path: Path) -> Iterator[tuple[int, int, Message]]:
     """(line number, receive time, message) of a file; BadInput names file and line."""
-    decode = binance.decode_line
     number = 0
     line = b""
     try:
@@ -233,7 +232,7 @@ def _messages(path: Path) -> Iterator[tuple[int, int, Message]]:
             for line in block:
                 number += 1
                 if line:
-                    yield number, *decode(line)
+                    yield number, *decode_line(line)
     except msgspec.ValidationError as error:
         reason, _, json_path = str(error).partition(" - at ")
         field = json_path.strip("`").removeprefix("$.").removeprefix("data.")

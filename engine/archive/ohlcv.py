@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from engine.archive.bar_files import BarTexts, read_bar_texts
-from engine.archive.decimals import StepTexts, common_step, split_decimal
 from engine.archive.files import sha256_of, writing_file
 from engine.archive.importer import Overrides
 from engine.archive.instruments import known_instruments
 from engine.domain.errors import BadInput
 from engine.domain.money import decimal_places, plain
 from engine.domain.text import is_symbol
+from engine.wire.decimals import StepTexts, common_step, split_decimal
 
 BARS = "bars"
 PRICES = ("open", "high", "low", "close")
@@ -230,7 +230,7 @@ def _integers(texts: BarTexts, name: str, step: Decimal | None) -> Values:
     values = texts.columns[name]
     if step is None:
         return values
-    parsed = StepTexts(name, step)
+    parsed = StepTexts(name, step, hint="; give the right one with --tick")
 
     def whole(row: int, text: str) -> int:
         try:

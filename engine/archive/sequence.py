@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from engine.archive import recording as rec
-from engine.archive.binance import DepthDiff
+from engine.wire.binance import DepthDiff
 
 RECENT_DIFFS = 512
 """Diffs remembered for a snapshot that is answered late; at 10 ms a diff this is 5 s."""

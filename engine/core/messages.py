@@ -20,4 +20,13 @@ class TimersDue(msgspec.Struct, frozen=True, kw_only=True):
     """Time has passed; timers at or before now may fire."""
 
 
-Message = AnyCommand | AnyVenueReport | MarketAdvanced | TimersDue
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """The runtime cannot, or can again, vouch for the venue or one of its markets."""
+
+    instrument_id: str
+    """"" for all of them."""
+    reason: str
+    """"" when trading goes on."""
+
+
+Message = AnyCommand | AnyVenueReport | MarketAdvanced | TimersDue | Hold

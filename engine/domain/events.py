@@ -9,7 +9,9 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain.algo import AlgoMemory, AlgoOutcome, AnyAlgo
+from engine.domain.claims import CashClaim
 from engine.domain.commands import KillLevel
+from engine.domain.foreign import ForeignOrder
 from engine.domain.incident import Choice, Incident
 from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, Order, OrderSpec
@@ -265,6 +267,62 @@ class EquityMarked(Event, frozen=True, kw_only=True):
     by_bot: dict[str, Decimal]
 
 
+# -- live venues ---------------------------------------------------------------------------
+
+
+class HoldChanged(Event, frozen=True, kw_only=True):
+    """No bot acts and nothing adds risk in `instrument_id` ("": anywhere) for this reason; "" as
+    the reason lets trading go on."""
+
+    instrument_id: str
+    reason: str
+
+
+class AccountOpened(Event, frozen=True, kw_only=True):
+    """What the account held when this ledger began."""
+
+    balances: dict[str, Decimal]
+    report_seq: int = 0
+
+
+class CashMoved(Event, frozen=True, kw_only=True):
+    """Money moved that was no trade."""
+
+    cash: CashClaim
+    report_seq: int = 0
+
+
+class ForeignChanged(Event, frozen=True, kw_only=True):
+    """These are the open orders of the account that are not ours, all of them."""
+
+    orders: list[ForeignOrder]
+    report_seq: int = 0
+
+
+class BalanceAdopted(Event, frozen=True, kw_only=True):
+    """An unexplained difference of an asset was taken over, on the word of `by`."""
+
+    incident_id: str
+    asset: str
+    amount: Decimal
+    by: str
+
+
+class DoubtRaised(Event, frozen=True, kw_only=True):
+    client_order_id: str
+    words: str
+    report_seq: int = 0
+
+
+class ReceiptVerified(Event, frozen=True, kw_only=True):
+    """The venue was asked what a command left behind."""
+
+    command_id: str
+    words: str
+    left: list[str]
+    report_seq: int = 0
+
+
 # -- helm and risk -------------------------------------------------------------------------
 
 
@@ -454,4 +512,11 @@ AnyEvent = (
     | CommandDone
     | MarketShocked
     | Noted
+    | HoldChanged
+    | AccountOpened
+    | CashMoved
+    | ForeignChanged
+    | BalanceAdopted
+    | DoubtRaised
+    | ReceiptVerified
 )

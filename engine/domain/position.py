@@ -9,7 +9,7 @@ a whole unit and the rest stays with the open part, so that at any moment, with 
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 
@@ -40,6 +40,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """The signed fills summed one by one in binary floating point, in the instrument's own unit.
     A feature that strategies may look at; no balance, limit or profit is made of it."""
 
+    dust: Decimal = ZERO
+    """Base coins held beside the lots, less than one of them: what a fee in the base coin has
+    left of a lot. It cannot be sold; profit counts it."""
+
     @property
     def is_flat(self) -> bool:
         return self.lots == 0
@@ -68,16 +72,48 @@ def apply_fill(
         opened_ns = 0
     elif position.lots == 0 or (lots > 0) is not (position.lots > 0):
         opened_ns = now_ns
-    return msgspec.structs.replace(
+    booked = msgspec.structs.replace(
         position,
         lots=lots,
         cost_units=position.cost_units - released_cost - (cash - closing_cash),
         cash_units=position.cash_units + cash,
         realised_units=position.realised_units + closing_cash - released_cost,
-        fees=MONEY.add(position.fees, fill.settle_fee),
+        fees=MONEY.add(position.fees, _fee_worth(instrument, fill)),
         fills=position.fills + 1,
         opened_ns=opened_ns,
         summed_in_floats=position.summed_in_floats + side.sign * float(instrument.qty(fill.lots)),
+    )
+    if instrument.kind is InstrumentKind.SPOT and fill.fee_asset == instrument.base:
+        return _pay_in_base(booked, position.fees, instrument, fill)
+    return booked
+
+
+def _fee_worth(instrument: Instrument, fill: Fill) -> Decimal:
+    """The fee in the settle asset. What nobody could put a price on counts nothing here; the
+    asset itself is accounted for all the same."""
+    if fill.fee_worth is None and fill.fee_asset != instrument.settle:
+        return ZERO
+    return fill.settle_fee
+
+
+def _pay_in_base(
+    position: Position, fees_before: Decimal, instrument: Instrument, fill: Fill
+) -> Position:
+    """A fee that was taken out of the coins bought: as if they had been sold at the fill's own
+    price to pay it. Lots go down by whole ones, what is left of the last stays as dust."""
+    coins = MONEY.subtract(position.dust, fill.fee)
+    whole = instrument.lots_down(coins)
+    worth = MONEY.multiply(MONEY.divide(fill.fee, instrument.lot), Decimal(fill.price_ticks))
+    units = int(worth.to_integral_value(ROUND_HALF_EVEN))
+    lots = position.lots + whole
+    return msgspec.structs.replace(
+        position,
+        lots=lots,
+        dust=MONEY.subtract(coins, instrument.qty(whole)),
+        cost_units=position.cost_units - units,
+        cash_units=position.cash_units + units,
+        fees=MONEY.add(fees_before, instrument.money(units)),
+        opened_ns=position.opened_ns if lots else 0,
     )
 
 
@@ -111,6 +147,10 @@ def value(position: Position, instrument: Instrument, mid_ticks_x2: int) -> Valu
     """`position` marked at the mid; `mid_ticks_x2` is best bid + best ask in ticks."""
     cash = instrument.money(position.cash_units)
     inventory = instrument.inventory_value(position.lots, mid_ticks_x2)
+    if position.dust:
+        half = MONEY.multiply(instrument.tick, Decimal("0.5"))
+        mid = MONEY.multiply(Decimal(mid_ticks_x2), half)
+        inventory = MONEY.add(inventory, MONEY.multiply(position.dust, mid))
     unrealised = MONEY.subtract(inventory, instrument.money(position.cost_units))
     costs = MONEY.add(position.fees, position.funding)
     return Valuation(

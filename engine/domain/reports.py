@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import msgspec
 
+from engine.domain.claims import CashClaim
+from engine.domain.foreign import ForeignOrder
 from engine.domain.order import Fill, OrderSpec
 
 
@@ -91,6 +93,57 @@ class TriggerReport(Report, frozen=True, kw_only=True):
     """A stop's trigger was reached; the order is now working."""
 
 
+class UnknownReport(Report, frozen=True, kw_only=True):
+    """The answer to the placement was lost: it may be live."""
+
+    reason: str
+
+
+class AbsentReport(Report, frozen=True, kw_only=True):
+    """Asked often and long enough: the venue has never seen this id."""
+
+
+class OpeningReport(VenueReport, frozen=True, kw_only=True):
+    """What the account held when this ledger began, by asset: the base of every comparison."""
+
+    balances: dict[str, Decimal]
+
+
+class CashReport(VenueReport, frozen=True, kw_only=True):
+    """Money moved that was no trade: funding, a deposit, a transfer."""
+
+    cash: CashClaim
+
+
+class ForeignReport(VenueReport, frozen=True, kw_only=True):
+    """Every open order of the account that is not ours."""
+
+    orders: list[ForeignOrder]
+
+
+class BalanceReport(VenueReport, frozen=True, kw_only=True):
+    """What the venue holds of assets, compared while nothing was under way: those that differ
+    from what our fills add up to have differed for a while."""
+
+    totals: dict[str, Decimal]
+
+
+class DoubtReport(VenueReport, frozen=True, kw_only=True):
+    """The venue contradicts itself, or says what we do not understand, of an order of ours."""
+
+    client_order_id: str
+    words: str
+
+
+class VerifiedReport(VenueReport, frozen=True, kw_only=True):
+    """The venue was asked what is left after a command that takes orders off."""
+
+    command_id: str
+    words: str
+    left: list[str]
+    """Ids of our orders that are still open, or not known to be gone; empty when it is done."""
+
+
 AnyReport = (
     AcceptReport
     | RejectReport
@@ -99,7 +152,14 @@ AnyReport = (
     | CancelRejectReport
     | ExpireReport
     | TriggerReport
+    | UnknownReport
+    | AbsentReport
 )
 """Of orders."""
 
-AnyVenueReport = AnyReport | FundingReport | LiquidationReport | PositionReport
+AnyAccountReport = (
+    OpeningReport | CashReport | ForeignReport | BalanceReport | DoubtReport | VerifiedReport
+)
+"""Of the account of a live venue."""
+
+AnyVenueReport = AnyReport | FundingReport | LiquidationReport | PositionReport | AnyAccountReport

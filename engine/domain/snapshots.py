@@ -203,6 +203,60 @@ class ReceiptSnapshot(Snapshot, frozen=True, kw_only=True):
     name: str
     refused: str
     """Empty when it was carried out."""
+    verified: str = ""
+    """What the venue said when it was asked what is left; empty before, and where nobody asks."""
+    left: list[str] = []
+    """Our orders that were still open then."""
+
+
+class LinkStage(enum.StrEnum):
+    """How far a live engine is with its venue."""
+
+    STARTING = "starting"
+    SYNCING = "syncing"
+    """Comparing clocks."""
+    CONNECTING = "connecting"
+    """Waiting for the stream of the account's news."""
+    RECONCILING = "reconciling"
+    """Comparing both sides."""
+    TRADING = "trading"
+    DEGRADED = "degraded"
+    """The venue cannot be reached, or not be traded on; it is asked again."""
+    HALTED = "halted"
+    """A person must act: the key is refused."""
+
+
+class FeedLinkSnapshot(Snapshot, frozen=True, kw_only=True):
+    instrument_id: str
+    state: str
+    """`up`, `polling`, `connecting`, `down`."""
+    trouble: str
+    """Why it is not traded on; empty while it is."""
+
+
+class LinkSnapshot(Snapshot, frozen=True, kw_only=True):
+    """A live engine's ties to its venue."""
+
+    stage: LinkStage
+    words: str
+    """Why it is not trading; empty while it is."""
+    since_ns: int
+    venue: str
+    user_stream: str
+    feeds: list[FeedLinkSnapshot]
+    clock_offset_ms: int | None
+    """The venue's clock minus this machine's; None while not measured."""
+    reconciled_ns: int
+    """When both sides were last found to agree, or to differ by incidents alone; 0: not yet."""
+    unanswered: int
+    """Placements whose fate is not known."""
+    foreign: int
+    """Open orders of the account that are not ours."""
+    dead_man: str
+    """`venue_timer`, `resting_stops` or `nothing`."""
+    dead_man_words: str
+    key_words: str = ""
+    """What a person should know of the key: no address restriction, for instance."""
 
 
 class ReplaySnapshot(Snapshot, frozen=True, kw_only=True):
@@ -276,3 +330,5 @@ class EngineSnapshot(Snapshot, frozen=True, kw_only=True):
     """The latest, newest last."""
     replay: ReplaySnapshot | None = None
     """None unless a recording is played back."""
+    link: LinkSnapshot | None = None
+    """None unless the venue is a live one, or the drill exchange."""

@@ -69,6 +69,9 @@ class VenueControl(Protocol):
     def crash_market(self, dialect: str, symbol: str) -> None:
         """The generator's crash. Nothing on a recorded market."""
 
+    def scale_market(self, dialect: str, symbol: str, factor: Decimal) -> None:
+        """The market's book and trades at `factor` times their prices, until it is 1 again."""
+
     def set_market_running(self, dialect: str, symbol: str, is_running: bool) -> None:
         """False: the market stands still: no rows, no frames, books stay as they are."""
 

@@ -32,12 +32,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     params: Mapping[str, str]
     """Query and form together; the last of equal names."""
     signed_text: str = ""
-    """What a signature of the client was made over: query, then body, as they came."""
+    """What a signature was made over, the signature itself taken away: query, then body, as they
+    came; on a websocket API `name=value&…` in the order of names."""
     headers: Mapping[str, str] = {}
     """Names in lower case."""
     ip: str = "127.0.0.1"
-    raw_params: Mapping[str, msgspec.Raw | int | str] = {}
-    """Of a websocket API: the values as they were written in JSON."""
 
     @property
     def route(self) -> str:
@@ -261,6 +260,15 @@ class Dialect(Protocol):
 
     def close_user_streams(self, account: str = "") -> None:
         """End subscriptions as the venue does when it drops them; "" for all accounts."""
+
+    # What the operator does to the venue.
+
+    def set_maintenance(self, is_on: bool) -> None: ...
+
+    def set_key_active(self, account: str, is_active: bool) -> None: ...
+
+    def ban(self, until_ns: int) -> None:
+        """By the clock without skew."""
 
 
 class SocketCall(Protocol):

@@ -74,6 +74,16 @@ def recentre(book: Int64s, scalars: Int64s, ticks: int) -> None:
 
 
 @kernel
+def follow_price(book: Int64s, scalars: Int64s, ticks: int) -> None:
+    """Call before a level of a snapshot is set: the first one on an empty book lies in the window,
+    however far the price has gone."""
+    is_empty = scalars[M_BEST_BID] == NO_BID and scalars[M_BEST_ASK] == NO_ASK
+    column = ticks - scalars[M_BASE]
+    if is_empty and (column < 0 or column >= book.shape[1]):
+        recentre(book, scalars, ticks)
+
+
+@kernel
 def is_near_edge(window: int, index: int) -> bool:
     return index < window >> 3 or index >= window - (window >> 3)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.kernels import layout as k
-from engine.kernels.book import clear_asks, clear_bids, set_ask, set_bid
+from engine.kernels.book import clear_asks, clear_bids, follow_price, set_ask, set_bid
 from engine.kernels.compile import kernel
 from engine.kernels.layout import Int64s, MarketState, Rows
 from engine.kernels.plain import run_local
@@ -20,7 +20,7 @@ T_NS, T_TICKS, T_LOTS, T_SIDE, TAPE_LENGTH = k.T_NS, k.T_TICKS, k.T_LOTS, k.T_SI
 B_START_NS, B_OPEN, B_HIGH, B_LOW = k.B_START_NS, k.B_OPEN, k.B_HIGH, k.B_LOW
 B_CLOSE, B_VOLUME, B_COUNT, BARS_LENGTH = k.B_CLOSE, k.B_VOLUME, k.B_COUNT, k.BARS_LENGTH
 F_PERIOD_NS, F_CLOSED, F_LATE, F_OPEN = k.F_PERIOD_NS, k.F_CLOSED, k.F_LATE, k.F_OPEN
-ROW_TRADE, ROW_CLEAR = k.ROW_TRADE, k.ROW_CLEAR
+ROW_TRADE, ROW_CLEAR, ROW_SNAPSHOT = k.ROW_TRADE, k.ROW_CLEAR, k.ROW_SNAPSHOT
 WAKE_TOP, WAKE_TRADE, WAKE_BAR = k.WAKE_TOP, k.WAKE_TRADE, k.WAKE_BAR
 
 QUIET_CLOSE_NS = 1_000_000_000
@@ -158,6 +158,8 @@ def local_depth(market: MarketState, row: np.void) -> int:
             clear_asks(book, scalars, ticks)
         scalars[M_TOP_VERSION] += 1
         return reasons | WAKE_TOP
+    if row["kind"] == ROW_SNAPSHOT:
+        follow_price(book, scalars, ticks)
     if side == BUY:
         touched = ticks >= scalars[M_BEST_BID]
         before = set_bid(book, scalars, ticks, lots)

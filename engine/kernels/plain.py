@@ -12,7 +12,7 @@ from engine.kernels.book import first_ask, first_bid
 from engine.kernels.compile import kernel
 from engine.kernels.layout import Int32s, Int64s, Rows
 
-ASK, BID, BUY = k.ASK, k.BID, k.BUY
+ASK, BID, BUY, NO_ASK, NO_BID = k.ASK, k.BID, k.BUY, k.NO_ASK, k.NO_BID
 ROW_DEPTH, ROW_TRADE, ROW_SNAPSHOT = k.ROW_DEPTH, k.ROW_TRADE, k.ROW_SNAPSHOT
 M_BASE, M_BEST_BID, M_BEST_ASK = k.M_BASE, k.M_BEST_BID, k.M_BEST_ASK
 M_EXCH_NS, M_QUIET_NS, M_TOP_VERSION = k.M_EXCH_NS, k.M_QUIET_NS, k.M_TOP_VERSION
@@ -35,7 +35,7 @@ def run_local(
     stops_at_trade: bool,
 ) -> int:
     """Apply plain rows from `index` on that are received not after `limit_ns`; returns the index of
-    the first row that is not plain or later: one that clears, is due to close a bar, moves the
+    the first row that is not plain or later: one that clears, is due to close a bar, may move the
     window, touches the best prices with `stops_at_top`, trades with `stops_at_trade`."""
     base, window = scalars[M_BASE], book.shape[1]
     best_bid, best_ask = scalars[M_BEST_BID], scalars[M_BEST_ASK]
@@ -54,6 +54,8 @@ def run_local(
             ticks, is_bid = row["price_ticks"], row["side"] == BUY
             column = ticks - base
             if column < 0 or column >= window:
+                if kind == ROW_SNAPSHOT and best_bid == NO_BID and best_ask == NO_ASK:
+                    break
                 far += 1
             elif ticks < best_bid if is_bid else ticks > best_ask:
                 # Behind the best: most rows end here, without a branch that could be guessed wrong.

@@ -26,6 +26,8 @@ class MarketView:
         self.state = state
         self.timeframes = timeframes
         self._scalars = state.scalars
+        self.is_doubted = False
+        """The feed does not vouch for this book: it is shown, and not traded on."""
 
     # -- touch -------------------------------------------------------------------------------
 
@@ -39,9 +41,9 @@ class MarketView:
 
     @property
     def is_ready(self) -> bool:
-        """Complete, two-sided and not crossed."""
+        """Complete, two-sided, not crossed and not doubted."""
         item = self._scalars.item
-        if not item(k.M_READY):
+        if not item(k.M_READY) or self.is_doubted:
             return False
         bid, ask = item(k.M_BEST_BID), item(k.M_BEST_ASK)
         return bid != k.NO_BID and ask != k.NO_ASK and bid < ask

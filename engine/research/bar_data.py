@@ -15,7 +15,6 @@ import numpy as np
 
 from engine.archive.bar_files import is_bar_file
 from engine.archive.catalogue import list_recordings
-from engine.archive.decimals import common_step
 from engine.archive.instruments import known_instruments, split_symbol
 from engine.archive.ohlcv import BARS, PRICES, BarTable, import_bars, list_bars, load_bars
 from engine.domain.errors import BadInput
@@ -24,6 +23,7 @@ from engine.domain.money import MONEY, plain
 from engine.kernels.layout import Int64s
 from engine.market.timeframe import parse_timeframe
 from engine.sim.bar_feed import BarColumns
+from engine.wire.decimals import common_step
 
 DEFAULT_LOT = Decimal("0.00001")
 """Where the volumes tell no step."""

@@ -327,16 +327,21 @@ class HelmDesk:
                 self._record(e.MoveEnded(ts_ns=now_ns, client_order_id=moving))
         self.pause_all(command.by, "kill switch", now_ns)
         for order in list(self._state.orders.values()):
-            is_entry = order.spec.purpose is Purpose.ENTRY and not order.spec.reduce_only
-            if level >= KillLevel.CANCEL_ALL or (level >= KillLevel.REDUCE_ONLY and is_entry):
+            if _falls_to(level, order):
                 self._orders.cancel(order, command.by, now_ns)
         if level >= KillLevel.FLATTEN:
             self._flattener.start("", "", command.by, "kill switch", now_ns)
         return ""
 
-    def keep_flat(self, now_ns: int) -> None:
-        """At the last level a late fill is closed as well, however it came about."""
+    def keep_killed(self, now_ns: int) -> None:
+        """What turns out to live after the switch is cancelled as well; at the last level a late
+        fill is closed, however it came about."""
         state = self._state
+        if state.kill >= KillLevel.REDUCE_ONLY:
+            for order in list(state.orders.values()):
+                is_closing = order.spec.purpose is Purpose.FLATTEN
+                if not is_closing and _falls_to(state.kill, order):
+                    self._orders.cancel(order, state.kill_by, now_ns)
         is_open = any(not position.is_flat for position in state.positions.values())
         if state.kill is KillLevel.FLATTEN and is_open and ("", "") not in state.flattening:
             self._flattener.start("", "", state.kill_by, "kill switch", now_ns)
@@ -361,3 +366,9 @@ class HelmDesk:
         if breach.limit == "stop_loss" and bot is not None and bot.helm is Helm.AUTO:
             self._change(bot.bot_id, Helm.PAUSED, "risk", words, now_ns)
         self._flattener.start(breach.instrument_id, breach.bot_id, "risk", words, now_ns)
+
+
+def _falls_to(level: KillLevel, order: Order) -> bool:
+    """Whether the switch at `level` takes this order off."""
+    is_entry = order.spec.purpose is Purpose.ENTRY and not order.spec.reduce_only
+    return level >= KillLevel.CANCEL_ALL or (level >= KillLevel.REDUCE_ONLY and is_entry)

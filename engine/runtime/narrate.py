@@ -101,12 +101,31 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             return Line("info", "risk", f"{scope} is flat, no orders working")
         case e.CommandDone(refused=refused) if refused:
             return Line("warn", event.by, f"{event.name} refused: {refused}")
+        case e.HoldChanged():
+            return _narrate_hold(event)
+        case e.CashMoved(cash=cash):
+            verb = "received" if cash.amount >= 0 else "left"
+            return Line(
+                "info", "engine", f"{cash.kind}: {plain(abs(cash.amount))} {cash.asset} {verb}"
+            )
+        case e.BalanceAdopted():
+            amount = f"{plain(event.amount)} {event.asset}"
+            return Line("alert", "risk", f"{amount} unexplained, adopted by {event.by}")
+        case e.ReceiptVerified(words=words, left=left):
+            return Line("alert" if left else "info", "engine", words)
         case e.MarketShocked():
             return Line("alert", "market", f"crash button pressed by {event.by}")
         case e.Noted():
             return Line("warn", event.bot_id or "engine", event.text)
         case _:
             return None
+
+
+def _narrate_hold(event: e.HoldChanged) -> Line:
+    source = event.instrument_id or "engine"
+    if event.reason:
+        return Line("warn", source, f"not trading: {event.reason}")
+    return Line("info", source, "trading")
 
 
 _ALGO_EVENTS = (

@@ -43,20 +43,21 @@ class Pacing(msgspec.Struct, frozen=True, kw_only=True):
     has_ended: bool
     halted: str
     wall_ns: int
+    link: s.LinkSnapshot | None = None
 
 
 class Publisher:
     """Keeps the short memories a face needs (log, fills, receipts) and renders snapshots.
 
     `queue_ahead` gives the present estimate for a live order, -1 where it makes no sense;
-    `fee_rates` an instrument's (maker, taker).
+    `fee_rates` an instrument's (maker, taker), None where nobody has said.
     """
 
     def __init__(
         self,
         trader: Trader,
         queue_ahead: Callable[[str], int],
-        fee_rates: Callable[[str], tuple[Decimal, Decimal]],
+        fee_rates: Callable[[str], tuple[Decimal | None, Decimal | None]],
     ) -> None:
         self._fee_rates = fee_rates
         self._trader = trader
@@ -83,6 +84,8 @@ class Publisher:
                         command_id=event.command_id, name=event.name, refused=event.refused
                     )
                 )
+            elif isinstance(event, e.ReceiptVerified):
+                self._verify_receipt(event)
             elif isinstance(event, e.OrderFilled):
                 self._remember_fill(event)
             line = narrate(event, self._trader.state)
@@ -98,6 +101,13 @@ class Publisher:
                 )
             )
             self._actions[line.source] = (line.text, event.ts_ns)
+
+    def _verify_receipt(self, event: e.ReceiptVerified) -> None:
+        for index, receipt in enumerate(self._receipts):
+            if receipt.command_id == event.command_id:
+                self._receipts[index] = msgspec.structs.replace(
+                    receipt, verified=event.words, left=event.left
+                )
 
     def _remember_fill(self, event: e.OrderFilled) -> None:
         order = self._trader.state.find_order(event.client_order_id)
@@ -168,6 +178,7 @@ class Publisher:
             log=list(self._log),
             receipts=list(self._receipts),
             replay=replay,
+            link=pacing.link,
         )
 
     def _market(self, view: MarketView) -> s.MarketSnapshot:

@@ -21,7 +21,8 @@ from engine.strategy.context import Shield
 from engine.strategy.runner import BotRunner, Guard
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.order_manager import OrderManager, Record
-from engine.trading.state import MANUAL, BotState, TradingState
+from engine.trading.state import MANUAL, TradingState
+from engine.trading.state_parts import BotState
 
 BOTS_MAX = 64
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")

@@ -17,7 +17,7 @@ from typing import assert_never
 
 import msgspec
 
-from engine.core.messages import MarketAdvanced, Message, TimersDue
+from engine.core.messages import Hold, MarketAdvanced, Message, TimersDue
 from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain import reports as r
@@ -29,6 +29,7 @@ from engine.runtime.roster import BotRoster, BuildStrategy
 from engine.strategy.catalogue import build_strategy
 from engine.strategy.context import NoShield, Shield
 from engine.strategy.runner import NEVER_NS, BotRunner, Guard
+from engine.trading.account_desk import AccountDesk
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.flatten import Flattener
 from engine.trading.incidents import IncidentDesk
@@ -92,6 +93,7 @@ class Trader:
         self.flattener = Flattener(self.state, self.orders, markets, self._record)
         self.algos = AlgoDesk(self.state, self.orders, gate, markets, abilities, self._record)
         self.incidents = IncidentDesk(self.state, self.portfolio, self._record)
+        self._account = AccountDesk(self.state, self.incidents, self._record)
         self._roster = BotRoster(
             self.state,
             self.orders,
@@ -124,10 +126,12 @@ class Trader:
 
     # -- life ----------------------------------------------------------------------------------
 
-    def begin(self, session: e.SessionStarted, bots: Sequence[BotSpec]) -> None:
-        """Start a new ledger at `session.ts_ns` with these bots steering."""
+    def begin(self, session: e.SessionStarted, bots: Sequence[BotSpec], hold: str = "") -> None:
+        """Start a new ledger at `session.ts_ns` with these bots steering, once `hold` is over."""
         self._record(session)
         now_ns = session.ts_ns
+        if hold:
+            self._record(e.HoldChanged(ts_ns=now_ns, instrument_id="", reason=hold))
         for spec in bots:
             self._record(
                 e.BotAdded(
@@ -146,9 +150,14 @@ class Trader:
         for event in events:
             self.state.apply(event)
 
-    def resume(self) -> None:
-        """After `restore`, with the markets back at the last event's instant: start the bots."""
-        now_ns = self.state.last_ns
+    def resume(self, now_ns: int = 0, hold: str = "") -> None:
+        """After `restore`: start the bots, as of the last event where the markets are back at its
+        instant, else of `now_ns`, and once `hold` is over."""
+        now_ns = max(now_ns, self.state.last_ns)
+        if hold:
+            for instrument_id in [key for key in self.state.holds if key]:
+                self.process(Hold(instrument_id=instrument_id, reason=""), now_ns)
+            self._record(e.HoldChanged(ts_ns=now_ns, instrument_id="", reason=hold))
         self.price_guard.recall()
         for view in self.markets.values():
             self.price_guard.look(view.instrument.instrument_id, now_ns)
@@ -170,7 +179,7 @@ class Trader:
             self._next_housekeeping_ns, self._next_equity_mark_ns, self.algos.next_timer_ns
         )
         for runner in self.runners.values():
-            if runner.next_timer_ns < soonest:
+            if runner.next_timer_ns < soonest and not runner.is_held:
                 soonest = runner.next_timer_ns
         return soonest
 
@@ -192,7 +201,7 @@ class Trader:
                 # What guards a position comes before what may want another one.
                 self.algos.on_market(instrument_id, reasons, now_ns)
                 for runner in self.runners.values():
-                    if runner.bot.instrument_id == instrument_id:
+                    if runner.bot.instrument_id == instrument_id and not runner.is_held:
                         runner.on_market(reasons, now_ns)
             case TimersDue():
                 self._on_timers(now_ns)
@@ -204,6 +213,18 @@ class Trader:
                 self.orders.on_liquidation(message, now_ns)
             case r.PositionReport():
                 self.incidents.on_position(message, now_ns)
+            case Hold():
+                self._on_hold(message, now_ns)
+            case (
+                r.OpeningReport()
+                | r.CashReport()
+                | r.ForeignReport()
+                | r.BalanceReport()
+                | r.DoubtReport()
+                | r.VerifiedReport()
+            ):
+                self._account.on_report(message, now_ns)
+                self.incidents.look(now_ns)
             case c.Command():
                 self._helm.execute(message, now_ns)
                 self.algos.step_all(now_ns)
@@ -219,6 +240,16 @@ class Trader:
     def record_shock(self, by: str, now_ns: int) -> None:
         """The world's crash button was pressed (generated markets only)."""
         self._record(e.MarketShocked(ts_ns=now_ns, by=by))
+
+    def _on_hold(self, hold: Hold, now_ns: int) -> None:
+        """Stop or let go on; bots that could not start under the hold start now."""
+        if self.state.holds.get(hold.instrument_id, "") == hold.reason:
+            return
+        self._record(
+            e.HoldChanged(ts_ns=now_ns, instrument_id=hold.instrument_id, reason=hold.reason)
+        )
+        for runner in list(self.runners.values()):
+            runner.on_release(now_ns)
 
     def _on_report(self, report: r.AnyReport, now_ns: int) -> None:
         event = self.orders.on_report(report, now_ns)
@@ -239,7 +270,7 @@ class Trader:
             self._look(instrument_id, now_ns)
         self.algos.on_timer(now_ns)
         for runner in self.runners.values():
-            if runner.next_timer_ns <= now_ns:
+            if runner.next_timer_ns <= now_ns and not runner.is_held:
                 runner.on_timer(now_ns)
         if self._next_housekeeping_ns <= now_ns:
             self._next_housekeeping_ns = _next_multiple(
@@ -271,7 +302,7 @@ class Trader:
         for position in check_positions(self.limits, state, self.portfolio):
             self._helm.close_breached(position, now_ns)
         self.incidents.look_for_unknown(now_ns)
-        self._helm.keep_flat(now_ns)
+        self._helm.keep_killed(now_ns)
         self.algos.step_all(now_ns)
         if self._marker is not None:
             self._marker.step(now_ns)

@@ -19,7 +19,8 @@ from engine.market.view import MarketView
 from engine.ports.strategy import Bar
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.order_manager import OrderManager
-from engine.trading.state import BotState, TradingState
+from engine.trading.state import TradingState
+from engine.trading.state_parts import BotState
 
 VERBS_PER_WAKE_MAX = 500
 """More than this in one wake-up is a flood: the bot is paused."""

@@ -19,7 +19,8 @@ from engine.ports.strategy import Strategy, WakeFilter
 from engine.strategy.context import BotContext, Shield, StrategyFlooded
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.order_manager import OrderManager, Record
-from engine.trading.state import BotState, TradingState, is_spared_by_pause
+from engine.trading.state import TradingState, is_spared_by_pause
+from engine.trading.state_parts import BotState
 
 Guard = Callable[[str], AbstractContextManager[object]]
 """Given the bot's name: a context manager that interrupts a callback running for too long."""
@@ -55,6 +56,7 @@ class BotRunner:
         self._record = record
         self._guard = guard
         self._bars_seen = 0
+        self._is_started = False
 
     @property
     def wake_mask(self) -> int:
@@ -76,7 +78,19 @@ class BotRunner:
             self.next_timer_ns = self.bot.started_ns + (passed + 1) * period
         if self.wake.timeframe:
             self._bars_seen = self._view.closed_bars(self.wake.timeframe)
-        self._call(now_ns, self._strategy.on_start)
+        self._is_started = not self.is_held
+        if self._is_started:
+            self._call(now_ns, self._strategy.on_start)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing may wake it: its venue or its book cannot be traded on."""
+        return bool(self._state.hold_on(self.bot.instrument_id))
+
+    def on_release(self, now_ns: int) -> None:
+        """The hold is over: start what could not be started under it."""
+        if not self._is_started and not self.is_held:
+            self.start(now_ns)
 
     def replace(self, strategy: Strategy, now_ns: int) -> None:
         """Another strategy object takes over, as a restart at this instant would build it."""
@@ -110,7 +124,7 @@ class BotRunner:
         self._call(now_ns, self._strategy.on_timer)
 
     def on_fill(self, event: e.OrderFilled, now_ns: int) -> None:
-        if self.wake.on_fill:
+        if self.wake.on_fill and self._is_started:
             order = self._state.find_order(event.client_order_id)
             self._call(now_ns, self._strategy.on_fill, order, event.fill)
 

@@ -6,10 +6,20 @@ and what was decided is an event with that person's name. Closing a book is the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
+
 from engine.domain import events as e
 from engine.domain import reports as r
-from engine.domain.incident import CHOICES, Choice, Incident, IncidentKind, position_key
-from engine.domain.money import plain
+from engine.domain.incident import (
+    CHOICES,
+    Choice,
+    Incident,
+    IncidentKind,
+    balance_key,
+    position_key,
+)
+from engine.domain.money import MONEY, plain
 from engine.domain.order import Order, Pending
 from engine.trading.order_manager import Record
 from engine.trading.portfolio import Portfolio
@@ -88,6 +98,71 @@ class IncidentDesk:
             missing_lots=report.lots - held,
         )
 
+    def on_balances(self, totals: Mapping[str, Decimal], now_ns: int) -> None:
+        """Compare what the venue holds of each asset with what ours adds up to."""
+        books = self._state.accounting
+        if books is None:
+            return
+        open_ones = {
+            one.asset: one
+            for one in self._state.incidents.values()
+            if one.kind is IncidentKind.BALANCE
+        }
+        for asset, total in totals.items():
+            missing = MONEY.subtract(total, books.total(asset))
+            known = open_ones.get(asset)
+            if known is not None and known.missing != missing:
+                self._resolve(known, Choice.ANSWERED, "venue", now_ns)
+                known = None
+            if not missing or known is not None:
+                continue
+            if balance_key(asset, missing) not in self._state.ignored:
+                self._open_balance(asset, books.total(asset), total, now_ns)
+
+    def _open_balance(self, asset: str, ours: Decimal, venues: Decimal, now_ns: int) -> None:
+        concerned = [
+            one.instrument_id
+            for one in self._state.instruments.values()
+            if asset in (one.base, one.quote)
+        ]
+        self._open(
+            IncidentKind.BALANCE,
+            now_ns,
+            instrument_id=concerned[0] if len(concerned) == 1 else "",
+            ours=f"{plain(ours)} {asset}",
+            venues=f"{plain(venues)} {asset}",
+            last_event=f"{plain(MONEY.subtract(venues, ours))} {asset} unexplained",
+            asset=asset,
+            missing=MONEY.subtract(venues, ours),
+        )
+
+    def look_at_foreign(self, now_ns: int) -> None:
+        """Open what has turned up of others, close what has gone."""
+        state = self._state
+        open_ones = {
+            one.client_order_id: one
+            for one in state.incidents.values()
+            if one.kind is IncidentKind.FOREIGN
+        }
+        present = {one.client_order_id or one.venue_order_id: one for one in state.foreign.values()}
+        for key, order in present.items():
+            if key in open_ones or key in state.ignored:
+                continue
+            instrument = state.instruments[order.instrument_id]
+            self._open(
+                IncidentKind.FOREIGN,
+                now_ns,
+                instrument_id=order.instrument_id,
+                client_order_id=key,
+                ours="no such order",
+                venues=f"{order.side} {plain(instrument.qty(order.leaves_lots))} at "
+                f"{plain(instrument.price(order.price_ticks))} ({key})",
+                last_event="found among the account's open orders",
+            )
+        for key, incident in open_ones.items():
+            if key not in present and key not in state.suspects:
+                self._resolve(incident, Choice.ANSWERED, "venue", now_ns)
+
     def _open_suspect(self, key: str, words: str, now_ns: int) -> None:
         order = self._state.find_order(key)
         if order is None:
@@ -156,6 +231,16 @@ class IncidentDesk:
     def _adopt(self, incident: Incident, by: str, now_ns: int) -> str:
         if incident.kind is IncidentKind.POSITION:
             return self._adopt_position(incident, by, now_ns)
+        if incident.kind is IncidentKind.BALANCE:
+            self._record(
+                e.BalanceAdopted(
+                    ts_ns=now_ns,
+                    incident_id=incident.incident_id,
+                    asset=incident.asset,
+                    amount=incident.missing,
+                    by=by,
+                )
+            )
         if incident.kind is IncidentKind.UNKNOWN and not self._is_answered(incident):
             self._record(
                 e.OrderProvenAbsent(ts_ns=now_ns, client_order_id=incident.client_order_id)

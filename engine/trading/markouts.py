@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 
 from engine.domain import events as e
 from engine.market.view import MarketView
-from engine.trading.state import TradingState, UnmarkedFill
+from engine.trading.state import TradingState
+from engine.trading.state_parts import UnmarkedFill
 
 LATE_NS = 250_000_000
 

@@ -94,7 +94,8 @@ class OrderManager:
 
         With `then_price_ticks` what is left is placed there once the cancel is confirmed.
         """
-        if not order.is_live or order.pending is Pending.CANCELLING:
+        is_asked = order.client_order_id in self._state.cancels_asked
+        if not order.is_live or order.pending is Pending.CANCELLING or is_asked:
             return False
         self._record(
             e.CancelIntended(
@@ -125,7 +126,16 @@ class OrderManager:
         self._record(event)
         if order is not None:
             self._continue_move(order.client_order_id, now_ns)
+            self._end_ghost(order, now_ns)
         return event
+
+    def _end_ghost(self, before: Order, now_ns: int) -> None:
+        """An order that was taken for gone lives after all: its owner has moved on without it."""
+        if before.status not in (OrderStatus.ABSENT, OrderStatus.REJECTED):
+            return
+        order = self._state.orders.get(before.client_order_id)
+        if order is not None:
+            self.cancel(order, "engine", now_ns)
 
     def on_funding(self, report: r.FundingReport, now_ns: int) -> None:
         """Book funding that the venue has settled, once."""
@@ -211,6 +221,12 @@ class OrderManager:
                 )
             case r.TriggerReport():
                 return e.OrderTriggered(ts_ns=now_ns, client_order_id=key, report_seq=seq)
+            case r.UnknownReport(reason=reason):
+                return e.PlacementUnknown(
+                    ts_ns=now_ns, client_order_id=key, report_seq=seq, reason=reason
+                )
+            case r.AbsentReport():
+                return e.OrderProvenAbsent(ts_ns=now_ns, client_order_id=key, report_seq=seq)
 
     def _continue_move(self, client_order_id: str, now_ns: int) -> None:
         """Second half of a move: the old order is gone, place what it had left."""

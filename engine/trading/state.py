@@ -10,19 +10,22 @@ from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from engine.domain import events as e
 from engine.domain.commands import KillLevel
+from engine.domain.foreign import ForeignOrder
 from engine.domain.incident import Choice, Incident
 from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, ZERO
-from engine.domain.order import Fill, Order, OrderSpec, Purpose, Side
+from engine.domain.order import Fill, Order, OrderSpec, Pending, Purpose, Side
 from engine.domain.order_step import order_step
 from engine.domain.position import Position, apply_fill
+from engine.trading.accounting import AssetBooks
 from engine.trading.algos.state import AlgoState, Leg, note_failure, note_order, unplaced_lots
+from engine.trading.state_parts import BotState, Doubt, Exposure, UnmarkedFill
 
 MANUAL = "manual"
 """The book of the person: orders and positions that belong to no bot."""
@@ -37,42 +40,6 @@ UNMARKED_KEPT = 1024
 """Of more fills than this in a minute the oldest go without."""
 ENDED_ALGOS_KEPT = 1024
 RATE_WINDOW_NS = 1_000_000_000
-
-
-class BotState(msgspec.Struct):
-    """One bot as far as the ledger knows it."""
-
-    bot_id: str
-    strategy: str
-    instrument_id: str
-    params_json: str
-    started_ns: int
-    helm: e.Helm = e.Helm.AUTO
-    helm_by: str = "start"
-    helm_reason: str = ""
-    error: str = ""
-
-
-class Doubt(msgspec.Struct, frozen=True):
-    """A price that is not believed: where it jumped to, since when, and the last good one."""
-
-    mid_x2: int
-    since_ns: int
-    good_mid_x2: int
-
-
-class Exposure(msgspec.Struct):
-    """Lots of one instrument that are reserved by live orders which could add to a position."""
-
-    buy_lots: int = 0
-    sell_lots: int = 0
-
-
-class UnmarkedFill(NamedTuple):
-    due_ns: int
-    client_order_id: str
-    trade_id: str
-    instrument_id: str
 
 
 class TradingState:
@@ -143,6 +110,16 @@ class TradingState:
         """Fills whose price some seconds later has not been noted yet, by those seconds."""
         self.suspects: dict[str, str] = {}
         """Orders that need reconciliation, and why."""
+        self.holds: dict[str, str] = {}
+        """Why no bot acts and nothing adds risk, by instrument; "" stands for every one."""
+        self.unanswered: set[str] = set()
+        """Orders whose placement was not answered: they may be live."""
+        self.cancels_asked: set[str] = set()
+        """Live orders whose cancel is wished for and neither confirmed nor refused."""
+        self.foreign: dict[str, ForeignOrder] = {}
+        """Open orders of the account that are not ours, by the venue's id."""
+        self.accounting: AssetBooks | None = None
+        """What the account should hold; None in worlds without a venue's account."""
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -183,6 +160,28 @@ class TradingState:
             if incident.instrument_id in ("", instrument_id):
                 return incident
         return None
+
+    def hold_on(self, instrument_id: str) -> str:
+        """Why nothing may be risked in this instrument now; "" while trading is on."""
+        if not self.holds:
+            return ""
+        return self.holds.get("") or self.holds.get(instrument_id, "")
+
+    def unanswered_of(self, bot_id: str, instrument_id: str) -> str:
+        """An order of this book whose placement was not answered; "" where there is none."""
+        for key in sorted(self.unanswered):
+            order = self.orders[key]
+            if (order.bot_id, order.spec.instrument_id) == (bot_id, instrument_id):
+                return key
+        return ""
+
+    def foreign_lots(self, instrument_id: str, side: Side) -> int:
+        """What orders that are not ours may still add towards `side`."""
+        return sum(
+            order.leaves_lots
+            for order in self.foreign.values()
+            if order.instrument_id == instrument_id and order.side is side and not order.reduce_only
+        )
 
     def is_flattening(self, instrument_id: str, bot_id: str) -> bool:
         """Whether this book is being closed by the engine right now."""
@@ -278,14 +277,23 @@ class TradingState:
             note_order(algo, order, step.order, event)
         if isinstance(event, e.OrderFilled):
             self._book_fill(order, event)
-        elif isinstance(event, e.CancelIntended) and event.then_price_ticks:
-            self.moves[order.client_order_id] = event.then_price_ticks
+        elif isinstance(event, e.CancelIntended):
+            if event.then_price_ticks:
+                self.moves[order.client_order_id] = event.then_price_ticks
+            if step.order.is_live:
+                self.cancels_asked.add(order.client_order_id)
+        elif isinstance(event, e.CancelRejected):
+            self.cancels_asked.discard(order.client_order_id)
 
     def _replace(self, old: Order, new: Order) -> None:
         """Put `new` in the place of `old` and move reservations with it."""
         key = new.client_order_id
         if old.is_live:
             self._reserve(old, -1)
+        if new.pending is Pending.UNKNOWN:
+            self.unanswered.add(key)
+        elif old.pending is Pending.UNKNOWN:
+            self.unanswered.discard(key)
         if new.is_live:
             self._reserve(new, 1)
             self.orders[key] = new
@@ -295,6 +303,7 @@ class TradingState:
         if old.is_live:
             del self.orders[key]
             del self.orders_by_bot[new.bot_id][key]
+            self.cancels_asked.discard(key)
         self.final_orders[key] = new
         if len(self.final_orders) > FINAL_ORDERS_KEPT:
             self.final_orders.popitem(last=False)
@@ -319,10 +328,14 @@ class TradingState:
             waiting.append(
                 UnmarkedFill(due_ns, event.client_order_id, fill.trade_id, instrument_id)
             )
-        self.positions[own] = apply_fill(
-            self.positions.get(own, _FLAT), instrument, side, fill, value, now_ns
-        )
-        self.net_lots[instrument_id] = self.net_lots.get(instrument_id, 0) + side.sign * fill.lots
+        before = self.positions.get(own, _FLAT)
+        after = apply_fill(before, instrument, side, fill, value, now_ns)
+        self.positions[own] = after
+        # Not the fill's lots: a fee in the base coin takes some of them.
+        held = self.net_lots.get(instrument_id, 0)
+        self.net_lots[instrument_id] = held + after.lots - before.lots
+        if self.accounting is not None:
+            self.accounting.book_fill(instrument, side, fill)
 
     def _fill_marked(self, event: e.FillMarked) -> None:
         waiting = self.unmarked[event.after_s]
@@ -480,6 +493,38 @@ class TradingState:
         if len(self.commands) > COMMANDS_KEPT:
             self.commands.popitem(last=False)
 
+    # -- live venues -------------------------------------------------------------------------
+
+    def _hold_changed(self, event: e.HoldChanged) -> None:
+        if event.reason:
+            self.holds[event.instrument_id] = event.reason
+        else:
+            self.holds.pop(event.instrument_id, None)
+
+    def _account_opened(self, event: e.AccountOpened) -> None:
+        self.report_seq = max(self.report_seq, event.report_seq)
+        self.accounting = AssetBooks(event.balances, event.ts_ns)
+
+    def _cash_moved(self, event: e.CashMoved) -> None:
+        self.report_seq = max(self.report_seq, event.report_seq)
+        if self.accounting is not None:
+            self.accounting.book_cash(event.cash)
+
+    def _foreign_changed(self, event: e.ForeignChanged) -> None:
+        self.report_seq = max(self.report_seq, event.report_seq)
+        self.foreign = {order.venue_order_id: order for order in event.orders}
+
+    def _balance_adopted(self, event: e.BalanceAdopted) -> None:
+        if self.accounting is not None:
+            self.accounting.adopt(event.asset, event.amount)
+
+    def _doubt_raised(self, event: e.DoubtRaised) -> None:
+        self.report_seq = max(self.report_seq, event.report_seq)
+        self.suspects[event.client_order_id] = event.words
+
+    def _receipt_verified(self, event: e.ReceiptVerified) -> None:
+        self.report_seq = max(self.report_seq, event.report_seq)
+
     def _no_effect(self, event: e.AnyEvent) -> None:
         """Facts that only the log shows."""
 
@@ -524,6 +569,13 @@ _APPLY: dict[type, Callable[[TradingState, Any], None]] = {
     e.CommandDone: TradingState._command_done,
     e.MarketShocked: TradingState._no_effect,
     e.Noted: TradingState._no_effect,
+    e.HoldChanged: TradingState._hold_changed,
+    e.AccountOpened: TradingState._account_opened,
+    e.CashMoved: TradingState._cash_moved,
+    e.ForeignChanged: TradingState._foreign_changed,
+    e.BalanceAdopted: TradingState._balance_adopted,
+    e.DoubtRaised: TradingState._doubt_raised,
+    e.ReceiptVerified: TradingState._receipt_verified,
     **dict.fromkeys(
         (
             e.OrderAccepted,

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from engine.archive.check import check_recording
-from engine.archive.decimals import StepTexts, split_decimal
 from engine.archive.importer import read_capture
 from engine.archive.plain_book import Book
 from engine.archive.recording import to_rows
 from engine.domain.errors import BadInput
 from engine.kernels.layout import BUY, ROW_CLEAR, ROW_TRADE, Rows
+from engine.wire.decimals import StepTexts, split_decimal
 from tests.support.captures import CaptureWriter, small_capture
 
 Changes = list[tuple[int, int]]

@@ -13,10 +13,10 @@ import pytest
 
 from engine.archive.catalogue import import_capture, load_recording, load_rows
 from engine.archive.check import check_recording
-from engine.archive.decimals import StepTexts
 from engine.archive.recording import Recording, to_rows
 from engine.kernels.layout import BUY, ROW, ROW_TRADE, SELL, Rows
 from engine.market.bars import bars_from_trades
+from engine.wire.decimals import StepTexts
 from tests.support.shared import DATA, capture, needs_shared
 
 pytestmark = needs_shared

@@ -28,12 +28,12 @@ SCENARIOS: dict[str, FaultPlan] = {
         ),
         FaultPlan(
             name="flash",
-            words="for seconds the feed tells prices that are far off, and then the old ones",
+            words="for seconds the market is somewhere else, and then back; the feed lies, too",
             rules=(
-                FaultRule(kind=K.PRICE_SPIKE, from_s=20, until_s=22, amount=0.4),
-                FaultRule(kind=K.PRICE_SPIKE, from_s=60, until_s=61, amount=1.8),
-                FaultRule(kind=K.CRASH, from_s=61),
-                FaultRule(kind=K.CROSSED_BOOK, from_s=90, times=3),
+                FaultRule(kind=K.FLASH, from_s=20, every=60),
+                FaultRule(kind=K.PRICE_SPIKE, from_s=40, until_s=41, amount=1.8),
+                FaultRule(kind=K.CROSSED_BOOK, from_s=50, times=3),
+                FaultRule(kind=K.FLASH, from_s=55, for_s=6, amount=1.12),
             ),
         ),
         FaultPlan(

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from engine.core.clock import NS_PER_SECOND
 from engine.core.ids import client_order_id
+from engine.domain.errors import BadInput
 from engine.domain.order import Side
 from engine.drill.control import Certificate, VenueControl
 from engine.drill.faults.catalogue import FaultKind
@@ -97,6 +98,13 @@ class VenueStates:
                     strike,
                     lambda dialect, symbol: control.set_market_running(dialect, symbol, False),
                     lambda dialect, symbol: control.set_market_running(dialect, symbol, True),
+                )
+            case FaultKind.FLASH:
+                factor = Decimal(str(strike.rule.size))
+                return self._each_market(
+                    strike,
+                    lambda dialect, symbol: control.scale_market(dialect, symbol, factor),
+                    lambda dialect, symbol: control.scale_market(dialect, symbol, Decimal(1)),
                 )
             case FaultKind.FILTER_CHANGE:
                 return self._filters(strike)
@@ -232,9 +240,12 @@ class VenueStates:
             if account and price is not None:
                 tick = self._control.filter_of(dialect, symbol, "tick")
                 price = price * FOREIGN_PRICE_SHARE // tick * tick
-                self._control.place_foreign(
-                    dialect, account, symbol, Side.BUY, FOREIGN_QTY, price, order_id
-                )
+                try:
+                    self._control.place_foreign(
+                        dialect, account, symbol, Side.BUY, FOREIGN_QTY, price, order_id
+                    )
+                except BadInput as error:
+                    self._control.log(f"no foreign order: {error}")
                 return
 
     def _reuse(self, subject: str) -> None:

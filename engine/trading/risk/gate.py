@@ -116,6 +116,16 @@ class RiskGate:
                 limit_value="positions are being closed",
                 order_value="no entry until they are flat",
             )
+        hold = state.hold_on(spec.instrument_id)
+        if hold:
+            return Denial(limit="link", limit_value="trading", order_value=hold)
+        lost = state.unanswered_of(bot_id, spec.instrument_id)
+        if lost:
+            return Denial(
+                limit="unanswered",
+                limit_value=f"the venue's word on {lost}",
+                order_value="no further entry until it is known what became of that one",
+            )
         incident = state.incident_in(spec.instrument_id)
         if incident is not None:
             return Denial(
@@ -188,6 +198,8 @@ class RiskGate:
         exposure = self._state.exposure[instrument_id]
         reserved = exposure.buy_lots if side is Side.BUY else exposure.sell_lots
         reserved += self._state.unplaced_lots(instrument_id, side, algo_id)
+        if self._state.foreign:
+            reserved += self._state.foreign_lots(instrument_id, side)
         net = self._state.net_lots.get(instrument_id, 0)
         return side.sign * net + reserved + extra_lots
 

@@ -16,7 +16,8 @@ from engine.market.view import MarketView
 from engine.trading.order_manager import Record
 from engine.trading.portfolio import Portfolio
 from engine.trading.risk.limits import JUMP_SETTLE_NS, RiskLimits
-from engine.trading.state import Doubt, TradingState
+from engine.trading.state import TradingState
+from engine.trading.state_parts import Doubt
 
 _CENT = Decimal("0.01")
 

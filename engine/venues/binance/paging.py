@@ -23,7 +23,7 @@ async def all_trades(
     """
     rows: list[JsonObject] = []
     if since_ms <= 0:
-        return await _from_id(ask, 0, page_rows, rows)
+        return await _from_id(ask, 1, page_rows, rows)
     start_ms = since_ms
     while start_ms <= now_ms:
         end_ms = min(start_ms + window_ms - 1, now_ms + 60_000)

@@ -8,9 +8,17 @@ import re
 import msgspec
 import pytest
 
-from engine.archive import binance
-from engine.archive.binance import BookSnapshot, BookTicker, DepthDiff, Market, Message, Trade
+from engine.archive.capture_line import decode_line
 from engine.domain.errors import BadInput
+from engine.wire.binance import (
+    BookSnapshot,
+    BookTicker,
+    DepthDiff,
+    Market,
+    Message,
+    Trade,
+    decode_message,
+)
 
 STAMP = b"1723161255030314667 "
 
@@ -23,7 +31,7 @@ def samples(kind: type[Message]) -> list[str]:
 
 def decoded(stream: str, sample: str) -> Message:
     body = json.dumps({"stream": f"btcusdt@{stream}", "data": json.loads(sample)})
-    stamp, message = binance.decode_line(STAMP + body.encode())
+    stamp, message = decode_line(STAMP + body.encode())
     assert stamp == 1723161255030314667
     return message
 
@@ -61,7 +69,7 @@ def test_ticker_samples() -> None:
 
 def test_snapshot_sample() -> None:
     (sample,) = samples(BookSnapshot)
-    _, snapshot = binance.decode_line(STAMP + sample.encode())
+    _, snapshot = decode_line(STAMP + sample.encode())
 
     assert isinstance(snapshot, BookSnapshot)
     assert (snapshot.last_id, snapshot.symbol) == (1007198635033, "BTCUSD_PERP")
@@ -70,14 +78,14 @@ def test_snapshot_sample() -> None:
 @pytest.mark.parametrize("stamp", [b"", b"1723161255030", b"17231612550303146670", b"x" * 19])
 def test_wrong_receive_times_are_refused(stamp: bytes) -> None:
     with pytest.raises(BadInput, match="19 digits"):
-        binance.decode_line(stamp + b' {"stream":"btcusdt@trade","data":{}}')
+        decode_line(stamp + b' {"stream":"btcusdt@trade","data":{}}')
 
 
 def test_unknown_streams_and_messages_are_refused() -> None:
     with pytest.raises(BadInput, match="kline_1m: unknown"):
-        binance.decode_message(b'{"stream":"btcusdt@kline_1m","data":{}}')
+        decode_message(b'{"stream":"btcusdt@kline_1m","data":{}}')
     with pytest.raises(BadInput, match="neither a stream nor an order book"):
-        binance.decode_message(b'{"result":null,"id":1}')
+        decode_message(b'{"result":null,"id":1}')
 
 
 def test_microseconds_for_milliseconds_are_refused() -> None:

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine.archive.decimals import MAX_STEPS, StepTexts, common_step
 from engine.domain.errors import BadInput
+from engine.wire.decimals import MAX_STEPS, StepTexts, common_step
 
 
 @pytest.mark.parametrize(

@@ -48,13 +48,15 @@ def split_decimal(text: str) -> tuple[int, int]:
 class StepTexts(dict[str, int]):
     """Decimal texts to whole steps, each distinct text worked out once.
 
-    `field` and `step` ("tick" or "lot") are named in errors. With `rounds`, texts between two
-    steps go to the nearest one, but never to 0; `off_grid` holds them. Otherwise they are
-    refused. Lookups raise BadInput for anything that is not a plain number of ordinary size.
+    `field`, `step` ("tick" or "lot") and the `hint` how to mend it are named in errors. With
+    `rounds`, texts between two steps go to the nearest one, but never to 0; `off_grid` holds them.
+    Otherwise they are refused. Lookups raise BadInput for anything that is not a plain number of
+    ordinary size.
     """
 
-    def __init__(self, field: str, step: Decimal, *, rounds: bool = False) -> None:
+    def __init__(self, field: str, step: Decimal, *, rounds: bool = False, hint: str = "") -> None:
         super().__init__()
+        self._hint = hint
         self._field = field
         self._word = "lot" if rounds else "tick"
         self._step = step
@@ -86,7 +88,7 @@ class StepTexts(dict[str, int]):
         rest = digits * scale % divisor
         if rest and not self._rounds:
             remedy = f"must be a multiple of the {self._word} {plain(self._step)}"
-            raise BadInput(self._field, text, f"{remedy}; give the right one with --{self._word}")
+            raise BadInput(self._field, text, remedy + self._hint)
         if rest:
             self.off_grid.add(text)
             steps = max(1, steps + (2 * rest >= divisor))

@@ -1,7 +1,7 @@
-"""Binance's public messages as recorded: one raw line in, one typed struct out. Pure.
+"""Binance's public messages: bytes in, one typed struct out. Pure.
 
-A line is our receive time in ns, a space, and the message as it came: a combined stream envelope
-or the answer of the REST depth request. Field names are ours; the letters are Binance's.
+A message is what a socket brought, bare or in a combined stream's envelope, or the answer of the
+REST depth request. Field names are ours; the letters are Binance's.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ Levels = list[tuple[str, str]]
 """(price, quantity) as the venue's decimal text."""
 
 NS_PER_MS = 1_000_000
-FIRST_STAMP_NS = 10**18
-LAST_STAMP_NS = 4 * 10**18
 
 
 class Market(enum.StrEnum):
@@ -100,6 +98,23 @@ class Trade(msgspec.Struct, gc=False):
     """Anything but MARKET did not happen in the order book (insurance fund, deleveraging)."""
 
 
+class AggregateTrade(msgspec.Struct, gc=False):
+    """Trades of one taker at one price. Its id is its own, `f` and `l` are the trades in it.
+
+    {"e":"aggTrade","E":1723161256322,"s":"BTCUSDT","a":3106714322,"p":"61837.63000000",
+     "q":"0.02000000","f":3735683259,"l":3735683259,"T":1723161255342,"m":true,"M":true}
+    """
+
+    symbol: str = msgspec.field(name="s")
+    trade_id: Id = msgspec.field(name="a")
+    price: str = msgspec.field(name="p")
+    quantity: str = msgspec.field(name="q")
+    first_id: Id = msgspec.field(name="f")
+    last_id: Id = msgspec.field(name="l")
+    trade_ms: Millis = msgspec.field(name="T")
+    buyer_is_maker: bool = msgspec.field(name="m")
+
+
 class BookTicker(msgspec.Struct, gc=False):
     """Best bid and ask after update `u`. Spot gives no time.
 
@@ -143,9 +158,29 @@ class BookSnapshot(msgspec.Struct, gc=False):
 Message = DepthDiff | Trade | BookTicker | BookSnapshot
 
 
+class Notice(msgspec.Struct, gc=False):
+    """What is no market data: the answer to a request, or word of the connection itself.
+
+    {"result":null,"id":1}
+    {"error":{"code":2,"msg":"Invalid request: invalid stream"},"id":1}
+    {"e":"serverShutdown","E":1770123456789}
+    """
+
+    request_id: int | str | None = msgspec.field(name="id", default=None)
+    error: msgspec.Raw | None = None
+    event: str = msgspec.field(name="e", default="")
+
+
 class _Envelope(msgspec.Struct, gc=False):
     stream: str = ""
     last_id: int = msgspec.field(name="lastUpdateId", default=-1)
+
+
+class _Frame(msgspec.Struct, gc=False):
+    stream: str = ""
+    data: msgspec.Raw | None = None
+    event: str = msgspec.field(name="e", default="")
+    ask_size: msgspec.Raw | None = msgspec.field(name="A", default=None)
 
 
 class _DepthEnvelope(msgspec.Struct, gc=False):
@@ -163,6 +198,18 @@ class _TickerEnvelope(msgspec.Struct, gc=False):
 _AnyEnvelope = _DepthEnvelope | _TradeEnvelope | _TickerEnvelope
 _Decode = Callable[[bytes], _AnyEnvelope]
 
+Event = DepthDiff | Trade | AggregateTrade | BookTicker | Notice
+
+_frame = msgspec.json.Decoder(_Frame).decode
+_notice = msgspec.json.Decoder(Notice).decode
+_ticker = msgspec.json.Decoder(BookTicker).decode
+_decode_event: dict[str, Callable[[bytes | msgspec.Raw], Event]] = {
+    "depthUpdate": msgspec.json.Decoder(DepthDiff).decode,
+    "trade": msgspec.json.Decoder(Trade).decode,
+    "aggTrade": msgspec.json.Decoder(AggregateTrade).decode,
+    "bookTicker": _ticker,
+}
+
 _envelope = msgspec.json.Decoder(_Envelope).decode
 _snapshot = msgspec.json.Decoder(BookSnapshot).decode
 _decode_kind: dict[str, _Decode] = {
@@ -175,20 +222,6 @@ _decode_head: dict[bytes, _Decode] = {}
 _MAX_HEADS = 64
 
 
-def decode_line(line: bytes) -> tuple[int, Message]:
-    """(receive time in ns, message) of one raw line.
-
-    Raises BadInput for a wrong stamp or an unknown stream, msgspec.DecodeError for bad JSON
-    or fields of the wrong type.
-    """
-    stamp, _, body = line.partition(b" ")
-    if not stamp.isdigit() or len(stamp) != 19 or int(stamp) >= LAST_STAMP_NS:
-        raise BadInput(
-            "receive time", _excerpt(stamp), "expected 19 digits, nanoseconds since 1970"
-        )
-    return int(stamp), decode_message(body)
-
-
 def decode_message(body: bytes) -> Message:
     head = body[: body.find(b'"data"')]
     decode = _decode_head.get(head)
@@ -197,7 +230,7 @@ def decode_message(body: bytes) -> Message:
     envelope = _envelope(body)
     if not envelope.stream:
         if envelope.last_id < 0:
-            raise BadInput("message", _excerpt(body), "neither a stream nor an order book")
+            raise BadInput("message", excerpt(body), "neither a stream nor an order book")
         return _snapshot(body)
     kind = envelope.stream.partition("@")[2].partition("@")[0]
     decode = _decode_kind.get(kind)
@@ -210,5 +243,31 @@ def decode_message(body: bytes) -> Message:
     return decode(body).data
 
 
-def _excerpt(raw: bytes) -> str:
+def decode_frame(frame: bytes) -> Event:
+    """What a socket brought, bare or in a combined stream's envelope; a `Notice` for whatever is
+    none of our events.
+
+    Raises msgspec.DecodeError for bad JSON, ValidationError for a field of the wrong type.
+    """
+    found = _frame(frame)
+    body: bytes | msgspec.Raw = frame
+    if found.stream and found.data is not None:
+        body = found.data
+        found = _frame(body)
+    decode = _decode_event.get(found.event)
+    if decode is not None:
+        return decode(body)
+    # Spot's bookTicker alone does not say what it is.
+    return _ticker(body) if found.ask_size is not None and not found.event else _notice(body)
+
+
+_book = msgspec.json.Decoder(BookSnapshot).decode
+
+
+def decode_book(answer: bytes) -> BookSnapshot:
+    """The answer of the REST depth request; raises as `decode_frame`."""
+    return _book(answer)
+
+
+def excerpt(raw: bytes) -> str:
     return raw[:80].decode("utf-8", "replace")

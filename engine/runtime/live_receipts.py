@@ -1,0 +1,212 @@
+"""Receipts: what commands that take orders off have left at the venue, as the venue tells it.
+
+A command is done when its cancels are on their way; whether the orders are gone only the venue
+knows. So it is asked, until nothing is left or the time is up, and the answer is journalled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from engine.core.clock import NS_PER_SECOND, Clock
+from engine.core.messages import Message
+from engine.core.tasks import TaskOwner
+from engine.domain import commands as c
+from engine.domain import reports as r
+from engine.domain.claims import OrderClaim
+from engine.domain.commands import KillLevel
+from engine.domain.order import Order
+from engine.ports.live import Account, VenueFault
+from engine.runtime.live_claims import ClaimFolder
+from engine.runtime.live_courier import Work
+from engine.trading.state import TradingState, is_spared_by_pause
+
+DEADLINE_NS = 10 * NS_PER_SECOND
+GIVE_UP_NS = 600 * NS_PER_SECOND
+ASK_NS = 300_000_000
+SLOW_ASK_NS = 5 * NS_PER_SECOND
+STOP_COMMAND = "stop-"
+
+Perform = Callable[[Work], Awaitable[None]]
+InScope = Callable[[Order], bool]
+
+
+class Left(NamedTuple):
+    """The venue's answer: ours that are still there, how many of others, or why it is not known."""
+
+    ours: list[str]
+    others: int
+    unknown: str = ""
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.ours and not self.unknown
+
+
+class Receipts:
+    def __init__(
+        self,
+        account: Account,
+        state: TradingState,
+        folder: ClaimFolder,
+        clock: Clock,
+        perform: Perform,
+    ) -> None:
+        self._account = account
+        self._state = state
+        self._folder = folder
+        self._clock = clock
+        self._perform = perform
+
+    def watch(self, commands: Sequence[c.AnyCommand], tasks: TaskOwner) -> None:
+        """Find out, for each command that takes orders off and was carried out, what is left."""
+        for command in commands:
+            in_scope = self._scope_of(command)
+            done = self._state.commands.get(command.command_id)
+            if in_scope is not None and done is not None and not done.refused:
+                work = self._verify(command.command_id, in_scope)
+                tasks.start(f"receipt {command.command_id}", work, may_return=True)
+
+    def _scope_of(self, command: c.AnyCommand) -> InScope | None:
+        """Which orders the command takes off; None for other commands."""
+        match command:
+            case c.Kill(level=level) if level >= KillLevel.CANCEL_ALL:
+                return _everything
+            case c.CancelAll():
+                # As of now: what is placed later was not meant.
+                meant = {
+                    order.client_order_id
+                    for order in self._state.orders.values()
+                    if order.client_order_id in self._state.cancels_asked
+                    and command.instrument_id in ("", order.spec.instrument_id)
+                    and command.bot_id in ("", order.bot_id)
+                }
+                return lambda order: order.client_order_id in meant
+            case _:
+                return None
+
+    async def _verify(self, command_id: str, in_scope: InScope) -> None:
+        """Ask until it is clean; tell at the deadline in any case, and again once it is clean."""
+        started_ns = self._clock.monotonic_ns()
+        is_late = False
+        while True:
+            left = await self._ask(in_scope)
+            age_ns = self._clock.monotonic_ns() - started_ns
+            if left.is_clean or (age_ns >= DEADLINE_NS and not is_late):
+                await self._tell(command_id, _words_of(left, age_ns), left.ours)
+                is_late = True
+            if left.is_clean or age_ns >= GIVE_UP_NS:
+                return
+            await self._clock.sleep(SLOW_ASK_NS if is_late else ASK_NS)
+
+    async def _tell(self, command_id: str, words: str, left: list[str]) -> None:
+        def work() -> Iterator[Message]:
+            yield r.VerifiedReport(
+                **self._folder.stamp(), command_id=command_id, words=words, left=left
+            )
+
+        await self._perform(work)
+
+    async def _ask(self, in_scope: InScope) -> Left:
+        """Ours by the venue's word, and those that only we still count as possible."""
+        try:
+            claims = await self._account.fetch_open_orders()
+        except VenueFault as fault:
+            return Left(self._possible(in_scope), 0, fault.words)
+        open_ones, others = self._sort(claims, in_scope)
+        possible = self._possible(in_scope)
+        for key in open_ones:
+            if key not in possible:
+                # We hold it for gone, the venue does not. It is ours: take it off.
+                await self._take_off(key)
+        return Left(sorted({*open_ones, *possible}), others)
+
+    def _possible(self, in_scope: InScope) -> list[str]:
+        return [one.client_order_id for one in self._state.orders.values() if in_scope(one)]
+
+    def _sort(self, claims: Sequence[OrderClaim], in_scope: InScope) -> tuple[list[str], int]:
+        ours, others = [], 0
+        for claim in claims:
+            owner = self._folder.owner_of(claim)
+            if owner is None:
+                others += 1
+            elif in_scope(owner):
+                ours.append(owner.client_order_id)
+        return ours, others
+
+    async def _take_off(self, key: str) -> None:
+        order = self._state.find_order(key)
+        if order is not None:
+            with contextlib.suppress(VenueFault):  # The next look tells whether it worked.
+                await self._account.cancel(order.spec.instrument_id, key)
+
+    # -- leaving -------------------------------------------------------------------------------
+
+    async def take_leave(
+        self, *, cancels: bool, command: Callable[[c.AnyCommand], Awaitable[None]]
+    ) -> tuple[str, list[str]]:
+        """The last words of a clean stop: cancel what the settings say, then ask what is left."""
+        if cancels:
+            command_id = f"{STOP_COMMAND}{self._clock.now_ns()}"
+            await command(c.CancelAll(command_id=command_id, by="stop"))
+        started_ns = self._clock.monotonic_ns()
+        while True:
+            meant = await self._ask(_is_cancelled_on_stop if cancels else _nothing)
+            age_ns = self._clock.monotonic_ns() - started_ns
+            if meant.is_clean or age_ns >= DEADLINE_NS:
+                break
+            await self._clock.sleep(ASK_NS)
+        if meant.unknown:
+            stay = [one.client_order_id for one in self._state.orders.values()]
+            return f"what is left could not be asked: {meant.unknown}", stay
+        left = await self._ask(_everything)
+        if not left.ours:
+            return f"verified at the venue: none of our orders is left{_others(left)}", []
+        return (
+            f"{len(left.ours)} of our orders stay at the venue: {_named(left.ours)}{_others(left)}",
+            left.ours,
+        )
+
+    async def take_off_timer(self) -> str:
+        """Orders stay on purpose: the venue's timer must not take them off."""
+        try:
+            await self._account.renew_dead_man(0)
+        except VenueFault as fault:
+            return f"; the venue's timer could not be taken off: {fault.words}"
+        return "; the venue's timer was taken off"
+
+
+def _everything(order: Order) -> bool:
+    return True
+
+
+def _nothing(order: Order) -> bool:
+    return False
+
+
+def _is_cancelled_on_stop(order: Order) -> bool:
+    return not is_spared_by_pause(order)
+
+
+def _words_of(left: Left, age_ns: int) -> str:
+    seconds = f"{age_ns / NS_PER_SECOND:.1f} s"
+    if left.unknown:
+        return f"not verified after {seconds}: {left.unknown}"
+    if left.ours:
+        named = _named(left.ours)
+        return f"not done after {seconds}: {len(left.ours)} left: {named}{_others(left)}"
+    return f"verified at the venue after {seconds}: none of them is open{_others(left)}"
+
+
+def _named(ids: Sequence[str]) -> str:
+    shown = ", ".join(ids[:5])
+    return shown if len(ids) <= 5 else f"{shown} and {len(ids) - 5} more"
+
+
+def _others(left: Left) -> str:
+    if not left.others:
+        return ""
+    one = "1 order that is" if left.others == 1 else f"{left.others} orders that are"
+    return f"; {one} not ours were left alone"

@@ -1,0 +1,194 @@
+"""Asks the venue for its side, feeds what is news through the fold, and compares the rest.
+
+A difference is believed only when it has been the same three times, a second apart, with nothing
+under way: balances lag behind fills, and answers cross on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from engine.core.clock import NS_PER_SECOND, Clock
+from engine.core.messages import Message
+from engine.domain import reports as r
+from engine.domain.claims import BalanceClaim, CashClaim, OrderClaim, PositionClaim, TradeClaim
+from engine.domain.money import ZERO
+from engine.domain.order import Order
+from engine.ports.live import Account
+from engine.runtime.live_claims import ClaimFolder
+from engine.runtime.live_courier import Work
+from engine.trading import reconcile
+from engine.trading.state import MANUAL, TradingState
+
+SAME_TIMES = 3
+ROUNDS_MAX = 12
+ROUND_NS = NS_PER_SECOND
+OVERLAP_NS = 60 * NS_PER_SECOND
+"""Trades are asked for from this long before the newest one that we know."""
+FULL_OVERLAP_NS = 25 * 3600 * NS_PER_SECOND
+GHOSTS_ASKED = 8
+LOST_MISSES = 3
+LOST_NS = 30 * NS_PER_SECOND
+
+
+class Findings(NamedTuple):
+    """The venue's side, as of somewhen between the first question and the last answer."""
+
+    open_orders: Sequence[OrderClaim]
+    looked_up: Sequence[OrderClaim]
+    trades: Sequence[TradeClaim]
+    balances: Sequence[BalanceClaim]
+    positions: Sequence[PositionClaim] | None
+    cash: Sequence[CashClaim]
+
+
+class Reconciler:
+    def __init__(
+        self,
+        account: Account,
+        state: TradingState,
+        folder: ClaimFolder,
+        clock: Clock,
+        perform: Callable[[Work], Awaitable[None]],
+        placing: set[str],
+    ) -> None:
+        """`perform` puts work before the engine's loop and returns once it is durable."""
+        self._account = account
+        self._state = state
+        self._folder = folder
+        self._clock = clock
+        self._perform = perform
+        self._placing = placing
+        self._misses: dict[str, tuple[int, int]] = {}
+        """Acknowledged orders that the venue does not know: how often in a row, since when."""
+        self.news = 0
+        """Counts what the user stream brings; a comparison across news proves nothing."""
+
+    async def run(self, *, full: bool) -> str:
+        """Compare until both sides agree or differ in the same way for long enough. Returns why
+        it could not be finished, or "". VenueFault when the venue cannot be asked."""
+        last: reconcile.Differences | None = None
+        times = 0
+        for _ in range(ROUNDS_MAX):
+            news, intents = self.news, self._state.intents
+            findings = await self._gather(full=full or last is not None)
+            await self._perform(partial(self._take_in, findings))
+            if not reconcile.is_quiet(self._state) or self._folder.holes:
+                if not self._blocking_start():
+                    return ""
+            elif (news, intents) == (self.news, self._state.intents):
+                found = reconcile.compare(self._state, findings.positions, findings.balances)
+                times = times + 1 if found == last else 1
+                last = found
+                if not found or times >= SAME_TIMES:
+                    await self._perform(partial(self._conclude, findings))
+                    return ""
+            await self._clock.sleep(ROUND_NS)
+        return "the venue's side kept changing while it was compared"
+
+    def _blocking_start(self) -> bool:
+        """Holes are worth waiting for; an unanswered placement takes half a minute, and keeps its
+        own symbol shut meanwhile."""
+        return bool(self._folder.holes)
+
+    # -- asking --------------------------------------------------------------------------------
+
+    async def _gather(self, *, full: bool) -> Findings:
+        account, state = self._account, self._state
+        started_ns = self._clock.now_ns()
+        balances = await account.fetch_balances()
+        positions = await account.fetch_positions() if account.traits.has_positions else None
+        open_orders = await account.fetch_open_orders()
+        trades: list[TradeClaim] = []
+        for instrument_id in state.instruments:
+            since_ns = self._trades_since_ns(instrument_id, full=full)
+            trades += await account.fetch_trades(instrument_id, since_ns=since_ns)
+        cash = await account.fetch_cash(self._cash_since_ns()) if full else ()
+        open_ids = {claim.client_order_id for claim in open_orders}
+        wanted = reconcile.vanished(state, open_ids, started_ns)
+        wanted += reconcile.ghosts(state, started_ns)[: None if full else GHOSTS_ASKED]
+        looked_up = []
+        for order in wanted:
+            claim = await self._look_up(order)
+            if claim is not None:
+                looked_up.append(claim)
+        return Findings(open_orders, looked_up, trades, balances, positions, cash)
+
+    async def _look_up(self, order: Order) -> OrderClaim | None:
+        key = order.client_order_id
+        if key in self._placing:
+            return None
+        claim = await self._account.find_order(order.spec.instrument_id, key)
+        if claim is not None or order.status.is_final:
+            self._misses.pop(key, None)
+            return claim
+        now_ns = self._clock.now_ns()
+        times, since_ns = self._misses.get(key, (0, now_ns))
+        self._misses[key] = times + 1, since_ns
+        return None
+
+    def _trades_since_ns(self, instrument_id: str, *, full: bool) -> int:
+        books = self._state.accounting
+        if books is None:
+            return max(0, self._clock.now_ns() - OVERLAP_NS)
+        newest_ns = books.newest_trade_ns.get(instrument_id, books.opened_ns)
+        return max(books.opened_ns, newest_ns - (FULL_OVERLAP_NS if full else OVERLAP_NS))
+
+    def _cash_since_ns(self) -> int:
+        books = self._state.accounting
+        now_ns = self._clock.now_ns()
+        opened_ns = now_ns if books is None else books.opened_ns
+        return max(opened_ns, now_ns - FULL_OVERLAP_NS)
+
+    # -- taking in -----------------------------------------------------------------------------
+
+    def _take_in(self, found: Findings) -> Iterator[Message]:
+        folder, state = self._folder, self._state
+        if state.accounting is None:
+            yield r.OpeningReport(**folder.stamp(), balances=reconcile.totals_of(found.balances))
+        for cash in found.cash:
+            yield from folder.fold_cash(cash)
+        claims = (*found.open_orders, *found.looked_up)
+        for claim in claims:
+            folder.introduce(claim)
+        for trade in sorted(found.trades, key=lambda one: one.fill.venue_ns):
+            yield from folder.fold_trade(trade)
+        for claim in claims:
+            yield from folder.fold_order(claim)
+        yield from self._lost()
+        strangers = [claim for claim in found.open_orders if folder.owner_of(claim) is None]
+        foreign = reconcile.foreign_of(strangers)
+        if foreign or state.foreign:
+            yield r.ForeignReport(**folder.stamp(), orders=foreign)
+
+    def _lost(self) -> Iterator[r.AbsentReport]:
+        """Orders that the venue had confirmed and now denies, often and long enough."""
+        now_ns = self._clock.now_ns()
+        for key, (times, since_ns) in list(self._misses.items()):
+            order = self._state.orders.get(key)
+            if order is None:
+                del self._misses[key]
+            elif times >= LOST_MISSES and now_ns - since_ns >= LOST_NS and not order.suspect:
+                yield r.AbsentReport(**self._folder.stamp(), client_order_id=key)
+
+    def _conclude(self, found: Findings) -> Iterator[Message]:
+        """Tell the desks what the venue holds, where it agrees as well: that ends incidents."""
+        state, folder = self._state, self._folder
+        totals = reconcile.totals_of(found.balances)
+        assets = reconcile.compared_assets(state)
+        if state.accounting is not None:
+            yield r.BalanceReport(
+                **folder.stamp(),
+                totals={asset: totals.get(asset, ZERO) for asset in assets},
+            )
+        if found.positions is None:
+            return
+        held = {claim.instrument_id: claim.lots for claim in found.positions}
+        for instrument_id in state.instruments:
+            missing = held.get(instrument_id, 0) - state.net_lots.get(instrument_id, 0)
+            ours = state.position(MANUAL, instrument_id).lots
+            yield r.PositionReport(
+                **folder.stamp(), bot_id=MANUAL, instrument_id=instrument_id, lots=ours + missing
+            )

@@ -1,0 +1,235 @@
+"""One instrument of a feed, without its sockets: what goes on to the market, and what is doubted.
+
+Frames come in as rows and ids. Sequence (`sync`) and guard (`quality`) decide; rows that may be
+seen go to the sink, and the sink hears when the book is doubted and when it is trusted again.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from engine.domain.instrument import Instrument
+from engine.kernels import layout as k
+from engine.kernels.guard import take_depth
+from engine.kernels.layout import Rows
+from engine.ports.live import BookDoubted, BookTrusted, MarketSink
+from engine.venues.quality import FINE, BookGuard, GuardLimits
+from engine.venues.sync import BookSync, Step
+
+log = logging.getLogger(__name__)
+
+NOT_YET = "no snapshot yet"
+UNPROVEN = "waiting for the first update after the snapshot"
+
+
+class Counts(msgspec.Struct, kw_only=True):
+    """What one instrument's feed has met since it was opened; each counts messages."""
+
+    depth: int = 0
+    trades: int = 0
+    old: int = 0
+    """Depth that the book held already."""
+    gaps: int = 0
+    repeated_trades: int = 0
+    off_book: int = 0
+    refused: int = 0
+    """Malformed, off the price grid, of another instrument."""
+    snapshots: int = 0
+    late_snapshots: int = 0
+    """Older than the updates that wait for them."""
+    rounded: int = 0
+    """Sizes between two lots; counts levels."""
+
+
+class Keeper:
+    """Not thread-safe, never waits. `now_ns` is of a clock that only grows."""
+
+    def __init__(self, instrument: Instrument, sink: MarketSink, limits: GuardLimits) -> None:
+        self.instrument = instrument
+        self.counts = Counts()
+        self.doubt = ""
+        """Why the book is not to be traded on; "" when it is."""
+        self._sink = sink
+        self._sync = BookSync()
+        self._guard = BookGuard(limits)
+        self._market: k.MarketState | None = None
+        self._last_trade_id = -1
+        self._newest_venue_ns = 0
+        self._judged = FINE
+        """The last verdict on the book's content."""
+        self._fail(NOT_YET)
+
+    # -- what the feed asks ----------------------------------------------------------------------
+
+    @property
+    def wants_snapshot(self) -> bool:
+        return not self._sync.is_joined
+
+    @property
+    def newest_venue_ns(self) -> int:
+        return self._newest_venue_ns
+
+    def is_getting_quiet(self, now_ns: int) -> bool:
+        """Nothing has come for so long that a proof is due before the book counts as stale."""
+        return self._guard.is_getting_quiet(now_ns)
+
+    def stands_as(self, rows: Rows) -> bool:
+        """Whether the best levels of a snapshot's `rows` are those of the book: then nothing was
+        missed, however quiet it is."""
+        if self._market is None or self.doubt not in ("", UNPROVEN):
+            return False
+        book, base = self._market.book, self._market.scalars.item(k.M_BASE)
+        for row in rows[rows["kind"] == k.ROW_SNAPSHOT]:
+            side = k.BID if row["side"] == k.BUY else k.ASK
+            column = int(row["price_ticks"]) - base
+            is_inside = 0 <= column < book.shape[1]
+            if is_inside and book.item(side, column) != row["qty_lots"]:
+                return False
+        return True
+
+    # -- what the feed tells ---------------------------------------------------------------------
+
+    def on_connected(self, now_ns: int) -> None:
+        """Subscribed anew: updates were missed in between, so a snapshot is needed."""
+        self._sync.restart()
+        self._guard.restart(now_ns)
+        self._fail(NOT_YET)
+
+    def on_lost(self, reason: str) -> None:
+        self._sync.restart()
+        self._fail(reason)
+
+    def on_refused(self, reason: str) -> None:
+        """A frame that could not be read. It may have been depth: the book needs a snapshot."""
+        self.counts.refused += 1
+        self._sync.lose()
+        self._fail(f"a message was refused: {reason}")
+
+    def on_depth(
+        self, rows: Rows, previous_id: int, last_id: int, venue_ms: int, now_ns: int
+    ) -> None:
+        """`rows` of one whole depth message."""
+        self.counts.depth += 1
+        self._guard.heard(now_ns, venue_ms)
+        step = self._sync.follow(previous_id, last_id, rows)
+        if step is Step.APPLY:
+            self._put(rows, now_ns)
+        elif step is Step.OLD:
+            self.counts.old += 1
+            self._settle(now_ns)
+        elif step is Step.GAP:
+            self.counts.gaps += 1
+            self._fail(f"updates are missing before {last_id}")
+
+    def on_trade(self, rows: Rows, trade_id: int, venue_ms: int, now_ns: int) -> None:
+        """One trade. A trade whose id is not newer than the last one's was told before."""
+        self._guard.heard(now_ns, venue_ms)
+        if trade_id <= self._last_trade_id:
+            self.counts.repeated_trades += 1
+            return
+        self._last_trade_id = trade_id
+        self.counts.trades += 1
+        self._guard.traded(rows["price_ticks"].item(0), now_ns)
+        self._newest_venue_ns = venue_ms * 1_000_000
+        self._sink.on_rows(self.instrument.instrument_id, rows)
+
+    def on_off_book(self, trade_id: int) -> None:
+        self.counts.off_book += 1
+        self._last_trade_id = max(self._last_trade_id, trade_id)
+
+    def on_snapshot(self, snapshot_id: int, rows: Rows, now_ns: int) -> bool:
+        """False when it is older than what waits for it: ask again."""
+        joined = self._sync.join(snapshot_id)
+        if joined is None:
+            self.counts.late_snapshots += 1
+            self._fail("the snapshot is older than the updates")
+            return False
+        self.counts.snapshots += 1
+        self._guard.forget_price()
+        if self._put(rows, now_ns):
+            for diff in joined.diffs:
+                if not self._put(diff, now_ns):
+                    break
+        return self._sync.is_joined
+
+    def on_polled(self, rows: Rows, now_ns: int, words: str) -> None:
+        """A whole book that was asked for because the stream fails. It is shown, so that stops are
+        checked, and stays doubted."""
+        self._sync.restart()
+        self._guard.restart(now_ns)
+        self._guard.forget_price()
+        if self._is_passed(rows, now_ns):
+            self._fail(words)
+
+    def on_proof(self, now_ns: int) -> None:
+        """The venue was asked: there was nothing to tell."""
+        self._guard.heard(now_ns, 0)
+        self._sync.prove()
+        self._settle(now_ns)
+
+    def on_tick(self, now_ns: int) -> None:
+        """Time has passed: look at ages."""
+        if self._sync.is_joined:
+            self._settle(now_ns)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _put(self, rows: Rows, now_ns: int) -> bool:
+        """Rows of one message that joins. False when they were withheld."""
+        is_passed = self._is_passed(rows, now_ns)
+        if is_passed:
+            self._settle(now_ns)
+        return is_passed
+
+    def _is_passed(self, rows: Rows, now_ns: int) -> bool:
+        market = self._market
+        if market is None:
+            market = self._market = _new_guard_book(rows)
+        top = take_depth(market.book, market.scalars, rows, len(rows))
+        self._judged = self._guard.judge(*top, now_ns)
+        if self._judged.is_broken:
+            self._sync.lose()
+            self._fail(self._judged.reason)
+            return False
+        if len(rows):
+            self._newest_venue_ns = max(self._newest_venue_ns, rows["ts_exch_ns"].item(0))
+            self._sink.on_rows(self.instrument.instrument_id, rows)
+        return True
+
+    def _settle(self, now_ns: int) -> None:
+        """Tell the sink if the verdict has changed."""
+        reason = self._judged.reason
+        if not reason:
+            reason = self._guard.judge_age(now_ns).reason
+        if not reason and not self._sync.is_proven:
+            reason = UNPROVEN
+        if reason:
+            self._fail(reason)
+        elif self.doubt:
+            self.doubt = ""
+            self._sink.on_feed(BookTrusted(instrument_id=self.instrument.instrument_id))
+
+    def _fail(self, reason: str) -> None:
+        if _kind_of(reason) == _kind_of(self.doubt):
+            return
+        log.info("%s: book doubted: %s", self.instrument.instrument_id, reason)
+        self.doubt = reason
+        self._sink.on_feed(BookDoubted(instrument_id=self.instrument.instrument_id, reason=reason))
+
+
+def _kind_of(reason: str) -> str:
+    """A reason without its numbers: the same doubt is told once."""
+    return "".join(letter for letter in reason if not letter.isdigit())
+
+
+def _new_guard_book(rows: Rows) -> k.MarketState:
+    """Centred on the first book that is seen."""
+    levels = rows[rows["kind"] != k.ROW_CLEAR]
+    prices = levels["price_ticks"]
+    bids, asks = prices[levels["side"] == k.BUY], prices[levels["side"] == k.SELL]
+    best = [int(bids.max())] if len(bids) else []
+    best += [int(asks.min())] if len(asks) else []
+    mid = sum(best) // len(best) if best else 1
+    return k.new_market(mid, (), k.window_for(mid))

@@ -1,0 +1,1 @@
+"""Venues' messages as bytes: typed structs and decimal text, shared by feeds and recordings."""

@@ -1,0 +1,87 @@
+"""A live engine from boot to restart, over a fake venue in virtual time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from engine.domain import commands as c
+from engine.domain import events as e
+from engine.domain.order import OrderStatus, Side
+from engine.domain.snapshots import LinkStage
+from engine.trading.state import MANUAL
+from tests.support.live import LiveRig, VirtualClock, a_buy, run_virtual
+
+KEY = "test.BTCUSDT"
+
+
+def test_boots_trades_and_goes_on_after_a_restart():
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock)
+        async with rig.engine() as live:
+            await live.until_trading()
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(1000))
+            await live.until(lambda: bool(rig.exchange.working()))
+            order_id = rig.exchange.working()[0].client_order_id
+            await live.until(lambda: live.state.orders[order_id].status is OrderStatus.OPEN)
+            rig.exchange.fill(order_id, 400)
+            await live.until(lambda: live.state.orders[order_id].filled_lots == 400)
+            await live.kill()
+        rig.exchange.fill(order_id, 600)  # While nobody listens.
+        async with rig.engine() as live:
+            assert live.state.orders[order_id].filled_lots == 400
+            await live.until_trading()
+            order = live.state.final_orders[order_id]
+            assert order.status is OrderStatus.FILLED
+            assert len(rig.exchange.places) == 1
+            position = live.state.position(MANUAL, KEY)
+            instrument = rig.instruments[0]
+            held = instrument.qty(position.lots) + position.dust
+            assert held == rig.exchange.balances["BTC"]
+            assert not live.state.incidents
+        assert live.runtime.stop_receipt is not None
+        assert "none of our orders is left" in live.runtime.stop_receipt.words
+
+    run_virtual(program)
+
+
+def test_the_way_to_trading_is_journalled_and_no_bot_acts_before():
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock)
+        async with rig.engine() as live:
+            assert live.state.holds[""] == "the engine is starting"
+            await live.until_trading()
+        reasons = [
+            event.reason
+            for event in rig.journal.events
+            if isinstance(event, e.HoldChanged) and not event.instrument_id
+        ]
+        assert reasons[0] == "the engine is starting"
+        assert "comparing our books with the venue's" in reasons
+        assert reasons[-2:] == ["", "the engine is stopping"]
+
+    run_virtual(program)
+
+
+def test_a_restart_folds_to_the_same_state():
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock)
+        async with rig.engine() as live:
+            await live.until_trading()
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(1000, 50_001))
+            await live.until(lambda: live.state.fills == 1)
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(300, 50_100, side=Side.SELL))
+            await live.until(lambda: len(rig.exchange.working()) == 1)
+            await live.wait(1)
+            held = live.state
+        folded = rig.folded()
+        assert folded.orders == held.orders
+        assert folded.positions == held.positions
+        assert folded.net_lots == held.net_lots
+        assert folded.accounting is not None
+        assert held.accounting is not None
+        assert folded.accounting.totals == held.accounting.totals
+        assert folded.accounting.total("USDT") == rig.exchange.balances["USDT"]
+        assert live.stage is LinkStage.TRADING
+        assert folded.accounting.total("BTC") == Decimal(rig.exchange.balances["BTC"])
+
+    run_virtual(program)
