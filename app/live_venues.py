@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.core.clock import Clock
 from engine.core.ids import session_rng
 from engine.venues.account import VenueAccount, open_account
+from engine.venues.budget import RateBudget
 from engine.venues.feed import StreamFeed, binance_feed
 from engine.venues.fills import Worth, unknown_worth
 from engine.venues.quirks import FIRST_CLASS, quirks_of
@@ -14,6 +16,7 @@ from engine.venues.quirks import FIRST_CLASS, quirks_of
 if TYPE_CHECKING:
     import aiohttp
 
+    from app.paths import Paths
     from engine.venues.ccxt_client import ApiKey
     from engine.venues.rest import SessionFactory
 
@@ -28,6 +31,12 @@ def plain_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession()
 
 
+def shared_folder(paths: Paths) -> Path:
+    """Where this machine's engines meet over live venues: rate budgets, bans, markets. Nothing of
+    the drill exchange belongs there."""
+    return paths.state / "venues"
+
+
 def make_account(
     venue: str,
     key: ApiKey,
@@ -36,9 +45,11 @@ def make_account(
     session_factory: SessionFactory = plain_session,
     worth: Worth = unknown_worth,
     seed: int = 1,
+    folder: Path | None = None,
 ) -> VenueAccount:
     """An account that is not connected yet; call it inside the event loop. `seed` spreads the
-    reconnections of several engines; the drill exchange hands in its `session_factory`.
+    reconnections of several engines; the drill exchange hands in its `session_factory`. `folder`
+    (see `shared_folder`) holds what engines of one machine share about the venue.
     BadInput when there is no such venue."""
     return open_account(
         quirks_of(venue),
@@ -47,11 +58,17 @@ def make_account(
         clock=clock,
         rng=session_rng(seed),
         worth=worth,
+        folder=folder,
     )
 
 
 def make_feed(
-    venue: str, clock: Clock, *, session_factory: SessionFactory = plain_session
+    venue: str,
+    clock: Clock,
+    *,
+    session_factory: SessionFactory = plain_session,
+    folder: Path | None = None,
 ) -> StreamFeed:
     """A market feed that is not opened yet. May compile for a minute in a fresh installation."""
-    return binance_feed(venue, session_factory, clock)
+    budget = RateBudget(folder, venue, clock)
+    return binance_feed(venue, session_factory, clock, budget=budget)

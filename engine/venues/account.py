@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import aiohttp
@@ -33,22 +35,24 @@ from engine.ports.live import (
     VenueTraits,
 )
 from engine.ports.venue import Submit
+from engine.venues.budget import Cost, RateBudget
 from engine.venues.ccxt_client import REQUEST_TIMEOUT_S, ApiKey, CcxtClient
 from engine.venues.classify import AskFailed
 from engine.venues.dialect import Dialect, Request
 from engine.venues.fields import NS_PER_MS, Unreadable
 from engine.venues.fills import Worth, unknown_worth
+from engine.venues.markets import Markets
 from engine.venues.quirks import Quirks
 from engine.venues.rest import SessionFactory
 from engine.venues.roads import make_dialect
 from engine.venues.rules import MarketRules, broken_rule
 from engine.venues.user_stream import UserStream
+from engine.venues.venue_clock import VenueClock
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-CLOCK_SAMPLES = 3
 DECIDED_MARGIN_NS = NS_PER_SECOND
 """The venue takes timestamps up to a second ahead of its clock."""
 
@@ -68,15 +72,22 @@ class VenueAccount:
         clock: Clock,
         rng: np.random.Generator,
         worth: Worth,
+        folder: Path | None,
     ) -> None:
+        """`folder` is where processes share the rate budget and find markets again; None: this
+        account is alone."""
         self._quirks = quirks
         self._session = session
         self._clock = clock
         self._rng = rng
-        self._client = CcxtClient(quirks, key, session, clock)
+        self._budget = RateBudget(folder, quirks.venue, clock)
+        self._client = CcxtClient(quirks, key, session, clock, self._budget)
         self._dialect: Dialect = make_dialect(self._client, self._ask, worth)
+        self._client.venue_clock = VenueClock(quirks.venue, self._fetch_time_ns, clock)
+        self._markets = Markets(folder, quirks.venue, self._dialect.fetch_rules, clock)
         self._rules: dict[str, MarketRules] = {}
         self._stream: UserStream | None = None
+        self._reloading: asyncio.Task[None] | None = None
 
     @property
     def venue(self) -> str:
@@ -99,7 +110,7 @@ class VenueAccount:
     # -- what the venue is ---------------------------------------------------------------------
 
     async def load_instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
-        found = await _readable(self._dialect.fetch_rules(symbols))
+        found = await _readable(self._markets.get(symbols))
         for symbol in symbols:
             if symbol not in found:
                 raise BadInput("symbol", symbol, f"{self.venue} has no such instrument")
@@ -109,19 +120,12 @@ class VenueAccount:
         return [found[symbol].instrument for symbol in symbols]
 
     async def measure_clock(self) -> ClockReading:
-        """The best of a few samples: the one whose answer came soonest."""
-        readings = [await self._read_clock() for _ in range(CLOCK_SAMPLES)]
-        best = min(readings, key=lambda reading: reading.round_trip_ns)
-        self._client.offset_ns = best.offset_ns
-        return best
+        assert self._client.venue_clock is not None
+        return await self._client.venue_clock.measure()
 
-    async def _read_clock(self) -> ClockReading:
-        wall_ns, begin_ns = self._clock.now_ns(), self._clock.monotonic_ns()
-        venue_ns = await _readable(self._dialect.fetch_time_ns())
-        round_trip_ns = self._clock.monotonic_ns() - begin_ns
+    async def _fetch_time_ns(self) -> int:
         # Half a millisecond more: the venue cuts its time to whole ones.
-        middle_ns = wall_ns + round_trip_ns // 2
-        return ClockReading(venue_ns + NS_PER_MS // 2 - middle_ns, round_trip_ns)
+        return await _readable(self._dialect.fetch_time_ns()) + NS_PER_MS // 2
 
     async def fetch_key_permissions(self) -> KeyPermissions:
         return await _readable(self._dialect.fetch_key_permissions())
@@ -140,6 +144,8 @@ class VenueAccount:
         try:
             placed = await self._dialect.place(submit, rules.instrument)
         except (AskFailed, Unreadable) as fault:
+            if isinstance(fault, AskFailed) and fault.code in self._quirks.filter_codes:
+                self._doubt_rules()
             return self._refused(fault) or self._unanswered(fault)
         if self._stream is not None:
             self._stream.expect_echo(placed.order.venue_order_id)
@@ -199,14 +205,38 @@ class VenueAccount:
         if self._stream is not None:
             await self._stream.close()
             self._stream = None
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.gather(self._reloading, return_exceptions=True)
         await self._client.close()
         await self._session.close()
+        self._budget.close()
+
+    # -- rules that have changed ---------------------------------------------------------------
+
+    def _doubt_rules(self) -> None:
+        """The venue refused an order by a rule that ours do not have: load them anew, soon."""
+        self._markets.doubt()
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.create_task(self._reload(), name="reload rules")
+
+    async def _reload(self) -> None:
+        symbols = [rules.instrument.symbol for rules in self._rules.values()]
+        try:
+            await self.load_instruments(symbols)
+        except (VenueFault, BadInput) as fault:
+            log.warning("%s: rules are not loaded anew: %s", self.venue, fault)
 
     # -- inside --------------------------------------------------------------------------------
 
     async def _ask(self, request: Request) -> object:
         decoded, _ = await self._client.request(
-            request.api, request.method, request.path, request.params, REQUEST_TIMEOUT_S
+            request.api,
+            request.method,
+            request.path,
+            request.params,
+            REQUEST_TIMEOUT_S,
+            Cost(request.priority, request.weight, request.is_order),
         )
         return decoded
 
@@ -244,10 +274,11 @@ def open_account(
     clock: Clock,
     rng: np.random.Generator,
     worth: Worth = unknown_worth,
+    folder: Path | None = None,
 ) -> VenueAccount:
     """An account at `quirks.venue`, not connected yet. Call it inside the event loop; `rng` spreads
     reconnections. BadInput when ccxt has no such exchange."""
-    return VenueAccount(quirks, key, session_factory(), clock, rng, worth)
+    return VenueAccount(quirks, key, session_factory(), clock, rng, worth, folder)
 
 
 async def _readable(asking: Awaitable[T]) -> T:

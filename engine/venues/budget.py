@@ -15,7 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -33,7 +33,15 @@ PATIENCE_NS = 5_000_000_000
 MISSED_MAX = 1000
 _STOPS = (FaultKind.LIMITED, FaultKind.BANNED)
 
-__all__ = ["RateBudget", "Ticket"]
+__all__ = ["Cost", "RateBudget", "Ticket"]
+
+
+class Cost(NamedTuple):
+    """What a request spends, and how urgent it is."""
+
+    priority: Priority = Priority.RECONCILE
+    weight: int = 1
+    is_order: bool = False
 
 
 class RateBudget:

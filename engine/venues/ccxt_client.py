@@ -17,7 +17,7 @@ import asyncio
 import importlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -27,10 +27,12 @@ import yarl
 from engine.core.clock import NS_PER_SECOND, Clock
 from engine.domain.errors import BadInput
 from engine.ports.live import FaultKind
+from engine.venues.budget import Cost, RateBudget, Ticket
 from engine.venues.classify import AskFailed, decoded, failure, not_answered, read
 from engine.venues.fields import NS_PER_MS, Unreadable
 from engine.venues.quirks import Quirks
 from engine.venues.rest import Answer, NoAnswer, Wire, ask, no_answer
+from engine.venues.venue_clock import VenueClock
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,13 @@ WS_CONNECT_TIMEOUT_S = 8.0
 SENT: ContextVar[list[str] | None] = ContextVar("sent", default=None)
 """Where it holds a list, each request that leaves adds its method: what fails before the first
 has not been sent."""
+
+
+COST: ContextVar[Cost] = ContextVar("cost", default=Cost())  # noqa: B039  It cannot be changed.
+"""What each request spends that ccxt sends by itself."""
+
+Reader = Callable[[Answer, Quirks, int], object]
+"""Answer, quirks and wall time -> the decoded body. AskFailed for what is no success."""
 
 
 class ApiKey(Protocol):
@@ -69,12 +78,18 @@ class CcxtClient:
     """
 
     def __init__(
-        self, quirks: Quirks, key: ApiKey | None, session: aiohttp.ClientSession, clock: Clock
+        self,
+        quirks: Quirks,
+        key: ApiKey | None,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        budget: RateBudget | None = None,
     ) -> None:
-        """BadInput when ccxt has no such exchange."""
+        """BadInput when ccxt has no such exchange. Without a budget this client has one alone."""
         self.quirks = quirks
-        self.offset_ns: int | None = None
-        """The venue's clock minus ours, once measured; requests are signed with it."""
+        self.venue_clock: VenueClock | None = None
+        """Requests are signed with its time, once it has been measured."""
+        self.budget = budget or RateBudget(None, quirks.venue, clock)
         self.tap: Tap | None = None
         self.last_ws_failure: AskFailed | None = None
         """Why the latest request over a socket, or its connection, failed."""
@@ -84,20 +99,45 @@ class CcxtClient:
 
     # -- requests ----------------------------------------------------------------------------
 
+    @property
+    def offset_ns(self) -> int | None:
+        """The venue's clock minus ours; None while it has not been measured."""
+        return None if self.venue_clock is None else self.venue_clock.offset_ns()
+
     def venue_ms(self) -> int:
         """The venue's time, as well as we know it."""
-        return (self._clock.now_ns() + (self.offset_ns or 0)) // NS_PER_MS
+        venue_ns = None if self.venue_clock is None else self.venue_clock.now_ns()
+        return (self._clock.now_ns() if venue_ns is None else venue_ns) // NS_PER_MS
 
     async def request(
-        self, api: str, method: str, path: str, params: Mapping[str, str], timeout_s: float
+        self,
+        api: str,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        timeout_s: float,
+        cost: Cost = Cost(),  # noqa: B008  It cannot be changed.
     ) -> tuple[object, Answer]:
-        """Sign, send once, read. AskFailed for all but a success."""
+        """Sign, send once, read. AskFailed for all but a success, also where the rate limit has
+        no room: then nothing is sent."""
+        ticket = self.budget.take(cost.priority, cost.weight, is_order=cost.is_order)
         signed = self.exchange.sign(path, [api], method, dict(params))
         headers = dict(signed["headers"] or {})
         headers.setdefault("Accept", "application/json")
         wire = Wire(method, signed["url"], headers, signed["body"] or "")
         answer = await self.fetch_wire(wire, timeout_s)
-        return read(answer, self.quirks, self._clock.now_ns()), answer
+        return self.judge(ticket, answer, read), answer
+
+    def judge(self, ticket: Ticket, answer: Answer, reader: Reader) -> object:
+        """What `reader` makes of the answer; the budget hears of it either way."""
+        fault: AskFailed | None = None
+        try:
+            return reader(answer, self.quirks, self._clock.now_ns())
+        except AskFailed as failed:
+            fault = failed
+            raise
+        finally:
+            self.budget.settle(ticket, answer.headers, fault)
 
     async def fetch_wire(self, wire: Wire, timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
         sent = SENT.get()
@@ -258,8 +298,10 @@ def _overrides(owner: CcxtClient) -> dict[str, Any]:
         """ccxt's own transport, replaced: unified methods send and fail as everything else."""
         all_headers = self.prepare_request_headers(headers)
         wire = Wire(method, url, all_headers, body or "")
+        cost = COST.get()
+        ticket = owner.budget.take(cost.priority, cost.weight, is_order=cost.is_order)
         answer = await owner.fetch_wire(wire)
-        body = decoded(answer, owner.quirks, owner._clock.now_ns())
+        body = owner.judge(ticket, answer, decoded)
         headers = dict(answer.headers)
         self.handle_errors(answer.status, "", url, method, headers, answer.text, body, None, None)
         self.handle_http_status_code(answer.status, "", "", method, answer.text[:200])

@@ -50,6 +50,9 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     proves_limits: bool = False
     """Its 429 and 418 are answers of its own door, and prove that nothing came in."""
 
+    filter_codes: frozenset[str] = frozenset()
+    """Codes that say that an order broke a rule of the instrument: ours may be old."""
+
     # -- abilities -------------------------------------------------------------------------
     abilities: VenueAbilities = VenueAbilities(
         has_stop=False, has_reduce_only=False, shows_own_orders=True
