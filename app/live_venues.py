@@ -16,7 +16,6 @@ from engine.venues.quirks import FIRST_CLASS, quirks_of
 if TYPE_CHECKING:
     import aiohttp
 
-    from app.paths import Paths
     from engine.venues.ccxt_client import ApiKey
     from engine.venues.rest import SessionFactory
 
@@ -31,12 +30,6 @@ def plain_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession()
 
 
-def shared_folder(paths: Paths) -> Path:
-    """Where this machine's engines meet over live venues: rate budgets, bans, markets. Nothing of
-    the drill exchange belongs there."""
-    return paths.state / "venues"
-
-
 def make_account(
     venue: str,
     key: ApiKey,
@@ -48,9 +41,9 @@ def make_account(
     folder: Path | None = None,
 ) -> VenueAccount:
     """An account that is not connected yet; call it inside the event loop. `seed` spreads the
-    reconnections of several engines; the drill exchange hands in its `session_factory`. `folder`
-    (see `shared_folder`) holds what engines of one machine share about the venue.
-    BadInput when there is no such venue."""
+    reconnections of several engines; the drill exchange hands in its `session_factory`. In
+    `folder` the processes of this machine share what the venue allows them together, and keep its
+    rules; another for each drill exchange. BadInput when there is no such venue."""
     return open_account(
         quirks_of(venue),
         key,
@@ -69,6 +62,7 @@ def make_feed(
     session_factory: SessionFactory = plain_session,
     folder: Path | None = None,
 ) -> StreamFeed:
-    """A market feed that is not opened yet. May compile for a minute in a fresh installation."""
-    budget = RateBudget(folder, venue, clock)
+    """A market feed that is not opened yet; `folder` as with accounts. May compile for a minute in
+    a fresh installation."""
+    budget = RateBudget(folder, quirks_of(venue).venue, clock)
     return binance_feed(venue, session_factory, clock, budget=budget)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,10 +35,10 @@ from engine.ports.live import (
     VenueTraits,
 )
 from engine.ports.venue import Submit
-from engine.venues.budget import Cost, RateBudget
-from engine.venues.ccxt_client import REQUEST_TIMEOUT_S, ApiKey, CcxtClient
+from engine.venues.budget import RateBudget
+from engine.venues.ccxt_client import ApiKey, CcxtClient
 from engine.venues.classify import AskFailed
-from engine.venues.dialect import Dialect, Request
+from engine.venues.dialect import Dialect
 from engine.venues.fields import NS_PER_MS, Unreadable
 from engine.venues.fills import Worth, unknown_worth
 from engine.venues.markets import Markets
@@ -74,17 +74,16 @@ class VenueAccount:
         worth: Worth,
         folder: Path | None,
     ) -> None:
-        """`folder` is where processes share the rate budget and find markets again; None: this
-        account is alone."""
         self._quirks = quirks
         self._session = session
         self._clock = clock
         self._rng = rng
         self._budget = RateBudget(folder, quirks.venue, clock)
         self._client = CcxtClient(quirks, key, session, clock, self._budget)
-        self._dialect: Dialect = make_dialect(self._client, self._ask, worth)
-        self._client.venue_clock = VenueClock(quirks.venue, self._fetch_time_ns, clock)
-        self._markets = Markets(folder, quirks.venue, self._dialect.fetch_rules, clock)
+        self._dialect: Dialect = make_dialect(self._client, self._client.request, worth)
+        self._venue_clock = VenueClock(quirks.venue, self._read_time, clock)
+        self._client.venue_clock = self._venue_clock
+        self._markets = Markets(folder, quirks.venue, self._fetch_rules, clock)
         self._rules: dict[str, MarketRules] = {}
         self._stream: UserStream | None = None
         self._reloading: asyncio.Task[None] | None = None
@@ -105,12 +104,12 @@ class VenueAccount:
 
     @property
     def clock_offset_ns(self) -> int | None:
-        return self._client.offset_ns
+        return self._venue_clock.offset_ns()
 
     # -- what the venue is ---------------------------------------------------------------------
 
     async def load_instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
-        found = await _readable(self._markets.get(symbols))
+        found = await self._markets.get(symbols)
         for symbol in symbols:
             if symbol not in found:
                 raise BadInput("symbol", symbol, f"{self.venue} has no such instrument")
@@ -119,11 +118,14 @@ class VenueAccount:
             self._dialect.instruments[symbol] = rules.instrument
         return [found[symbol].instrument for symbol in symbols]
 
-    async def measure_clock(self) -> ClockReading:
-        assert self._client.venue_clock is not None
-        return await self._client.venue_clock.measure()
+    async def _fetch_rules(self, symbols: Sequence[str]) -> Mapping[str, MarketRules]:
+        return await _readable(self._dialect.fetch_rules(symbols))
 
-    async def _fetch_time_ns(self) -> int:
+    async def measure_clock(self) -> ClockReading:
+        """The best of a few samples: the one whose answer came soonest."""
+        return await self._venue_clock.measure()
+
+    async def _read_time(self) -> int:
         # Half a millisecond more: the venue cuts its time to whole ones.
         return await _readable(self._dialect.fetch_time_ns()) + NS_PER_MS // 2
 
@@ -136,7 +138,7 @@ class VenueAccount:
         rules = self._rules.get(submit.spec.instrument_id)
         if rules is None:
             return _not_sent(f"{submit.spec.instrument_id} has not been loaded")
-        if self._client.offset_ns is None:
+        if self._venue_clock.now_ns() is None:
             return _not_sent("the venue's clock has not been measured", FaultKind.CLOCK)
         words = broken_rule(rules, submit.spec)
         if words:
@@ -144,8 +146,6 @@ class VenueAccount:
         try:
             placed = await self._dialect.place(submit, rules.instrument)
         except (AskFailed, Unreadable) as fault:
-            if isinstance(fault, AskFailed) and fault.code in self._quirks.filter_codes:
-                self._doubt_rules()
             return self._refused(fault) or self._unanswered(fault)
         if self._stream is not None:
             self._stream.expect_echo(placed.order.venue_order_id)
@@ -215,7 +215,7 @@ class VenueAccount:
     # -- rules that have changed ---------------------------------------------------------------
 
     def _doubt_rules(self) -> None:
-        """The venue refused an order by a rule that ours do not have: load them anew, soon."""
+        """An order passed our rules and broke the venue's: load them anew, now."""
         self._markets.doubt()
         if self._reloading is None or self._reloading.done():
             self._reloading = asyncio.create_task(self._reload(), name="reload rules")
@@ -229,17 +229,6 @@ class VenueAccount:
 
     # -- inside --------------------------------------------------------------------------------
 
-    async def _ask(self, request: Request) -> object:
-        decoded, _ = await self._client.request(
-            request.api,
-            request.method,
-            request.path,
-            request.params,
-            REQUEST_TIMEOUT_S,
-            Cost(request.priority, request.weight, request.is_order),
-        )
-        return decoded
-
     def _instrument(self, instrument_id: str) -> Instrument:
         rules = self._rules.get(instrument_id)
         if rules is None:
@@ -250,6 +239,8 @@ class VenueAccount:
         """The fault as a definite refusal; None where it proves nothing."""
         if isinstance(fault, Unreadable) or not fault.is_definite:
             return None
+        if fault.code in self._quirks.filter_codes:
+            self._doubt_rules()
         return Refused(
             kind=fault.kind,
             reason=fault.words,
@@ -277,7 +268,9 @@ def open_account(
     folder: Path | None = None,
 ) -> VenueAccount:
     """An account at `quirks.venue`, not connected yet. Call it inside the event loop; `rng` spreads
-    reconnections. BadInput when ccxt has no such exchange."""
+    reconnections. In `folder` the processes of this machine share the rate budget and keep the
+    venue's rules; without one both are this account's alone. BadInput when ccxt has no such
+    exchange."""
     return VenueAccount(quirks, key, session_factory(), clock, rng, worth, folder)
 
 

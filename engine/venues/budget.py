@@ -15,7 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -33,15 +33,7 @@ PATIENCE_NS = 5_000_000_000
 MISSED_MAX = 1000
 _STOPS = (FaultKind.LIMITED, FaultKind.BANNED)
 
-__all__ = ["Cost", "RateBudget", "Ticket"]
-
-
-class Cost(NamedTuple):
-    """What a request spends, and how urgent it is."""
-
-    priority: Priority = Priority.RECONCILE
-    weight: int = 1
-    is_order: bool = False
+__all__ = ["RateBudget", "Ticket"]
 
 
 class RateBudget:
@@ -115,7 +107,7 @@ class RateBudget:
     ) -> None:
         """What has become of the request: `headers` (names in lower case) of its answer, and the
         fault that the answer was read as. Without an answer there is nothing to settle."""
-        if fault is not None and fault.kind in _STOPS:
+        if fault is not None and fault.kind in _STOPS and fault.until_ns:
             self._with(lambda budget, now: budget.heard(self._rules, now, headers))
             self.stopped(fault, ticket)
         else:

@@ -25,10 +25,9 @@ from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.money import ZERO, plain, tidy
 from engine.domain.order import OrderType, Side, TimeInForce
-from engine.ports.live import FaultKind, Placed, Priority
+from engine.ports.live import FaultKind, Placed
 from engine.ports.venue import Submit
-from engine.venues.budget import Cost
-from engine.venues.ccxt_client import COST, SENT, CcxtClient
+from engine.venues.ccxt_client import SENT, CcxtClient
 from engine.venues.classify import AskFailed
 from engine.venues.dialect import Told
 from engine.venues.fields import (
@@ -55,7 +54,6 @@ from engine.venues.rules import MarketRules
 TRADES_PAGES_MAX = 1_000
 IDS_MAX = 10_000
 
-_CANCEL = Cost(Priority.CANCEL)
 _TYPES = {"limit": OrderType.LIMIT, "market": OrderType.MARKET}
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 _STATUSES = {
@@ -157,9 +155,7 @@ class Unified:
             if open_one is None:
                 raise self._unknown(client_order_id)
             venue_order_id = open_one.venue_order_id
-        await self._call(
-            self._client.exchange.cancel_order(venue_order_id, instrument.symbol), _CANCEL
-        )
+        await self._call(self._client.exchange.cancel_order(venue_order_id, instrument.symbol))
         found = await self.find_order(instrument, client_order_id)
         if found is None:
             raise self._unknown(client_order_id)
@@ -168,12 +164,10 @@ class Unified:
     async def cancel_all(self, instrument: Instrument) -> None:
         exchange = self._client.exchange
         if exchange.has.get("cancelAllOrders"):
-            await self._call(exchange.cancel_all_orders(instrument.symbol), _CANCEL)
+            await self._call(exchange.cancel_all_orders(instrument.symbol))
             return
         for claim in await self._open_orders(instrument):
-            await self._call(
-                exchange.cancel_order(claim.venue_order_id, instrument.symbol), _CANCEL
-            )
+            await self._call(exchange.cancel_order(claim.venue_order_id, instrument.symbol))
 
     async def find_order(self, instrument: Instrument, client_order_id: str) -> OrderClaim | None:
         found = _pick(await self._open_orders(instrument), client_order_id)
@@ -259,10 +253,10 @@ class Unified:
     def _venue(self) -> str:
         return self._client.quirks.venue
 
-    async def _call(self, asking: Awaitable[Any], cost: Cost = Cost()) -> Any:  # noqa: B008
+    async def _call(self, asking: Awaitable[Any]) -> Any:
         """What ccxt gives; AskFailed for what it raises."""
         sent: list[str] = []
-        token, cost_token = SENT.set(sent), COST.set(cost)
+        token = SENT.set(sent)
         try:
             return await asking
         except AskFailed:
@@ -277,7 +271,6 @@ class Unified:
             ) from None
         finally:
             SENT.reset(token)
-            COST.reset(cost_token)
 
     def _failed(self, error: Exception, may_have_arrived: bool) -> AskFailed:
         errors = self._errors

@@ -47,11 +47,10 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     not_working: frozenset[str] = frozenset()
     """Codes by which the venue says that it knows no such working order."""
 
+    filter_codes: frozenset[str] = frozenset()
+    """Codes by which an order broke one of the instrument's rules: they may have changed."""
     proves_limits: bool = False
     """Its 429 and 418 are answers of its own door, and prove that nothing came in."""
-
-    filter_codes: frozenset[str] = frozenset()
-    """Codes that say that an order broke a rule of the instrument: ours may be old."""
 
     # -- abilities -------------------------------------------------------------------------
     abilities: VenueAbilities = VenueAbilities(
