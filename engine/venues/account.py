@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
@@ -82,11 +83,10 @@ class VenueAccount:
         self._dialect: Dialect = make_dialect(self._client, self._client.request, worth)
         self._venue_clock = VenueClock(quirks.venue, self._read_time, clock)
         self._client.venue_clock = self._venue_clock
-        self._markets = (
-            Markets(folder, quirks.venue, self._fetch_rules, clock) if folder is not None else None
-        )
+        self._markets = Markets(folder, quirks.venue, self._fetch_rules, clock)
         self._rules: dict[str, MarketRules] = {}
         self._stream: UserStream | None = None
+        self._reloading: asyncio.Task[None] | None = None
 
     @property
     def venue(self) -> str:
@@ -109,7 +109,7 @@ class VenueAccount:
     # -- what the venue is ---------------------------------------------------------------------
 
     async def load_instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
-        found = await self._rules_of(symbols)
+        found = await self._markets.get(symbols)
         for symbol in symbols:
             if symbol not in found:
                 raise BadInput("symbol", symbol, f"{self.venue} has no such instrument")
@@ -117,14 +117,6 @@ class VenueAccount:
             self._rules[rules.instrument.instrument_id] = rules
             self._dialect.instruments[symbol] = rules.instrument
         return [found[symbol].instrument for symbol in symbols]
-
-    async def _rules_of(self, symbols: Sequence[str]) -> Mapping[str, MarketRules]:
-        """From the cache while it is fresh and nobody doubts it."""
-        if self._markets is None:
-            return await self._fetch_rules(symbols)
-        if self._markets.is_due:
-            await self._markets.refresh()
-        return await self._markets.get(symbols)
 
     async def _fetch_rules(self, symbols: Sequence[str]) -> Mapping[str, MarketRules]:
         return await _readable(self._dialect.fetch_rules(symbols))
@@ -213,9 +205,27 @@ class VenueAccount:
         if self._stream is not None:
             await self._stream.close()
             self._stream = None
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.gather(self._reloading, return_exceptions=True)
         await self._client.close()
         await self._session.close()
         self._budget.close()
+
+    # -- rules that have changed ---------------------------------------------------------------
+
+    def _doubt_rules(self) -> None:
+        """An order passed our rules and broke the venue's: load them anew, now."""
+        self._markets.doubt()
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.create_task(self._reload(), name="reload rules")
+
+    async def _reload(self) -> None:
+        symbols = [rules.instrument.symbol for rules in self._rules.values()]
+        try:
+            await self.load_instruments(symbols)
+        except (VenueFault, BadInput) as fault:
+            log.warning("%s: rules are not loaded anew: %s", self.venue, fault)
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -229,8 +239,8 @@ class VenueAccount:
         """The fault as a definite refusal; None where it proves nothing."""
         if isinstance(fault, Unreadable) or not fault.is_definite:
             return None
-        if fault.code in self._quirks.filter_codes and self._markets is not None:
-            self._markets.doubt()  # An order passed our rules and broke the venue's.
+        if fault.code in self._quirks.filter_codes:
+            self._doubt_rules()
         return Refused(
             kind=fault.kind,
             reason=fault.words,
