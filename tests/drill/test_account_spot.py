@@ -3,7 +3,6 @@ as the oracle."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
@@ -11,24 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from app.drill import SPOT_BALANCES, new_account, open_drill
-from app.live_venues import make_account
+from app.drill import SPOT_BALANCES
 from engine.core.clock import NS_PER_SECOND, LiveClock
 from engine.domain.claims import ClaimStatus, OrderClaim
 from engine.domain.order import OrderType, Side, TimeInForce
-from engine.drill.control import Certificate, VenueControl
-from engine.drill.ports import (
-    Ending,
-    Fault,
-    FrameAct,
-    FrameSeen,
-    NoFaults,
-    Reply,
-    RequestSeen,
-    Send,
-)
-from engine.drill.resolver import drill_session
-from engine.drill.server import DrillServer
+from engine.drill.control import Certificate
+from engine.drill.ports import Ending, Fault, FrameAct, FrameSeen, Reply, Send
 from engine.ports.live import (
     FaultKind,
     LinkState,
@@ -39,84 +26,17 @@ from engine.ports.live import (
     VenueFault,
 )
 from engine.ports.venue import Submit
-from engine.venues.account import VenueAccount
-from tests.support.accounts import SPOT, Remembering, submit
+from tests.support.accounts import SPOT, submit
+from tests.support.drill_accounts import Rig, open_rig
 
 ORDER = "POST /api/v3/order"
 DIALECT = "binance_spot"
 
 
-class Keys:
-    """A drill account's key, as the engine is given one."""
-
-    def __init__(self, api_key: str, secret: str) -> None:
-        self._parts = (api_key, secret, "")
-
-    def reveal(self) -> tuple[str, str, str]:
-        return self._parts
-
-
-class Plan(NoFaults):
-    """Faults that a test sets while it runs."""
-
-    def __init__(self) -> None:
-        self.on_route: dict[str, Fault] = {}
-        self.frames: Callable[[FrameSeen], Sequence[FrameAct] | None] | None = None
-        self.control: VenueControl | None = None
-
-    def on_start(self, control: VenueControl) -> None:
-        self.control = control
-
-    def on_request(self, seen: RequestSeen) -> Fault | None:
-        return self.on_route.get(seen.request.route)
-
-    def on_frame(self, seen: FrameSeen) -> Sequence[FrameAct] | None:
-        return None if self.frames is None else self.frames(seen)
-
-
-class Rig:
-    """A drill exchange that stands still, and a loaded account there with a stream that is up."""
-
-    def __init__(self, server: DrillServer, plan: Plan, account: VenueAccount) -> None:
-        self.server = server
-        self.plan = plan
-        self.account = account
-        self.sink = Remembering()
-        self.control = server.control
-        self.core = server.control.core(DIALECT)
-
-    def fill(self, client_order_id: str, share: str) -> None:
-        self.control.fill_at_venue(DIALECT, "demo", client_order_id, Decimal(share))
-
-    def price_ticks(self, factor: str) -> int:
-        """A price relative to the market's, on the grid of a whole unit."""
-        price = self.control.price_of(DIALECT, "BTCUSDT")
-        assert price is not None
-        return int(price * Decimal(factor)) * 100
-
-
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    plan = Plan()
-    spec = new_account("demo")
-    server = open_drill(tmp_path, accounts=[spec], symbols=["BTCUSDT"], interceptor=plan)
-    async with server:
-        place = server.place
-        account = make_account(
-            "binance_spot",
-            Keys(spec.api_key, spec.secret),
-            LiveClock(),
-            session_factory=lambda: drill_session(Path(place.ca_path), place.port, place.hosts),
-        )
-        rig = Rig(server, plan, account)
-        while rig.control.price_of(DIALECT, "BTCUSDT") is None:  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(0.02)
-        await account.measure_clock()
-        await account.load_instruments(["BTCUSDT"])
-        await account.open_user_stream(rig.sink)
-        yield rig
-        await account.close()
-        assert not server.failures
+    async with open_rig(tmp_path, DIALECT) as opened:
+        yield opened
 
 
 def order(number: int, rig: Rig, factor: str = "0.9", **changes: object) -> Submit:
@@ -306,14 +226,7 @@ async def test_a_ban_a_revoked_key_and_maintenance(rig: Rig) -> None:
 )
 async def test_a_certificate_that_is_not_the_venues(rig: Rig, certificate: Certificate) -> None:
     rig.control.set_certificate(certificate)
-    fresh = make_account(
-        "binance_spot",
-        Keys("k", "s"),
-        LiveClock(),
-        session_factory=lambda: drill_session(
-            Path(rig.server.place.ca_path), rig.server.place.port, rig.server.place.hosts
-        ),
-    )
+    fresh = rig.another()
     with pytest.raises(VenueFault) as caught:
         await fresh.measure_clock()
     await fresh.close()
@@ -326,14 +239,7 @@ async def test_a_certificate_that_is_not_the_venues(rig: Rig, certificate: Certi
 
 async def test_no_name_and_no_connection(rig: Rig) -> None:
     """Nothing left this machine: the order definitely does not exist."""
-    await rig.account.close()
-    place = rig.server.place
-    account = make_account(
-        "binance_spot",
-        Keys("k", "s"),
-        LiveClock(),
-        session_factory=lambda: drill_session(Path(place.ca_path), place.port, place.hosts),
-    )
+    account = rig.another()
     rig.control.set_names_known(False)
     with pytest.raises(VenueFault, match="no such name"):
         await account.measure_clock()
