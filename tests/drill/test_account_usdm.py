@@ -111,8 +111,8 @@ async def test_stops_wait_apart_and_end(rig: Rig) -> None:
 
 
 async def test_a_stop_that_triggers_stays_one_order(rig: Rig) -> None:
-    await rig.account.place(order(1, rig, type=OrderType.MARKET, price_ticks=0))
-    guard = stop(2, rig, "0.995")
+    await rig.account.place(order(1, rig, qty_lots=2, type=OrderType.MARKET, price_ticks=0))
+    guard = stop(2, rig, "0.995", qty_lots=2)  # Little: a crash leaves a thin book
     placed = await rig.account.place(guard)
     assert isinstance(placed, Placed), placed
     rig.control.crash_market("binance_usdm", "BTCUSDT")
@@ -124,10 +124,10 @@ async def test_a_stop_that_triggers_stays_one_order(rig: Rig) -> None:
         )
     )
     fills = [trade for trade in rig.sink.trades if trade.client_order_id == ours]
-    assert sum(trade.fill.lots for trade in fills) == 100
+    assert sum(trade.fill.lots for trade in fills) == 2
     found = await rig.account.find_order(USDM, ours)
     assert found is not None
-    assert (found.status, found.filled_lots, found.is_triggered) == (ClaimStatus.FILLED, 100, True)
+    assert (found.status, found.filled_lots, found.is_triggered) == (ClaimStatus.FILLED, 2, True)
     # By the number it had while it waited.
     asked = await rig.account.fetch_trades(USDM, venue_order_id=placed.order.venue_order_id)
     assert [trade.fill.trade_id for trade in asked] == [trade.fill.trade_id for trade in fills]
