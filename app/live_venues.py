@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from engine.core.clock import Clock
 from engine.core.ids import session_rng
 from engine.venues.account import VenueAccount, open_account
+from engine.venues.budget import RateBudget
 from engine.venues.feed import StreamFeed, binance_feed
-from engine.venues.feed_budget import FeedBudget
 from engine.venues.fills import Worth, unknown_worth
 from engine.venues.quirks import FIRST_CLASS, quirks_of
 
@@ -64,5 +64,5 @@ def make_feed(
 ) -> StreamFeed:
     """A market feed that is not opened yet; `folder` as with accounts. May compile for a minute in
     a fresh installation."""
-    budget = FeedBudget(folder, quirks_of(venue), clock)
+    budget = RateBudget(folder, quirks_of(venue).venue, clock)
     return binance_feed(venue, session_factory, clock, budget=budget)
