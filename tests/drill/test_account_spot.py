@@ -3,6 +3,7 @@ as the oracle."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
@@ -306,3 +307,48 @@ async def test_a_strangers_order_is_told_and_left_alone(rig: Rig) -> None:
 async def test_a_deposit_is_cash(rig: Rig) -> None:
     rig.control.deposit(DIALECT, "demo", "USDT", Decimal("12.5"))
     await rig.sink.until(lambda: any(hasattr(item, "cash_id") for item in rig.sink.news))
+
+
+async def test_a_fee_in_a_third_asset_has_its_worth(tmp_path: Path) -> None:
+    symbols = ("BTCUSDT", "BNBUSDT")
+    async with open_rig(tmp_path, DIALECT, symbols=symbols, burns_fee_asset=True) as rig:
+        price = rig.control.price_of(DIALECT, "BNBUSDT")
+        assert price is not None
+        await rig.account.load_instruments(["BTCUSDT"])
+        placed = await rig.account.place(
+            submit(price_ticks=0, type=OrderType.MARKET, client_order_id="q1")
+        )
+        assert isinstance(placed, Placed)
+        for trade in placed.trades:
+            assert trade.fill.fee_asset == "BNB"
+            assert trade.fill.fee_worth is not None
+            # The market has moved on since the price was asked for, by a little.
+            known = trade.fill.fee_worth / trade.fill.fee
+            assert abs(known / price - 1) < Decimal("0.05")
+
+
+async def test_a_ban_is_known_to_every_process(rig: Rig) -> None:
+    rig.control.ban(rig.control.now_ns() + 100 * NS_PER_SECOND)
+    with pytest.raises(VenueFault):
+        await rig.account.fetch_balances()
+    asked = rig.server.requests.total()
+    another = rig.another()
+    with pytest.raises(VenueFault) as caught:
+        await another.measure_clock()
+    assert caught.value.kind is FaultKind.BANNED
+    outcome = await rig.account.place(order(1, rig))
+    assert isinstance(outcome, Refused)
+    assert (outcome.kind, outcome.was_sent) == (FaultKind.BANNED, False)
+    assert rig.server.requests.total() == asked
+    await another.close()
+
+
+async def test_giving_up_a_placement_leaves_its_fate_to_be_asked(rig: Rig) -> None:
+    rig.plan.on_route[ORDER] = Fault(ending=Ending.HANG)
+    placing = asyncio.create_task(rig.account.place(order(1, rig)))
+    await rig.sink.until(lambda: len(rig.sink.orders) == 1)
+    placing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await placing
+    found = await rig.account.find_order(SPOT, order(1, rig).client_order_id)
+    assert found is not None

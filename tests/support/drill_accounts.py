@@ -93,9 +93,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def open_rig(folder: Path, dialect: str) -> AsyncIterator[Rig]:
-    plan, spec = Plan(), new_account("demo")
-    server = open_drill(folder, accounts=[spec], symbols=["BTCUSDT"], interceptor=plan)
+async def open_rig(
+    folder: Path, dialect: str, *, symbols: Sequence[str] = ("BTCUSDT",), **account: object
+) -> AsyncIterator[Rig]:
+    """`account`: fields of its `AccountSpec`."""
+    plan, spec = Plan(), new_account("demo", **account)
+    server = open_drill(folder, accounts=[spec], symbols=symbols, interceptor=plan)
     async with server:
         rig = Rig(dialect, server, plan, spec, folder)
         while rig.control.price_of(dialect, "BTCUSDT") is None:  # noqa: ASYNC110 - no event tells
