@@ -201,13 +201,17 @@ class StopReport(msgspec.Struct, frozen=True, kw_only=True):
     ledger: str
     by: str = ""
     """The face that wanted it; "" for a signal."""
+    venue: str = ""
+    """What the venue said of what stays there; "" on paper."""
 
     def __str__(self) -> str:
+        venue = f"; {self.venue}" if self.venue else ""
         return (
             f"stopped{f' by {self.by}' if self.by else ''}: "
             f"{_counted(self.orders_working, 'order')} working, "
             f"{_counted(self.positions_open, 'position')} open, "
             f"ledger {self.ledger} closed after {_counted(self.events, 'event')}"
+            f"{venue}"
         )
 
 

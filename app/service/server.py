@@ -84,8 +84,11 @@ class EngineServer:
     # -- life ----------------------------------------------------------------------------------
 
     async def open(self, done: Mapping[str, CommandDone]) -> None:
-        """Let faces in. `done` is the trader's memory of the commands it has carried out."""
+        """Let faces in. `done` is the trader's memory of the commands it has carried out; called
+        again when there is one after all."""
         self._done = done
+        if self._server is not None:
+            return
         self._server = await asyncio.start_unix_server(self._meet, sock=self._claim.listen())
 
     async def close(self, farewell: p.Bye) -> None:
