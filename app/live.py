@@ -84,6 +84,9 @@ class _Key:
         self.api_key, self.secret, self.passphrase = credentials.reveal()
         credentials.forget()
 
+    def reveal(self) -> tuple[str, str, str]:
+        return self.api_key, self.secret, self.passphrase
+
     def __repr__(self) -> str:
         return "_Key(hidden)"
 

@@ -97,9 +97,12 @@ class EngineLife:
     def __init__(self, home: Path, options: Sequence[str]) -> None:
         self._home = home
         self._errors_path = home / "engine.err"
+        paths = locate({HOME_VARIABLE: str(home)})
+        folder = drill_folder(paths)
+        self._log_path = paths.state / "logs" / f"engine-{DRILL_PROFILE}.log"
         self._errors = self._errors_path.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND_LINE, "engine", "--drill", *options],
+            [sys.executable, "-c", COMMAND_LINE, "engine", "--drill", str(folder), *options],
             cwd=ROOT,
             env={**os.environ, HOME_VARIABLE: str(home)},
             stdin=subprocess.DEVNULL,
@@ -158,7 +161,10 @@ class EngineLife:
         return self.session.new_command_id()
 
     def words(self) -> str:
-        return self._errors_path.read_text(errors="replace")[-2000:]
+        said = self._errors_path.read_text(errors="replace")[-800:]
+        logged = self._log_path.read_text(errors="replace") if self._log_path.exists() else ""
+        crash = logged.rpartition("Traceback")[2].replace("\\n", "\n")[:5000]
+        return f"{said}\n{crash}"
 
     def kill(self) -> None:
         self.process.kill()
@@ -207,8 +213,8 @@ class Rig:
         if life is None or life.session is None:
             return "no engine"
         shot = life.picture
-        told = [f"{row.source if hasattr(row, 'source') else ''} {row.text}" for row in shot.log[-6:]]
-        incidents = [one.incident.words for one in shot.incidents if hasattr(one, "incident")]
+        told = [row.text for row in shot.log[-8:]]
+        incidents = [one.incident for one in shot.incidents]
         return f"link {shot.link}, halted {shot.halted!r}, incidents {incidents}, log {told}"
 
     def our_open_orders(self) -> list[Order]:
@@ -235,9 +241,7 @@ def _is_ours(order: Order) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def open_rig(
-    home: Path, *, seed: int = 1, venue: str = "binance_spot"
-) -> AsyncIterator[Rig]:
+async def open_rig(home: Path, *, seed: int = 1, venue: str = "binance_spot") -> AsyncIterator[Rig]:
     """A running exchange with one account and one symbol; no engine yet."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = drill_folder(locate({HOME_VARIABLE: str(home)}))
