@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from app.bootstrap import CHART_TIMEFRAMES, periods_of
 from app.live_venues import PROVEN_VENUES, make_account, make_feed, plain_session
 from app.paths import Paths, make_private
-from app.secrets.credentials import Credentials, fingerprint_of
+from app.secrets.credentials import Credentials
 from app.secrets.permissions import explain, judge
 from app.secrets.store import KeyStore
 from app.secrets.unlocking import Unlocking
@@ -75,22 +75,6 @@ class CommittingLedger:
         return self._ledger.replay()
 
 
-class _Key:
-    """What signs requests: `engine.venues` sees the parts, nobody else does."""
-
-    __slots__ = ("api_key", "passphrase", "secret")
-
-    def __init__(self, credentials: Credentials) -> None:
-        self.api_key, self.secret, self.passphrase = credentials.reveal()
-        credentials.forget()
-
-    def reveal(self) -> tuple[str, str, str]:
-        return self.api_key, self.secret, self.passphrase
-
-    def __repr__(self) -> str:
-        return "_Key(hidden)"
-
-
 class Live:
     """A live engine with its ledger, opened once. Belongs to one event loop.
 
@@ -132,8 +116,8 @@ class Live:
         """Find key and ledger and begin or resume. One clear error when the first start cannot
         reach the venue; a restart needs no venue, it goes on trying."""
         request = self._request
-        key, fingerprint, sessions = await self._find_key()
-        world = f"{request.mode} {request.venue} key {fingerprint}"
+        key, sessions = await self._find_key()
+        world = f"{request.mode} {request.venue} key {key.fingerprint}"
         self._ledger = open_ledger(
             ledger_path(self._paths, request, world), clock=LiveClock(), on_failure=_note_failure
         )
@@ -141,6 +125,7 @@ class Live:
         self._account = make_account(
             request.venue, key, self._clock, session_factory=sessions, seed=seed
         )
+        key.forget()  # Whoever signs requests has it now.
         first = next(self._ledger.replay(), None)
         if isinstance(first, e.SessionStarted):
             session = first
@@ -152,11 +137,11 @@ class Live:
         self._runtime = self._make_runtime(session, sessions)
         self.resumed = await self._runtime.open(session, [])
 
-    async def _find_key(self) -> tuple[_Key, str, SessionFactory]:
+    async def _find_key(self) -> tuple[Credentials, SessionFactory]:
         request = self._request
         if self._keys is not None:
             credentials = await self._keys.credentials(request.venue)
-            return _Key(credentials), credentials.fingerprint, plain_session
+            return credentials, plain_session
         assert request.drill is not None
         return _drill_key(request.venue, request.drill)
 
@@ -272,7 +257,7 @@ def drill_folder(paths: Paths) -> Path:
     return paths.state / "drill"
 
 
-def _drill_key(venue: str, folder: Path) -> tuple[_Key, str, SessionFactory]:
+def _drill_key(venue: str, folder: Path) -> tuple[Credentials, SessionFactory]:
     """A key and sessions of a running drill exchange; no other name resolves in them."""
     from engine.drill.place import read_place
     from engine.drill.resolver import drill_session
@@ -281,9 +266,9 @@ def _drill_key(venue: str, folder: Path) -> tuple[_Key, str, SessionFactory]:
     if not place.keys:
         raise ConfigError(f"{folder}: the drill exchange has no account: start it anew")
     first = place.keys[0]
-    key = _Key(Credentials(venue, key=first.api_key, secret=first.secret))
+    key = Credentials(venue, key=first.api_key, secret=first.secret)
     ca_path, port, hosts = Path(place.ca_path), place.port, place.hosts
-    return key, fingerprint_of(first.api_key), lambda: drill_session(ca_path, port, hosts)
+    return key, lambda: drill_session(ca_path, port, hosts)
 
 
 def _one_settle(instruments: Sequence[Instrument]) -> str:

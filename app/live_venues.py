@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from engine.core.clock import Clock
 from engine.core.ids import session_rng
 from engine.venues.account import VenueAccount, open_account
-from engine.venues.binance.fills import Worth, unknown_worth
 from engine.venues.feed import StreamFeed, binance_feed
+from engine.venues.fills import Worth, unknown_worth
 from engine.venues.quirks import FIRST_CLASS, quirks_of
 
 if TYPE_CHECKING:

@@ -15,6 +15,10 @@ from rich.cells import get_character_cell_size
 
 GAP_MAX = 3
 """Columns that are sent again rather than jumped over: a jump takes four bytes."""
+SHORT = 4
+"""Steps that are cheaper one by one than counted."""
+UNKNOWN = -1
+"""Where the cursor stands before anything was said."""
 
 
 class Pen(NamedTuple):
@@ -77,18 +81,24 @@ class Canvas:
         return self._bytes()
 
     def _bytes(self) -> str:
-        """Pen by pen: setting a style costs more than jumping."""
+        """Pen by pen, always the pen next that is told in the fewest bytes: setting a style costs
+        more than jumping."""
         out: list[str] = []
         pen = PLAIN
-        at = (-1, -1)
-        for new, runs in self._runs.items():
+        row, column = UNKNOWN, UNKNOWN
+        while self._runs:
+            new = min(self._runs, key=lambda other: 0 if other == pen else len(_change(pen, other)))
             if new != pen:
                 out.append(_change(pen, new))
                 pen = new
-            for y, x, chars in runs:
-                out.append(_jump(at, (y, x)))
-                out += chars
-                at = (y, x + len(chars))
+            for y, x, chars in self._runs.pop(new):
+                text = "".join(chars)
+                out += _jump(row, column, y, x), text
+                row, column = y, x + len(chars)
+                # In the last column a cursor may stand or hang over; and a terminal may think
+                # another width of what is not ASCII.
+                if column >= self._size[0] or not text.isascii():
+                    column = UNKNOWN
         if pen != PLAIN:
             out.append("\x1b[m")
         return "".join(out)
@@ -164,13 +174,35 @@ def _serves(now: Pen, char: str, pen: Pen) -> bool:
     )
 
 
-def _jump(at: tuple[int, int], to: tuple[int, int]) -> str:
-    (row, column), (y, x) = at, to
-    if at == to:
+@lru_cache(maxsize=65_536)
+def _jump(row: int, column: int, y: int, x: int) -> str:
+    """The shortest way of the cursor to (y, x); where it stands may be UNKNOWN."""
+    ways = [f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H"]
+    if row != UNKNOWN:
+        ways.append(_vertical(y - row) + _horizontal(column, x))
+    return min(ways, key=len)
+
+
+def _vertical(down: int) -> str:
+    """A vertical tab is a line feed that stays in its column, also where the system turns line
+    feeds into new lines."""
+    if down >= 0:
+        return "\x0b" * down if down <= SHORT else f"\x1b[{down}B"
+    return "\x1b[A" if down == -1 else f"\x1b[{-down}A"
+
+
+def _horizontal(column: int, x: int) -> str:
+    if column == x:
         return ""
-    if row == y and x > column:
-        return "\x1b[C" if x == column + 1 else f"\x1b[{x - column}C"
-    return f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H"
+    if not x:
+        return "\r"
+    there = f"\x1b[{x + 1}G"
+    if column == UNKNOWN:
+        return there
+    if x > column:
+        return min("\x1b[C" if x == column + 1 else f"\x1b[{x - column}C", there, key=len)
+    back = column - x
+    return "\b" * back if back <= SHORT else min(f"\x1b[{back}D", there, key=len)
 
 
 @lru_cache(maxsize=4096)

@@ -20,6 +20,8 @@ AIM_NS = 2_000_000_000
 """After a key, the rows stay this long, whatever the price does: somebody is aiming."""
 GROUPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Ticks a row, for the grouping keys."""
+SIZES_NS = 180_000_000
+"""A size that only changes its digits is shown anew after this long: every second frame."""
 _SPAN_SHARE = 3000
 """A fresh ladder spans about 1/3000 of the price."""
 
@@ -46,6 +48,44 @@ class LadderRow(msgspec.Struct, frozen=True):
     is_grabbed: bool = False
     """Where the order being moved would go."""
     is_grab_origin: bool = False
+
+
+class CalmSizes:
+    """Sizes at a pace at which digits can be read, and a slow line can carry them.
+
+    What decides something is never held back: which rows have a size and on which side, own orders,
+    the last price, the cursor.
+    """
+
+    def __init__(self) -> None:
+        self._group = 0
+        self._taken_ns = 0
+        self._rows: dict[int, LadderRow] = {}
+
+    def rows(self, rows: list[LadderRow], group: int, now_ns: int) -> list[LadderRow]:
+        """`rows` with sizes at most `SIZES_NS` old."""
+        if group != self._group or now_ns - self._taken_ns >= SIZES_NS:
+            self._group, self._taken_ns = group, now_ns
+            self._rows = {row.ticks: row for row in rows}
+            return rows
+        return [_calm(row, self._rows.get(row.ticks, row)) for row in rows]
+
+
+def _calm(row: LadderRow, before: LadderRow) -> LadderRow:
+    """`row` with the figures of `before` where both have some."""
+    if row == before:
+        return before
+    has_same_orders = (row.own_buy_lots, row.own_sell_lots) == (
+        before.own_buy_lots,
+        before.own_sell_lots,
+    )
+    is_queued = has_same_orders and row.queue_ahead_lots >= 0 <= before.queue_ahead_lots
+    return msgspec.structs.replace(
+        row,
+        bid_lots=row.bid_lots and (before.bid_lots or row.bid_lots),
+        ask_lots=row.ask_lots and (before.ask_lots or row.ask_lots),
+        queue_ahead_lots=before.queue_ahead_lots if is_queued else row.queue_ahead_lots,
+    )
 
 
 class Ladder:

@@ -328,7 +328,9 @@ class Trader:
             part = self.portfolio.valuation(bot_id, instrument_id).equity
             by_bot[bot_id] = MONEY.add(by_bot.get(bot_id, ZERO), part)
             profit = MONEY.add(profit, part)
-        self._record(e.EquityMarked(ts_ns=now_ns, equity=profit, by_bot=by_bot))
+        is_live = self.state.accounting is not None
+        mids = dict(self.portfolio.good_mid_x2) if is_live else {}
+        self._record(e.EquityMarked(ts_ns=now_ns, equity=profit, by_bot=by_bot, mids_x2=mids))
 
     # -- out -----------------------------------------------------------------------------------
 

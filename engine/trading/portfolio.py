@@ -43,11 +43,13 @@ class Portfolio:
             self.good_mid_x2[instrument_id] = view.mid_x2
 
     def valuation(self, bot_id: str, instrument_id: str) -> Valuation:
-        """One bot's position. Before any price is known (a live engine that has just come back)
-        it is worth what it cost; see `is_priced`."""
+        """One bot's position. Before any price is known the last one of the ledger counts, and
+        without one it is worth what it cost; see `is_priced`."""
         position = self._state.position(bot_id, instrument_id)
         instrument = self._state.instruments[instrument_id]
         mid_x2 = self.good_mid_x2.get(instrument_id, 0)
+        if not mid_x2 and self._state.accounting is not None:
+            mid_x2 = self._state.accounting.last_mid_x2.get(instrument_id, 0)
         known = self._valued.get((bot_id, instrument_id))
         if known is not None and known[0] is position and known[1] == mid_x2:
             return known[2]

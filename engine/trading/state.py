@@ -402,6 +402,8 @@ class TradingState:
         equity = MONEY.add(self.capital, event.equity)
         self.peak_equity = max(self.peak_equity, equity)
         self.equity_curve.append((event.ts_ns, equity))
+        if self.accounting is not None:
+            self.accounting.last_mid_x2.update(event.mids_x2)
 
     def _helm_changed(self, event: e.HelmChanged) -> None:
         bot = self.bots[event.bot_id]

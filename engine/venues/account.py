@@ -33,11 +33,11 @@ from engine.ports.live import (
     VenueTraits,
 )
 from engine.ports.venue import Submit
-from engine.venues.binance.fills import Worth, unknown_worth
 from engine.venues.ccxt_client import REQUEST_TIMEOUT_S, ApiKey, CcxtClient
 from engine.venues.classify import AskFailed
 from engine.venues.dialect import Dialect, Request
 from engine.venues.fields import NS_PER_MS, Unreadable
+from engine.venues.fills import Worth, unknown_worth
 from engine.venues.quirks import Quirks
 from engine.venues.rest import SessionFactory
 from engine.venues.roads import make_dialect

@@ -18,6 +18,7 @@ import importlib
 import json
 import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import aiohttp
@@ -26,7 +27,7 @@ import yarl
 from engine.core.clock import NS_PER_SECOND, Clock
 from engine.domain.errors import BadInput
 from engine.ports.live import FaultKind
-from engine.venues.classify import AskFailed, failure, not_answered, read
+from engine.venues.classify import AskFailed, decoded, failure, not_answered, read
 from engine.venues.fields import NS_PER_MS, Unreadable
 from engine.venues.quirks import Quirks
 from engine.venues.rest import Answer, NoAnswer, Wire, ask, no_answer
@@ -35,6 +36,11 @@ log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_S = 10.0
 WS_CONNECT_TIMEOUT_S = 8.0
+
+
+SENT: ContextVar[list[str] | None] = ContextVar("sent", default=None)
+"""Where it holds a list, each request that leaves adds its method: what fails before the first
+has not been sent."""
 
 
 class ApiKey(Protocol):
@@ -94,6 +100,9 @@ class CcxtClient:
         return read(answer, self.quirks, self._clock.now_ns()), answer
 
     async def fetch_wire(self, wire: Wire, timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
+        sent = SENT.get()
+        if sent is not None:
+            sent.append(wire.method)
         try:
             return await ask(self._session, wire, timeout_s)
         except NoAnswer as error:
@@ -250,11 +259,11 @@ def _overrides(owner: CcxtClient) -> dict[str, Any]:
         all_headers = self.prepare_request_headers(headers)
         wire = Wire(method, url, all_headers, body or "")
         answer = await owner.fetch_wire(wire)
-        decoded = read(answer, owner.quirks, owner._clock.now_ns())
-        self.handle_errors(
-            answer.status, "", url, method, dict(answer.headers), answer.text, decoded, None, None
-        )
-        return decoded
+        body = decoded(answer, owner.quirks, owner._clock.now_ns())
+        headers = dict(answer.headers)
+        self.handle_errors(answer.status, "", url, method, headers, answer.text, body, None, None)
+        self.handle_http_status_code(answer.status, "", "", method, answer.text[:200])
+        return body
 
     def client(self: Any, url: str) -> Any:
         known = url in (self.clients or {})

@@ -60,11 +60,21 @@ def not_answered(error: NoAnswer) -> AskFailed:
 
 def read(answer: Answer, quirks: Quirks, now_ns: int) -> object:
     """The decoded body of a success. AskFailed for all else. `now_ns`: wall time, for waits."""
+    body = decoded(answer, quirks, now_ns)
+    code, message = _error_of(body, answer.status)
+    if code or answer.status >= 400:
+        raise failure(quirks, answer.status, code, message)
+    return body
+
+
+def decoded(answer: Answer, quirks: Quirks, now_ns: int) -> object:
+    """The body, whatever the venue says in it. AskFailed where it is not the venue's word at all:
+    limits, bans, web pages, what is no JSON."""
     status, text = answer.status, answer.text
     if status == 429:
-        raise _limited(FaultKind.LIMITED, answer, now_ns)
+        raise _limited(FaultKind.LIMITED, answer, quirks, now_ns)
     if status == 418:
-        raise _limited(FaultKind.BANNED, answer, now_ns)
+        raise _limited(FaultKind.BANNED, answer, quirks, now_ns)
     looks_like_page = text.lstrip()[:1] == "<" or "text/html" in answer.headers.get(
         "content-type", ""
     )
@@ -81,15 +91,11 @@ def read(answer: Answer, quirks: Quirks, now_ns: int) -> object:
             until_ns=_wait_end(answer, now_ns, DEFAULT_WAIT_S),
         )
     try:
-        body = decode(text)
+        return decode(text)
     except Unreadable as error:
         if status >= 500:
             raise _overloaded(status, quirks) from None
         raise AskFailed(FaultKind.MALFORMED, f"{quirks.venue}: {error.words}") from None
-    code, message = _error_of(body, status)
-    if code or status >= 400:
-        raise failure(quirks, status, code, message)
-    return body
 
 
 def failure(quirks: Quirks, status: int, code: str, message: str) -> AskFailed:
@@ -131,17 +137,17 @@ def _error_of(body: object, status: int) -> tuple[str, str]:
     return str(code), message if isinstance(message, str) else ""
 
 
-def _limited(kind: FaultKind, answer: Answer, now_ns: int) -> AskFailed:
+def _limited(kind: FaultKind, answer: Answer, quirks: Quirks, now_ns: int) -> AskFailed:
     is_ban = kind is FaultKind.BANNED
     until_ns = _wait_end(answer, now_ns, DEFAULT_BAN_S if is_ban else DEFAULT_WAIT_S)
     wait_s = max(0, until_ns - now_ns) // NS_PER_S
     words = "has banned this address" if is_ban else "takes no more requests for now"
     return AskFailed(
         kind,
-        f"the venue {words}: next question in {wait_s} s",
+        f"{quirks.venue} {words}: next question in {wait_s} s",
         code=str(answer.status),
         until_ns=until_ns,
-        is_definite=True,
+        is_definite=quirks.proves_limits,
     )
 
 

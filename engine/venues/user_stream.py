@@ -39,6 +39,10 @@ ECHO_WITHIN_S = 10.0
 """An order that was placed is heard of on the stream within this, or the stream is dead."""
 
 
+STREAM_FAILS = "the user stream fails: orders are asked for"
+NO_STREAM = "this venue's stream is not read: orders are asked for"
+
+
 class UserStream:
     """One subscription and its supervision. Implements `Tap`."""
 
@@ -63,6 +67,8 @@ class UserStream:
         self._heard_until_ns = 0
         """The venue's time until which nothing was missed."""
         self._echoes_due: dict[str, int] = {}
+        self._stay_away_s = 0.0
+        """How long polling pauses at least, after a limit or a refused key."""
         self._task: asyncio.Task[None] | None = None
 
     # -- owner's side --------------------------------------------------------------------------
@@ -71,16 +77,22 @@ class UserStream:
         """Subscribe for the first time; VenueFault when that fails, with nothing left running."""
         self._client.tap = self
         self._tell(LinkState.CONNECTING)
+        has_stream = self._client.quirks.has_user_stream
+        self._heard_until_ns = self._venue_ns()
         try:
-            await self._subscribe()
+            await (self._subscribe() if has_stream else self._poller.poll(self._heard_until_ns))
         except (VenueFault, Unreadable) as fault:
             await self._client.close_sockets()
             self._tell(LinkState.DOWN, fault.words)
             if isinstance(fault, VenueFault):
                 raise
             raise VenueFault(FaultKind.MALFORMED, fault.words) from None
-        self._tell(LinkState.UP)
-        self._task = asyncio.create_task(self._run(), name=f"{self._client.quirks.venue}.user")
+        if has_stream:
+            self._tell(LinkState.UP)
+        else:
+            self._tell(LinkState.POLLING, NO_STREAM)
+        work = self._run() if has_stream else self._poll_for_ever()
+        self._task = asyncio.create_task(work, name=f"{self._client.quirks.venue}.user")
         self._task.add_done_callback(_announce_death)
 
     async def close(self) -> None:
@@ -187,18 +199,29 @@ class UserStream:
             if may_poll:
                 await self._poll()
             step_s = POLL_EVERY_S * float(self._rng.uniform(0.9, 1.1)) if may_poll else wait_s
+            step_s = max(step_s, self._stay_away_s)
             await self._clock.sleep(min(left_ns, int(step_s * NS_PER_SECOND)))
 
+    async def _poll_for_ever(self) -> None:
+        """The whole of it at a venue without a stream that we read."""
+        while True:
+            step_s = POLL_EVERY_S * float(self._rng.uniform(0.9, 1.1))
+            await self._clock.sleep(int(max(step_s, self._stay_away_s) * NS_PER_SECOND))
+            await self._poll()
+
     async def _poll(self) -> None:
+        self._stay_away_s = 0.0
         try:
             since_ns = self._heard_until_ns
             asked_ns = self._venue_ns()
             await self._poller.poll(since_ns)
             self._heard_until_ns = asked_ns
         except (VenueFault, Unreadable) as fault:
+            self._stay_away_s = self._earliest_s(fault)
             self._tell(LinkState.DOWN, fault.words)
         else:
-            self._tell(LinkState.POLLING, "the user stream fails: orders are asked for")
+            is_failing = self._client.quirks.has_user_stream
+            self._tell(LinkState.POLLING, STREAM_FAILS if is_failing else NO_STREAM)
 
     def _earliest_s(self, fault: VenueFault | Unreadable) -> float:
         """How long to stay away at least after `fault`."""

@@ -15,7 +15,7 @@ from engine.domain.order import OrderSpec, OrderType, Side, TimeInForce
 from engine.ports.live import LinkState, UserLinkChanged
 from engine.ports.venue import Submit
 from engine.venues.account import VenueAccount, open_account
-from engine.venues.quirks import quirks_of
+from engine.venues.quirks import Quirks, quirks_of
 from tests.support.scripted_venue import ScriptedVenue
 
 SPOT_INFO = {
@@ -56,7 +56,36 @@ SPOT_INFO = {
         }
     ]
 }
+USDM_INFO = {
+    "symbols": [
+        {
+            "symbol": "BTCUSDT",
+            "contractType": "PERPETUAL",
+            "status": "TRADING",
+            "baseAsset": "BTC",
+            "quoteAsset": "USDT",
+            "marginAsset": "USDT",
+            "filters": [
+                {
+                    "filterType": "PRICE_FILTER",
+                    "minPrice": "556.80",
+                    "maxPrice": "4529764",
+                    "tickSize": "0.10",
+                },
+                {
+                    "filterType": "LOT_SIZE",
+                    "minQty": "0.001",
+                    "maxQty": "1000",
+                    "stepSize": "0.001",
+                },
+                {"filterType": "MIN_NOTIONAL", "notional": "100"},
+                {"filterType": "PERCENT_PRICE", "multiplierUp": "1.05", "multiplierDown": "0.95"},
+            ],
+        }
+    ]
+}
 SPOT = "binance_spot.BTCUSDT"
+USDM = "binance_usdm.BTCUSDT"
 
 
 class TestKey:
@@ -110,20 +139,35 @@ def fixed_worth(asset: str, settle: str, amount: Decimal) -> Decimal | None:
     return amount * 600 if (asset, settle) == ("BNB", "USDT") else None
 
 
-async def spot_account(venue: ScriptedVenue) -> VenueAccount:
+async def spot_account(venue: ScriptedVenue, quirks: Quirks | None = None) -> VenueAccount:
     """A loaded Binance spot account whose clock has been measured."""
     venue.answer("GET /api/v3/time", {"serverTime": time.time_ns() // 1_000_000})
     venue.answer("GET /api/v3/exchangeInfo", SPOT_INFO)
+    return await _loaded(venue, quirks or quirks_of("binance_spot"))
+
+
+async def usdm_account(venue: ScriptedVenue) -> VenueAccount:
+    """The same at Binance USD-M."""
+    venue.answer("GET /fapi/v1/time", {"serverTime": time.time_ns() // 1_000_000})
+    venue.answer("GET /fapi/v1/exchangeInfo", USDM_INFO)
+    return await _loaded(venue, quirks_of("binance_usdm"))
+
+
+async def _loaded(venue: ScriptedVenue, quirks: Quirks) -> VenueAccount:
     account = open_account(
-        quirks_of("binance_spot"),
+        quirks,
         TestKey(),
         session_factory=venue.session,
         clock=LiveClock(),
         rng=session_rng(1),
         worth=fixed_worth,
     )
-    await account.measure_clock()
-    await account.load_instruments(["BTCUSDT"])
+    try:
+        await account.measure_clock()
+        await account.load_instruments(["BTCUSDT"])
+    except BaseException:
+        await account.close()
+        raise
     return account
 
 

@@ -136,6 +136,8 @@ class Vt:
     def _control(self, control: str) -> None:
         if control == "\n":  # As a tty in its usual mode hands it on: carriage return and all.
             self._x, self._y = 0, min(self._y + 1, self.height - 1)
+        elif control == "\x0b":
+            self._x, self._y = min(self._x, self.width - 1), min(self._y + 1, self.height - 1)
         elif control == "\r":
             self._x = 0
         elif control == "\b":

@@ -15,6 +15,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
+from app.views.cells import text_width
 from tests.support.vt import Vt
 from ui_tui.canvas import Canvas, Piece
 from ui_tui.inside import Difference, spans_of
@@ -112,7 +113,7 @@ def test_pieces_of_one_style_are_sent_together() -> None:
     frame = canvas.frame(
         (6, 1), [(0, 0, [Piece("b", "31"), Piece("c", "32"), Piece("aaa"), Piece("b", "31")])]
     )
-    assert frame == "\x1b[31m\x1b[1Hb\x1b[4Cb\x1b[32m\x1b[1;2Hc\x1b[m"
+    assert frame == "\x1b[31m\x1b[1Hb\x1b[4Cb\x1b[32m\x1b[2Gc\x1b[m"
 
 
 def test_a_blank_takes_any_letter_colour() -> None:
@@ -125,3 +126,42 @@ def test_a_blank_takes_any_letter_colour() -> None:
         )
         == ""
     )
+
+
+def test_the_way_to_the_next_piece_is_the_shortest() -> None:
+    canvas = Canvas()
+    blank = [(row, 0, [Piece(" " * 30)]) for row in range(9)]
+    canvas.frame((30, 9), blank)
+
+    def column(at: int, *rows: int) -> list[tuple[int, int, list[Piece]]]:
+        return [(row, at, [Piece("xx")]) for row in rows]
+
+    assert canvas.frame((30, 9), column(10, 2, 3)) == "\x1b[3;11Hxx\x0b\b\bxx"
+    assert canvas.frame((30, 9), column(20, 2, 8)) == "\x1b[3;21Hxx\x1b[6B\b\bxx"
+    # From the last column only ways that do not depend on where exactly the cursor hangs.
+    assert canvas.frame((30, 9), column(28, 1, 2)) == "\x1b[2;29Hxx\x0b\x1b[29Gxx"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, HEIGHT - 1), st.integers(0, WIDTH - 1), st.text("ab▲漢 ", max_size=6)
+        ),
+        max_size=30,
+    )
+)
+@settings(deadline=None)
+def test_every_way_leads_there(writes: list[tuple[int, int, str]]) -> None:
+    """Short ways end where absolute ones do, on a terminal that does not wrap."""
+    canvas, short, plain = Canvas(), Vt(WIDTH, HEIGHT), Vt(WIDTH, HEIGHT)
+    for vt in (short, plain):
+        vt.feed(b"\x1b[?7l")
+    whole = [(row, 0, [Piece(" " * WIDTH)]) for row in range(HEIGHT)]
+    short.feed(canvas.frame((WIDTH, HEIGHT), whole).encode())
+    for row, column, text in writes:
+        if text_width(text) > WIDTH - column:
+            continue
+        short.feed(canvas.frame((WIDTH, HEIGHT), [(row, column, [Piece(text)])]).encode())
+        plain.feed(f"\x1b[{row + 1};{column + 1}H{text}".encode())
+    assert short.seen() == plain.seen()
+    assert not short.unknown

@@ -7,16 +7,21 @@ from textual.geometry import Size
 from app.views import format as fmt
 from app.views.cells import Cell, Line, fit
 from app.views.desk import Desk
-from app.views.ladder import ladder_rows
+from app.views.ladder import CalmSizes, ladder_rows
 from app.views.ladderlines import LadderLook, depth_line
 from app.views.viewstate import ViewState
 from engine.domain.instrument import Instrument
 from engine.domain.snapshots import MarketSnapshot
+from ui_tui.look import Look
 from ui_tui.pane import Pane, Picture
 
 
 class LadderPane(Pane):
     key = "ladder"
+
+    def __init__(self, look: Look, *, classes: str | None = None) -> None:
+        super().__init__(look, classes=classes)
+        self._calm = CalmSizes()
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         view = desk.view(self.key, now_ns)
@@ -31,6 +36,7 @@ class LadderPane(Pane):
         look = LadderLook(instrument, market.last_ticks, size.width, self.look.glyphs)
         is_live = not view.is_stale and market.is_ready
         shown = ladder_rows(ladder, market, snapshot.orders, desk.entry_ticks(), desk.grabbed_id)
+        shown = self._calm.rows(shown, ladder.group, now_ns)
         lines = [look.head(), *look.lines(shown, market, is_live)]
         lines += [()] * (size.height - 1 - len(lines))
         lines.append(self._last_line(desk, view, market, instrument, now_ns, size.width))

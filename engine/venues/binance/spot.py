@@ -17,7 +17,6 @@ from engine.domain.money import plain
 from engine.domain.order import OrderSpec, OrderType, TimeInForce
 from engine.ports.live import Placed, Priority
 from engine.ports.venue import Submit
-from engine.venues.binance.fills import Worth
 from engine.venues.binance.paging import all_trades, ms, trades_of_order
 from engine.venues.binance.permissions import ask_permissions
 from engine.venues.binance.rules import read_exchange_info
@@ -32,6 +31,7 @@ from engine.venues.ccxt_client import CcxtClient
 from engine.venues.classify import AskFailed
 from engine.venues.dialect import Asker, Request, StreamEnded, Told
 from engine.venues.fields import NS_PER_MS, Unreadable, as_object, objects, text, whole
+from engine.venues.fills import Worth
 from engine.venues.rules import MarketRules
 from engine.venues.ws_subscribe import confirmed
 

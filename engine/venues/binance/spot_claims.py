@@ -20,7 +20,6 @@ from engine.domain.claims import (
 from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, tidy
 from engine.domain.order import OrderSpec, OrderType, Side
-from engine.venues.binance.fills import Worth, make_fill
 from engine.venues.binance.words import read_side, read_status, read_type
 from engine.venues.fields import (
     JsonObject,
@@ -40,6 +39,7 @@ from engine.venues.fields import (
     ticks,
     whole,
 )
+from engine.venues.fills import Worth, make_fill
 
 _STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
 Instruments = Mapping[str, Instrument]

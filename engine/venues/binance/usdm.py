@@ -22,7 +22,6 @@ from engine.domain.money import plain
 from engine.domain.order import OrderType, TimeInForce
 from engine.ports.live import Placed, Priority
 from engine.ports.venue import Submit
-from engine.venues.binance.fills import Worth
 from engine.venues.binance.paging import all_trades, ms, trades_of_order
 from engine.venues.binance.permissions import ask_permissions
 from engine.venues.binance.rules import read_exchange_info
@@ -51,6 +50,7 @@ from engine.venues.fields import (
     text,
     whole,
 )
+from engine.venues.fills import Worth
 from engine.venues.rules import MarketRules
 from engine.venues.ws_subscribe import confirmed
 

@@ -23,7 +23,6 @@ from engine.domain.claims import (
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO, tidy
 from engine.domain.order import OrderType, Side
-from engine.venues.binance.fills import Worth, make_fill
 from engine.venues.binance.words import read_side, read_status, read_type
 from engine.venues.fields import (
     JsonObject,
@@ -44,6 +43,7 @@ from engine.venues.fields import (
     text,
     ticks,
 )
+from engine.venues.fills import Worth, make_fill
 
 Instruments = Mapping[str, Instrument]
 _STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)

@@ -97,6 +97,7 @@ BINANCE_SPOT = Quirks(
     },
     receive_window_ms=5_000,
     sends_receive_window=True,
+    proves_limits=True,
     rejects=_COMMON_REJECTS,
     faults=_COMMON_FAULTS,
     already_there={"-2010": "duplicate"},
@@ -122,6 +123,7 @@ BINANCE_USDM = Quirks(
     },
     receive_window_ms=5_000,
     sends_receive_window=True,
+    proves_limits=True,
     rejects=_COMMON_REJECTS | _USDM_REJECTS,
     faults=_COMMON_FAULTS,
     # -4116: DUPLICATED_CLIENT_TRAN_ID.

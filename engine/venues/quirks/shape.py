@@ -47,6 +47,9 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     not_working: frozenset[str] = frozenset()
     """Codes by which the venue says that it knows no such working order."""
 
+    proves_limits: bool = False
+    """Its 429 and 418 are answers of its own door, and prove that nothing came in."""
+
     # -- abilities -------------------------------------------------------------------------
     abilities: VenueAbilities = VenueAbilities(
         has_stop=False, has_reduce_only=False, shows_own_orders=True

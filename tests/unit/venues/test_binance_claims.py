@@ -24,11 +24,11 @@ from engine.domain.claims import (
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.order import OrderSpec, OrderType, Side
 from engine.venues.binance import spot_claims, usdm_claims
-from engine.venues.binance.fills import unknown_worth
 from engine.venues.binance.permissions import read_permissions
 from engine.venues.binance.rules import read_exchange_info, read_symbol
 from engine.venues.binance.usdm_claims import ALGO, AlgoLinks
 from engine.venues.fields import Unreadable, decode
+from engine.venues.fills import unknown_worth
 from tests.support.shared import DATA, needs_shared
 
 pytestmark = needs_shared

@@ -1,8 +1,21 @@
 """The static ladder: rows are prices and stay."""
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.views.ladder import AIM_NS, SETTLE_NS, Ladder, ladder_rows, next_own, orders_in_row
+from app.views.ladder import (
+    AIM_NS,
+    SETTLE_NS,
+    SIZES_NS,
+    CalmSizes,
+    Ladder,
+    LadderRow,
+    ladder_rows,
+    next_own,
+    orders_in_row,
+)
 from engine.domain.order import Side
 from tests.support.session import BTC, MID, a_market, a_stop, a_working_order, some_orders
 
@@ -136,3 +149,49 @@ def test_resizing_keeps_the_middle() -> None:
     middle = ladder.price_at(10)
     ladder.resize(9)
     assert ladder.price_at(4) == middle
+
+
+def a_row(ticks: int = 100, **changes: int | bool) -> LadderRow:
+    return LadderRow(**{"ticks": ticks, "bid_lots": 5, **changes})  # type: ignore[arg-type]
+
+
+def test_digits_of_sizes_wait_for_the_next_look() -> None:
+    calm = CalmSizes()
+    assert calm.rows([a_row()], 1, S) == [a_row()]
+    assert calm.rows([a_row(bid_lots=7)], 1, S + 1) == [a_row()]
+    assert calm.rows([a_row(bid_lots=8)], 1, S + SIZES_NS) == [a_row(bid_lots=8)]
+
+
+def test_another_grouping_waits_for_nothing() -> None:
+    calm = CalmSizes()
+    calm.rows([a_row()], 1, S)
+    assert calm.rows([a_row(bid_lots=7)], 5, S + 1) == [a_row(bid_lots=7)]
+
+
+rows = st.builds(
+    LadderRow,
+    ticks=st.integers(1, 4),
+    bid_lots=st.integers(0, 3),
+    ask_lots=st.integers(0, 3),
+    own_buy_lots=st.integers(0, 2),
+    own_sell_lots=st.integers(0, 2),
+    queue_ahead_lots=st.integers(-1, 2),
+    is_last=st.booleans(),
+    is_cursor=st.booleans(),
+)
+
+
+@given(st.lists(st.lists(rows, unique_by=lambda row: row.ticks), min_size=1, max_size=5))
+def test_nothing_but_digits_is_ever_held_back(pictures: list[list[LadderRow]]) -> None:
+    calm = CalmSizes()
+    for number, true in enumerate(pictures):
+        for row, shown in zip(true, calm.rows(true, 1, number * SIZES_NS // 3), strict=True):
+            assert bool(shown.bid_lots) is bool(row.bid_lots)
+            assert bool(shown.ask_lots) is bool(row.ask_lots)
+            assert (shown.queue_ahead_lots < 0) is (row.queue_ahead_lots < 0)
+            held = {
+                "bid_lots": row.bid_lots,
+                "ask_lots": row.ask_lots,
+                "queue_ahead_lots": row.queue_ahead_lots,
+            }
+            assert msgspec.structs.replace(shown, **held) == row

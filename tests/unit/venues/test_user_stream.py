@@ -1,0 +1,173 @@
+"""Links that go bad: silent, refused, hijacked; questions in the stream's place; no secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.domain.claims import ClaimStatus
+from engine.ports.live import FaultKind, LinkState, Placed, VenueFault
+from engine.venues import user_stream
+from engine.venues.account import VenueAccount
+from engine.venues.quirks import quirks_of
+from tests.support.accounts import (
+    SPOT,
+    Remembering,
+    TestKey,
+    execution_report,
+    spot_account,
+    spot_order,
+    submit,
+)
+from tests.support.scripted_venue import ScriptedVenue
+
+OURS = "q00000000000000001"
+
+
+@pytest.fixture
+async def venue(tmp_path: Path) -> AsyncIterator[ScriptedVenue]:
+    async with ScriptedVenue(tmp_path) as scripted:
+        yield scripted
+
+
+async def test_a_half_open_link_is_noticed_and_replaced(venue: ScriptedVenue) -> None:
+    quick = msgspec.structs.replace(quirks_of("binance_spot"), ws_ping_s=0.2)
+    account = await spot_account(venue, quick)
+    venue.ws_answers_pings = False
+    sink = Remembering()
+    await account.open_user_stream(sink)
+    venue.ws_answers_pings = True  # For the next socket.
+    await sink.until(lambda: sink.states.count(LinkState.UP) == 2)
+    await venue.tell(execution_report())
+    await sink.until(lambda: len(sink.orders) == 1)
+    await account.close()
+
+
+async def test_a_stream_that_does_not_tell_of_a_taken_order_is_dead(
+    venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_stream, "ECHO_WITHIN_S", 0.3)
+    account = await spot_account(venue)
+    venue.answer("POST /api/v3/order", spot_order())
+    sink = Remembering()
+    await account.open_user_stream(sink)
+    assert isinstance(await account.place(submit()), Placed)
+    await sink.until(lambda: sink.states.count(LinkState.UP) == 2)
+    assert "does not tell" in next(link.reason for link in sink.links if link.reason)
+    await account.close()
+
+
+@pytest.fixture
+async def quick_polling(
+    venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[VenueAccount]:
+    monkeypatch.setattr(user_stream, "POLL_EVERY_S", 0.2)
+    monkeypatch.setattr(user_stream, "BACKOFF_FIRST_S", 0.1)
+    made = await spot_account(venue)
+    yield made
+    await made.close()
+
+
+async def test_while_the_stream_fails_orders_are_asked_for(
+    venue: ScriptedVenue, quick_polling: VenueAccount
+) -> None:
+    account, sink = quick_polling, Remembering()
+    venue.answer("GET /api/v3/openOrders", [spot_order()])
+    venue.answer("GET /api/v3/myTrades", [])
+    venue.answer("GET /api/v3/account", {"balances": [], "updateTime": 1})
+    await account.open_user_stream(sink)
+    venue.ws_refusal = 503
+    await venue.drop_sockets()
+    await sink.until(lambda: LinkState.POLLING in sink.states and len(sink.orders) > 0)
+
+    trade = {
+        "symbol": "BTCUSDT",
+        "id": 9,
+        "orderId": 28,
+        "price": "60000",
+        "qty": "0.01",
+        "commission": "0.6",
+        "commissionAsset": "USDT",
+        "time": 1499865549590,
+        "isBuyer": True,
+        "isMaker": True,
+    }
+    venue.answer("GET /api/v3/myTrades", [trade])
+    venue.answer("GET /api/v3/openOrders", [])
+    venue.answer("GET /api/v3/order", spot_order(status="FILLED", executedQty="0.01"))
+    await sink.until(lambda: sink.orders[-1].status is ClaimStatus.FILLED)
+    assert sink.trades[0].fill.trade_id == "9"
+
+    venue.ws_refusal = 0
+    await sink.until(lambda: sink.states[-1] is LinkState.UP)
+
+
+async def test_a_key_that_is_revoked_is_not_asked_about_again_and_again(
+    venue: ScriptedVenue, quick_polling: VenueAccount
+) -> None:
+    account, sink = quick_polling, Remembering()
+    await account.open_user_stream(sink)
+    refusal = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
+    venue.ws_answer = lambda message: {"id": message["id"], "status": 401, "error": refusal}
+    await venue.drop_sockets()
+    await sink.until(lambda: any("Invalid API-key" in link.reason for link in sink.links))
+    asked = len(venue.asked)
+    await asyncio.sleep(0.5)  # Several backoffs of this test, were it tried again.
+    assert len(venue.asked) == asked
+    assert sink.states[-1] is LinkState.DOWN
+
+
+async def test_no_secret_reaches_a_word_of_ours(
+    venue: ScriptedVenue, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With everything logged that can be, and every kind of trouble."""
+    caplog.set_level(logging.DEBUG)
+    account = await spot_account(venue)
+    sink = Remembering()
+    await account.open_user_stream(sink)
+    venue.answer("POST /api/v3/order", "<html>nothing</html>", status=503)
+    outcome = await account.place(submit())
+    await venue.tell('{"half')
+    await sink.until(lambda: sink.states.count(LinkState.UP) == 2)
+    venue.answer("GET /api/v3/order", "", status=302)
+    with pytest.raises(VenueFault) as caught:
+        await account.find_order(SPOT, OURS)
+    assert caught.value.kind is FaultKind.PORTAL
+    exchange = account._client.exchange
+    with pytest.raises(ValueError, match="verbose"):
+        exchange.verbose = True
+    await account.close()
+    ours = [record for record in caplog.records if record.name != "aiohttp.access"]
+    told = "\n".join(
+        [*(record.getMessage() for record in ours), repr(outcome), repr(sink.links),
+         repr(account), repr(exchange), repr(caught.value)]
+    )  # fmt: skip
+    for secret in (*TestKey().reveal()[:2], "signature="):
+        assert secret not in told
+
+
+@pytest.mark.parametrize(
+    ("is_expired", "kind"), [(True, FaultKind.TLS), (False, FaultKind.NETWORK)]
+)
+async def test_an_expired_certificate_and_no_network(
+    tmp_path: Path, is_expired: bool, kind: FaultKind
+) -> None:
+    async with ScriptedVenue(tmp_path) as good:
+        account = await spot_account(good)
+    async with ScriptedVenue(tmp_path, is_expired=True) as bad:
+        if is_expired:
+            good.session = bad.session  # type: ignore[method-assign]
+            await account.close()
+            with pytest.raises(VenueFault) as caught:
+                await spot_account(good)
+        else:
+            with pytest.raises(VenueFault) as caught:
+                await account.measure_clock()
+            await account.close()
+    assert caught.value.kind is kind
+    assert "api.binance.com" in caught.value.words
