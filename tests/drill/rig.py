@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+
+import msgspec
 
 from app.drill import new_account, open_drill
 from app.live import DRILL_PROFILE, drill_folder
@@ -42,8 +44,8 @@ class Marksman(Saboteur):
 
     def __init__(self) -> None:
         super().__init__(NO_FAULTS)
-        self.heard: list[tuple[float, str]] = []
-        """(monotonic seconds, route) of every request."""
+        self.heard: list[tuple[float, str, str]] = []
+        """(monotonic seconds, route, the order it names) of every request."""
         self._target = 0
         self._globs = ""
         self._left = 0
@@ -55,7 +57,8 @@ class Marksman(Saboteur):
         self._target, self._globs, self._left, self._after = pid, globs, number, after
 
     def on_request(self, seen: RequestSeen) -> Fault | None:
-        self.heard.append((time.monotonic(), seen.request.route))
+        order_id = seen.request.params.get("origClientOrderId", "")
+        self.heard.append((time.monotonic(), seen.request.route, order_id))
         fault = super().on_request(seen)
         if not self._target or not fnmatch.fnmatchcase(seen.request.route, self._globs):
             return fault
@@ -77,11 +80,8 @@ class Marksman(Saboteur):
         return reply
 
 
-def _with_change(fault: Fault, last: object) -> Fault:
+def _with_change(fault: Fault, last: Callable[[Reply], Reply]) -> Fault:
     """The fault as it is, with one more thing done between the venue's work and its answer."""
-    import msgspec
-
-    assert callable(last)
     first = fault.change
     if fault.reply is not None:
         answer = fault.reply
@@ -122,18 +122,17 @@ class EngineLife:
     async def attach(self, within_s: float = START_S) -> None:
         """A session with a first picture; AssertionError with what it said when it ended."""
         road = SocketRoad(endpoint_of(locate({HOME_VARIABLE: str(self._home)}), DRILL_PROFILE))
-        deadline = time.monotonic() + within_s
-        while True:
+        for _ in range(int(within_s / 0.1)):
             assert self.is_alive, f"the engine ended by itself: {self.words()}"
             session = RemoteSession(road, "soak", wants="free")
             try:
                 await asyncio.to_thread(session.start, 5.0)
             except PilothouseError:
-                assert time.monotonic() < deadline, f"no engine within {within_s} s"
                 await asyncio.sleep(0.1)
             else:
                 self.session = session
                 return
+        raise AssertionError(f"no engine within {within_s} s: {self.words()}")
 
     @property
     def picture(self) -> EngineSnapshot:
@@ -197,16 +196,14 @@ class Rig:
         await self.life.attach()
         return self.life
 
-    async def until(self, is_so: object, within_s: float) -> float:
+    async def until(self, is_so: Callable[[], object], within_s: float) -> float:
         """Seconds until it was so; AssertionError with the state of the link when it never was."""
-        assert callable(is_so)
         start = time.monotonic()
-        while not is_so():
-            passed = time.monotonic() - start
-            if passed > within_s:
-                raise AssertionError(f"not within {within_s} s: {self.describe()}")
+        for _ in range(int(within_s / PAUSE_S)):
+            if is_so():
+                return time.monotonic() - start
             await asyncio.sleep(PAUSE_S)
-        return time.monotonic() - start
+        raise AssertionError(f"not within {within_s} s: {self.describe()}")
 
     def describe(self) -> str:
         life = self.life
