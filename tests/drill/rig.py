@@ -239,10 +239,9 @@ def _is_ours(order: Order) -> bool:
 
 @contextlib.asynccontextmanager
 async def open_rig(home: Path, *, seed: int = 1, venue: str = "binance_spot") -> AsyncIterator[Rig]:
-    """A running exchange with one account and one symbol; no engine yet."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """A running exchange with one account and one symbol; no engine yet. `home` is made."""
     folder = drill_folder(locate({HOME_VARIABLE: str(home)}))
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    await asyncio.to_thread(folder.mkdir, 0o700, True, True)
     marksman = Marksman()
     is_spot = venue == "binance_spot"
     server = open_drill(

@@ -3,8 +3,8 @@
     python -m tests.drill.soak --runs 40 --seed 7 --report soak.json
 
 One run: an engine trades (a grid bot and orders by hand) while faults strike; it is killed with
-SIGKILL at a swept point (as the n-th request of a kind reaches the venue, or once it is done and not
-yet answered; after a commit of the ledger; at any moment) and started again, faults still on. Then
+SIGKILL at a swept point (as the n-th request of a kind reaches the venue, or once it is done and
+not yet answered; after a commit of the ledger; at any moment) and started again, faults on. Then
 they end: it has to be trading within 60 s, to know the fate of every order, to carry out the kill
 switch, and to agree with the exchange's own ledger to the last digit. A failing run prints how to
 repeat it.
