@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import aiohttp
 
 from engine.core.clock import Clock
 from engine.ports.live import FaultKind, Priority, VenueFault
+from engine.venues.budget import RateBudget
 from engine.venues.classify import not_answered, read
 from engine.venues.quirks.shape import Quirks
-from engine.venues.rest import Answer, NoAnswer, Wire, ask
+from engine.venues.rest import NoAnswer, Wire, ask
 
 ANSWER_S = 10.0
 
 
-class Budget(Protocol):
-    """The rate limit that everything of one address shares."""
-
-    async def take(self, weight: int, priority: Priority) -> None:
-        """Return once `weight` may be spent. VenueFault LIMITED or BANNED when it may not."""
-
-    def heard(self, answer: Answer) -> None:
-        """An answer's headers tell what is left."""
-
-
 class PublicAsker:
-    """`budget` None: only the venue's own "come back later" is obeyed."""
+    """What the venue told about limits is kept in `budget`, which other processes share; without
+    one it is kept here."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
         quirks: Quirks,
         clock: Clock,
-        budget: Budget | None = None,
+        budget: RateBudget | None = None,
     ) -> None:
         self._session = session
         self._quirks = quirks
@@ -51,17 +41,19 @@ class PublicAsker:
                 f"{self._quirks.venue} is not asked for another {wait_s} s",
                 until_ns=self._until_ns,
             )
-        if self._budget is not None:
-            await self._budget.take(weight, Priority.DATA)
+        budget = self._budget
+        ticket = await budget.take_when_free(Priority.DATA, weight) if budget is not None else None
         try:
             answer = await ask(self._session, Wire("GET", url, {}, ""), ANSWER_S)
         except NoAnswer as error:
             raise not_answered(error) from None
-        if self._budget is not None:
-            self._budget.heard(answer)
+        if budget is not None and ticket is not None:
+            budget.answered(ticket, answer.headers)
         try:
             read(answer, self._quirks, self._clock.now_ns())
         except VenueFault as fault:
             self._until_ns = max(self._until_ns, fault.until_ns)
+            if budget is not None:
+                budget.stopped(fault, ticket)
             raise
         return answer.text.encode()
