@@ -210,7 +210,8 @@ class Trader:
             case r.FundingReport():
                 self.orders.on_funding(message, now_ns)
             case r.LiquidationReport():
-                self.orders.on_liquidation(message, now_ns)
+                if self.orders.on_liquidation(message, now_ns):
+                    self._helm.on_liquidation(message.bot_id, now_ns)
             case r.PositionReport():
                 self.incidents.on_position(message, now_ns)
             case Hold():
@@ -258,6 +259,8 @@ class Trader:
         if order is not None:
             self.algos.on_order(order, has_traded=has_traded, now_ns=now_ns)
         if isinstance(event, e.OrderFilled):
+            if order is not None:
+                self._helm.on_fill(order, event.fill.lots, now_ns)
             runner = self.runners.get(order.bot_id) if order is not None else None
             if runner is not None:
                 runner.on_fill(event, now_ns)
@@ -322,7 +325,9 @@ class Trader:
             part = self.portfolio.valuation(bot_id, instrument_id).equity
             by_bot[bot_id] = MONEY.add(by_bot.get(bot_id, ZERO), part)
             profit = MONEY.add(profit, part)
-        self._record(e.EquityMarked(ts_ns=now_ns, equity=profit, by_bot=by_bot))
+        is_live = self.state.accounting is not None
+        mids = dict(self.portfolio.good_mid_x2) if is_live else {}
+        self._record(e.EquityMarked(ts_ns=now_ns, equity=profit, by_bot=by_bot, mids_x2=mids))
 
     # -- out -----------------------------------------------------------------------------------
 

@@ -15,8 +15,7 @@ ANSWER_S = 10.0
 
 
 class PublicAsker:
-    """What the venue told about limits is kept in `budget`, which other processes share; without
-    one it is kept here."""
+    """`budget` None: only the venue's own "come back later" is obeyed."""
 
     def __init__(
         self,
@@ -41,19 +40,19 @@ class PublicAsker:
                 f"{self._quirks.venue} is not asked for another {wait_s} s",
                 until_ns=self._until_ns,
             )
-        budget = self._budget
-        ticket = await budget.take_when_free(Priority.DATA, weight) if budget is not None else None
+        ticket = self._budget.take(Priority.DATA, weight) if self._budget is not None else None
         try:
             answer = await ask(self._session, Wire("GET", url, {}, ""), ANSWER_S)
         except NoAnswer as error:
             raise not_answered(error) from None
-        if budget is not None and ticket is not None:
-            budget.answered(ticket, answer.headers)
+        fault: VenueFault | None = None
         try:
             read(answer, self._quirks, self._clock.now_ns())
-        except VenueFault as fault:
+        except VenueFault as failed:
+            fault = failed
             self._until_ns = max(self._until_ns, fault.until_ns)
-            if budget is not None:
-                budget.stopped(fault, ticket)
             raise
+        finally:
+            if self._budget is not None and ticket is not None:
+                self._budget.settle(ticket, answer.headers, fault)
         return answer.text.encode()
