@@ -99,6 +99,8 @@ class StreamFeed:
         if self._session is not None:
             await self._session.close()
             self._session = None
+        if self._budget is not None:
+            self._budget.close()
 
     async def _run_listing(self, instruments: list[Instrument], asker: PublicAsker) -> None:
         while True:
