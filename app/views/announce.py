@@ -170,7 +170,8 @@ def reverse(view: ViewState) -> str:
         return "reverse the position"
     size = fmt.qty(2 * abs(view.acting_lots), instrument)
     after = fmt.signed_qty(-view.acting_lots, instrument)
-    return f"{view.closing_side} {size} now to hold {after}; its stops and targets are cancelled"
+    told = "its stops and targets go once it has turned"
+    return f"{view.closing_side} {size} now to hold {after}; {told}"
 
 
 def incident(choice: Choice) -> Callable[[ViewState], str]:

@@ -154,10 +154,10 @@ class OrderManager:
             )
         )
 
-    def on_liquidation(self, report: r.LiquidationReport, now_ns: int) -> None:
-        """Take in the venue's own order for a position of ours, once."""
+    def on_liquidation(self, report: r.LiquidationReport, now_ns: int) -> bool:
+        """Take in the venue's own order for a position of ours, once: False when it was known."""
         if report.report_seq <= self._state.report_seq:
-            return
+            return False
         order = Order(
             client_order_id=report.client_order_id,
             bot_id=report.bot_id,
@@ -177,6 +177,7 @@ class OrderManager:
                 report_seq=report.report_seq,
             )
         )
+        return True
 
     def _event_of(self, report: r.AnyReport, order: Order | None, now_ns: int) -> e.AnyOrderEvent:
         key, seq = report.client_order_id, report.report_seq

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,8 +40,9 @@ from engine.venues.budget import RateBudget
 from engine.venues.ccxt_client import ApiKey, CcxtClient
 from engine.venues.classify import AskFailed
 from engine.venues.dialect import Dialect
+from engine.venues.fee_prices import FeePrices
 from engine.venues.fields import NS_PER_MS, Unreadable
-from engine.venues.fills import Worth, unknown_worth
+from engine.venues.fills import Worth
 from engine.venues.markets import Markets
 from engine.venues.quirks import Quirks
 from engine.venues.rest import SessionFactory
@@ -71,7 +73,7 @@ class VenueAccount:
         session: aiohttp.ClientSession,
         clock: Clock,
         rng: np.random.Generator,
-        worth: Worth,
+        worth: Worth | None,
         folder: Path | None,
     ) -> None:
         self._quirks = quirks
@@ -80,7 +82,10 @@ class VenueAccount:
         self._rng = rng
         self._budget = RateBudget(folder, quirks.venue, clock)
         self._client = CcxtClient(quirks, key, session, clock, self._budget)
-        self._dialect: Dialect = make_dialect(self._client, self._client.request, worth)
+        self._prices = FeePrices(quirks.fee_assets, self._fetch_price, clock)
+        self._dialect: Dialect = make_dialect(
+            self._client, self._client.request, worth or self._prices.worth
+        )
         self._venue_clock = VenueClock(quirks.venue, self._read_time, clock)
         self._client.venue_clock = self._venue_clock
         self._markets = Markets(folder, quirks.venue, self._fetch_rules, clock)
@@ -116,14 +121,21 @@ class VenueAccount:
         for symbol, rules in found.items():
             self._rules[rules.instrument.instrument_id] = rules
             self._dialect.instruments[symbol] = rules.instrument
+        await self._prices.refresh(self._dialect.instruments.values())
         return [found[symbol].instrument for symbol in symbols]
+
+    async def _fetch_price(self, symbol: str) -> Decimal:
+        return await self._dialect.fetch_price(symbol)
 
     async def _fetch_rules(self, symbols: Sequence[str]) -> Mapping[str, MarketRules]:
         return await _readable(self._dialect.fetch_rules(symbols))
 
     async def measure_clock(self) -> ClockReading:
         """The best of a few samples: the one whose answer came soonest."""
-        return await self._venue_clock.measure()
+        reading = await self._venue_clock.measure()
+        # Both are wanted every few minutes, and neither is urgent.
+        await self._prices.refresh(self._dialect.instruments.values())
+        return reading
 
     async def _read_time(self) -> int:
         # Half a millisecond more: the venue cuts its time to whole ones.
@@ -264,13 +276,13 @@ def open_account(
     session_factory: SessionFactory,
     clock: Clock,
     rng: np.random.Generator,
-    worth: Worth = unknown_worth,
+    worth: Worth | None = None,
     folder: Path | None = None,
 ) -> VenueAccount:
     """An account at `quirks.venue`, not connected yet. Call it inside the event loop; `rng` spreads
-    reconnections. In `folder` the processes of this machine share the rate budget and keep the
-    venue's rules; without one both are this account's alone. BadInput when ccxt has no such
-    exchange."""
+    reconnections; without `worth` fees in a third asset are priced by the venue. In `folder` the
+    processes of this machine share the rate budget and keep the venue's rules; without one both
+    are this account's alone. BadInput when ccxt has no such exchange."""
     return VenueAccount(quirks, key, session_factory(), clock, rng, worth, folder)
 
 

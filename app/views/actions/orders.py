@@ -99,7 +99,7 @@ ORDERS = (
         "reverse",
         _LADDER,
         "reverse",
-        "reverse the position: one capped order of twice its size; its stops are cancelled",
+        "reverse the position: one capped order of twice its size; its stops go once it has turned",
         Risk.INCREASE,
         taps=2,
         why_not=rules.can_reverse,
