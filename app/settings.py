@@ -53,6 +53,21 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
     taker: Decimal = Decimal("0.0005")
 
 
+class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Trading at a venue."""
+
+    armed: bool = False
+    """Real money may be traded with: nobody gets there by a mistyped option."""
+    venue: str = "binance_spot"
+    symbols: str = "BTCUSDT"
+    """Separated by commas."""
+    capital: Decimal = Decimal(0)
+    """What may be worked with, in the settle asset; 0: all that the account holds of it when the
+    ledger begins."""
+    on_stop: str = "leave"
+    """What a clean stop does with working orders: leave them, or cancel all but protective."""
+
+
 class UiSettings(msgspec.Struct, frozen=True, kw_only=True):
     palette: str = DEFAULT_PALETTE
     keys: str = DEFAULT_PRESET
@@ -73,6 +88,7 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     risk: RiskLimits = RiskLimits()
     paper: PaperSettings = PaperSettings()
+    live: LiveSettings = LiveSettings()
     ui: UiSettings = UiSettings()
     log: LogSettings = LogSettings()
 
@@ -167,6 +183,16 @@ SCHEMA: dict[str, tuple[type[msgspec.Struct], dict[str, Parser]]] = {
             "fills": _one_of("partial", "whole"),
             "maker": _number("-0.05", "0.05"),
             "taker": _number("-0.05", "0.05"),
+        },
+    ),
+    "live": (
+        LiveSettings,
+        {
+            "armed": _flag,
+            "venue": _text,
+            "symbols": _text,
+            "capital": _number("0", "1000000000000"),
+            "on_stop": _one_of("leave", "cancel"),
         },
     ),
     "ui": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +23,10 @@ ANSWER_S = 5.0
 """How long an engine may take to answer a command of the shell."""
 STOP_S = 30.0
 """How long an engine may take to close its ledger."""
+
+VERIFIED_S = 15.0
+"""How long a venue may take to say what is left: its own deadline and a little more."""
+_LOOK_S = 0.1
 
 Profile = Annotated[str, typer.Option(help="Which engine: the name of its ledger's folder.")]
 Bot = Annotated[str, typer.Option("--bot", metavar="ID", help="This bot alone.")]
@@ -60,6 +65,19 @@ def ask(session: RemoteSession, command: AnyCommand) -> ReceiptSnapshot:
     """What became of the command; TimedOut when nobody says."""
     session.submit(command)
     return session.wait_for(command.command_id, ANSWER_S)
+
+
+def verified(session: RemoteSession, receipt: ReceiptSnapshot) -> ReceiptSnapshot:
+    """The receipt with the venue's word on what is left; as it is where no venue is asked, or
+    does not answer in time."""
+    if receipt.refused or picture(session).link is None:
+        return receipt
+    for _ in range(int(VERIFIED_S / _LOOK_S)):
+        for told in picture(session).receipts:
+            if told.command_id == receipt.command_id and told.verified:
+                return told
+        time.sleep(_LOOK_S)
+    return receipt
 
 
 def check(receipt: ReceiptSnapshot) -> None:

@@ -20,11 +20,13 @@ BENCHMARKS = {
     "replay": "tests.bench.replay",
     "import": "tests.bench.import_",
     "commit": "tests.bench.commit",
+    "ingest": "tests.bench.ingest",
     "tick_to_order": "tests.bench.tick_to_order",
     "bars": "tests.bench.bars",
     "sweep": "tests.bench.sweep",
     "service": "tests.bench.service",
     "tui": "tests.bench.tui",
+    "simulation": "tests.bench.simulation",
 }
 
 
@@ -36,11 +38,13 @@ HEADLINES = {
     "replay": "replay_grid",
     "import": "import",
     "commit": "commit_p50",
+    "ingest": "times_mixed",
     "tick_to_order": "tick_to_order_p50",
     "bars": "bars_cross",
     "sweep": "sweep_all_cores",
     "service": "service_propagation_p99",
     "tui": "tui_key_p99",
+    "simulation": "simulation_seeds",
 }
 """The figure that `--json` puts at the top when one benchmark was asked for."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.attach import DEFAULT_PROFILE, STOP_S, Json, Profile, attached, is_group_call
-from app.cli.output import ExitCode, fail, print_error, print_json
+from app.cli.output import print_error, print_json
 from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.money import parse_decimal
 
@@ -27,12 +27,23 @@ Seed = Annotated[int, typer.Option(help="Seed of the generated market.", min=0)]
 Speed = Annotated[str, typer.Option(help="Market seconds per second; 0: no waiting.")]
 
 
+Drill = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Trade against the drill exchange that runs in DIR."),
+]
+
+
 @app.callback()
 def engine(
     context: typer.Context,
     profile: Profile = DEFAULT_PROFILE,
     paper: Annotated[bool, typer.Option("--paper", help="Trade on paper (the default).")] = False,
     live: Annotated[bool, typer.Option("--live", help="Trade with real money.")] = False,
+    drill: Drill = None,
+    venue: Annotated[str, typer.Option(help="Where: binance_spot, binance_usdm.")] = "",
+    symbol: Annotated[
+        list[str] | None, typer.Option(help="What, as the venue calls it; again for more.")
+    ] = None,
     capture: Capture = None,
     seed: Seed = 1,
     speed: Speed = "1",
@@ -51,27 +62,43 @@ def engine(
         return
     if live and paper:
         raise BadInput("--live", "with --paper", "choose one of them")
-    if live:
-        fail(
-            ExitCode.CONFIG,
-            "--live: this version has no live venue and takes no keys: leave it out, "
-            "the engine trades on paper",
-        )
     if restart and fresh:
         raise BadInput("--fresh", "with --restart", "a restart must find its ledger: run it once")
+    if live or drill is not None:
+        from app.cli.engine_live import Wish, run_live, supervise_live
+
+        if fresh or capture:
+            raise BadInput("--fresh" if fresh else "--capture", "with --live", "is for paper only")
+        wish = Wish(_chosen_profile(context, profile), live, drill, venue, tuple(symbol or ()))
+        if restart:
+            raise typer.Exit(supervise_live(wish))
+        print(run_live(wish, _stop_on_signals))
+        return
+    if venue or symbol:
+        raise BadInput("--venue" if venue else "--symbol", "on paper", "add --live or --drill")
     if restart:  # The engine itself checks the rest.
         raise typer.Exit(_supervise(profile, capture, seed, speed))
     request = _request(profile, capture, seed, speed)
     from app import logs
     from app.demo import set_aside
     from app.paths import locate
-    from app.service.host import serve
+    from app.secrets.index import refuse_live
+    from app.service.host import HostedDemo, serve
     from app.settings import load_settings
 
+    refuse_live(locate(), profile)
     logs.start(f"engine-{profile}", load_settings().log.level)
     if fresh:
         set_aside(request, locate())
-    print(serve(request, locate(), _stop_on_signals, print_error))
+    paths = locate()
+    make = lambda server: HostedDemo(request, paths, server)  # noqa: E731
+    print(serve(make, paths, profile, _stop_on_signals, print_error))
+
+
+def _chosen_profile(context: typer.Context, profile: str) -> str:
+    """What the person has named; "" where it is only the default of paper."""
+    source = context.get_parameter_source("profile")
+    return profile if source is not None and source.name == "COMMANDLINE" else ""
 
 
 def _request(profile: str, capture: list[Path] | None, seed: int, speed: str) -> DemoRequest:

@@ -20,11 +20,12 @@ from app.cli.attach import (
     attached,
     check,
     picture,
+    verified,
 )
 from app.cli.output import print_json
 from engine.core.ids import new_command_id
 from engine.domain import commands as c
-from engine.domain.errors import BadInput
+from engine.domain.errors import BadInput, WorkFailed
 
 app = typer.Typer()
 
@@ -167,8 +168,19 @@ def _carry_out(
 ) -> None:
     with attached(profile, "over" if take_token else "nothing", ()) as session:
         receipt = ask(session, command)
+        if _is_verified(command):
+            receipt = verified(session, receipt)
     if json:
         print_json(receipt)
     check(receipt)
+    if receipt.left:
+        raise WorkFailed(f"{done}; {receipt.verified}")
     if not json:
-        print(done)
+        print(f"{done}; {receipt.verified}" if receipt.verified else done)
+
+
+def _is_verified(command: c.AnyCommand) -> bool:
+    """Whether a live engine asks the venue what the command has left."""
+    if isinstance(command, c.Kill):
+        return command.level >= c.KillLevel.CANCEL_ALL
+    return isinstance(command, c.CancelAll)

@@ -41,6 +41,7 @@ Row = dict[str, Any]
 def status(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     """Mode, money, kill switch, bots and who looks on."""
     from app.views import format as fmt
+    from app.views.linkview import link_figures
 
     with attached(profile, topics=()) as session:
         shot, presence = picture(session), _presence(session)
@@ -59,7 +60,7 @@ def status(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
         ("trade token", document["token_holder"] or "free"),
         ("faces", ", ".join(document["faces"])),
     ]
-    print_table(("figure", "value"), figures)
+    print_table(("figure", "value"), figures + link_figures(shot))
     print()
     print_bots(shot, shot.bots)
 
@@ -76,6 +77,7 @@ def _status(shot: EngineSnapshot, presence: Presence) -> Row:
         "positions": sum(1 for position in shot.positions if position.lots),
         "bots": {bot.bot_id: bot.helm for bot in shot.bots},
         "limits": shot.limits,
+        "link": shot.link,
         "faces": presence.faces,
         "token_holder": presence.holder,
     }

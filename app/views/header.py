@@ -11,9 +11,10 @@ from app.service.session import Standing
 from app.views import format as fmt
 from app.views.cells import Cell, Line, fit, line_width, spread
 from app.views.glyphs import Glyphs
+from app.views.linkview import dead_man_words, stage_words
 from app.views.viewstate import ViewState, find_market, open_alerts
 from engine.domain.commands import KillLevel
-from engine.domain.snapshots import EngineSnapshot, Mode
+from engine.domain.snapshots import EngineSnapshot, LinkStage, Mode
 
 
 class _Part(NamedTuple):
@@ -143,6 +144,9 @@ def _alarms(snapshot: EngineSnapshot) -> Line:
         cells.append(
             Cell(fit(f" HALTED: {snapshot.halted} ", min(44, len(snapshot.halted) + 10)), "alert")
         )
+    elif snapshot.link is not None and snapshot.link.stage is not LinkStage.TRADING:
+        words = f" NOT TRADING: {stage_words(snapshot.link)} "
+        cells.append(Cell(fit(words, min(60, len(words))), "warn_box"))
     if snapshot.has_ended:
         cells.append(Cell(" the recording has ended ", "warn_box"))
     return tuple(cells)
@@ -184,6 +188,9 @@ def _money_parts(snapshot: EngineSnapshot, glyphs: Glyphs) -> list[_Part]:
             _Part(rank, (Cell(f"{name} ", "dim"), Cell(fmt.signed_money(amount, settle), tone)))
         )
     parts.append(_Part(6, (Cell("orders ", "dim"), Cell(str(len(snapshot.orders))))))
+    if snapshot.link is not None:
+        words = dead_man_words(snapshot.link)
+        parts.append(_Part(8, (Cell("dead man ", "dim"), Cell(words, "text"))))
     return parts
 
 

@@ -265,6 +265,8 @@ class EquityMarked(Event, frozen=True, kw_only=True):
 
     equity: Decimal
     by_bot: dict[str, Decimal]
+    mids_x2: dict[str, int] = {}
+    """What positions were valued at, as best bid + best ask by instrument; live ledgers only."""
 
 
 # -- live venues ---------------------------------------------------------------------------

@@ -12,11 +12,21 @@ from engine.drill.certificates import write_private
 PLACE_FILE = "drill.json"
 
 
+class DrillKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key of an account, made on the spot: worth nothing anywhere else."""
+
+    name: str
+    api_key: str
+    secret: str
+
+
 class DrillPlace(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     ca_path: str
     hosts: tuple[str, ...]
     """Names that lead there; no other name resolves in drill mode."""
+    keys: tuple[DrillKey, ...] = ()
+    """Of the accounts with an HMAC key, in the order in which they were given."""
 
 
 def write_place(folder: Path, place: DrillPlace) -> None:

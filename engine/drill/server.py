@@ -26,7 +26,7 @@ from engine.drill.clock import VenueClock
 from engine.drill.control import Certificate
 from engine.drill.exchange import Exchange
 from engine.drill.operator import Operator
-from engine.drill.place import DrillPlace, write_place
+from engine.drill.place import DrillKey, DrillPlace, write_place
 from engine.drill.ports import (
     ConnectSeen,
     Dialect,
@@ -90,20 +90,30 @@ class DrillServer:
         self._total = 0
         self._admin = Admin(self)
         self._listener: asyncio.Server | None = None
-        self._http = web.Server(self._serve, access_log=None)
 
     # -- life ------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> DrillServer:
         names = [*sorted(self._hosts), ADMIN_HOST]
         self._authority = Authority(self._folder, names, self.clock.true_ns())
+        self._http = web.Server(self._serve, access_log=None)
         self._tasks = TaskOwner("drill", self.failures.append)
         await self._stack.enter_async_context(self._tasks)
         self._stack.push_async_callback(self._close_sockets)
         self.set_names_known(True)
         await self.listen()
+        specs = {
+            spec.name: spec for desk in self.venues.values() for spec in desk.core.accounts.values()
+        }
         self.place = DrillPlace(
-            port=self._port, ca_path=str(self._authority.ca_path), hosts=tuple(names)
+            port=self._port,
+            ca_path=str(self._authority.ca_path),
+            hosts=tuple(names),
+            keys=tuple(
+                DrillKey(name=spec.name, api_key=spec.api_key, secret=spec.secret)
+                for spec in specs.values()
+                if spec.secret
+            ),
         )
         write_place(self._folder, self.place)
         self.interceptor.on_start(self.control)

@@ -35,7 +35,7 @@ from engine.ports.live import (
 )
 from engine.runtime.live_claims import ClaimFolder
 from engine.runtime.live_courier import Courier, Work
-from engine.runtime.live_keeper import Keeper
+from engine.runtime.live_keeper import Keeper, KeyJudge, may_trade
 from engine.runtime.live_market import LiveMarkets
 from engine.runtime.live_receipts import Receipts
 from engine.runtime.live_reconcile import Reconciler
@@ -106,6 +106,7 @@ class LiveRuntime:
         clock: SteadyClock,
         bridge: Bridge,
         policy: LivePolicy,
+        judge_key: KeyJudge = may_trade,
     ) -> None:
         """`clock` must be the one that `account`, `feed` and `markets` were given."""
         self._trader = trader
@@ -142,6 +143,7 @@ class LiveRuntime:
             lambda: self._turned_ns,
             [view.instrument for view in markets.views.values()],
             lambda instrument: markets.on_feed(InstrumentChanged(instrument=instrument)),
+            judge_key,
         )
         self._receipts = Receipts(account, trader.state, self.folder, clock, self.perform)
         self.publisher = Publisher(trader, lambda _: -1, self._fee_rates)

@@ -68,6 +68,10 @@ _WORDS = {
 }
 
 
+KeyJudge = Callable[[KeyPermissions], tuple[str, Sequence[str]]]
+"""Why a key may not be used ("" where it may), and what a person should know of it."""
+
+
 class Ties(msgspec.Struct):
     """Where a keeper stands; read by the loop and by faces."""
 
@@ -98,6 +102,7 @@ class Keeper:
         turned_ns: Callable[[], int],
         instruments: Sequence[Instrument],
         on_rules: Callable[[Instrument], None],
+        judge_key: KeyJudge,
     ) -> None:
         """`on_change` is called when the stage or its words change; `turned_ns` says when the
         engine's loop last turned, by the monotonic clock; `on_rules` takes the venue's present
@@ -111,6 +116,7 @@ class Keeper:
         self._turned_ns = turned_ns
         self._instruments = instruments
         self._on_rules = on_rules
+        self._judge_key = judge_key
         self._rules_due_ns = 0
         self._wake = asyncio.Event()
         self._is_streaming = False
@@ -256,10 +262,10 @@ class Keeper:
         now_ns = self._clock.now_ns()
         if now_ns < self._key_due_ns:
             return
-        found = await self._account.fetch_key_permissions()
-        if found.can_trade is False:
-            raise VenueFault(FaultKind.KEY, "it may not trade: allow trading for it at the venue")
-        self.ties.key_words = _key_words(found)
+        refused, warnings = self._judge_key(await self._account.fetch_key_permissions())
+        if refused:
+            raise VenueFault(FaultKind.KEY, refused)
+        self.ties.key_words = "; ".join(warnings)
         self._key_due_ns = now_ns + KEY_NS
 
     async def _connect(self) -> None:
@@ -366,10 +372,7 @@ def _words_of(fault: VenueFault) -> str:
     return f"{_WORDS[fault.kind]}: {fault.words}"
 
 
-def _key_words(found: KeyPermissions) -> str:
-    words = [found.words] if found.words else []
-    if found.can_withdraw:
-        words.append("this key may withdraw: use one that may not")
-    if found.is_ip_restricted is False:
-        words.append("this key works from any address: restrict it at the venue")
-    return "; ".join(words)
+def may_trade(found: KeyPermissions) -> tuple[str, Sequence[str]]:
+    """The least that is asked of a key; the composition may ask for more."""
+    refused = "it may not trade: allow trading at the venue" if found.can_trade is False else ""
+    return refused, ()

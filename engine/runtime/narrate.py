@@ -40,6 +40,8 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
         return _narrate_order(event, state)
     if isinstance(event, _ALGO_EVENTS):
         return _narrate_algo(event, state)
+    if isinstance(event, _LIVE_EVENTS):
+        return _narrate_live(event)
     match event:
         case e.SessionStarted():
             return Line("info", "engine", f"ledger started with {event.capital} {event.settle}")
@@ -101,8 +103,21 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             return Line("info", "risk", f"{scope} is flat, no orders working")
         case e.CommandDone(refused=refused) if refused:
             return Line("warn", event.by, f"{event.name} refused: {refused}")
+        case e.MarketShocked():
+            return Line("alert", "market", f"crash button pressed by {event.by}")
+        case e.Noted():
+            return Line("warn", event.bot_id or "engine", event.text)
+        case _:
+            return None
+
+
+def _narrate_live(event: e.AnyEvent) -> Line | None:
+    match event:
         case e.HoldChanged():
-            return _narrate_hold(event)
+            source = event.instrument_id or "engine"
+            if event.reason:
+                return Line("warn", source, f"not trading: {event.reason}")
+            return Line("info", source, "trading")
         case e.CashMoved(cash=cash):
             verb = "received" if cash.amount >= 0 else "left"
             return Line(
@@ -113,21 +128,11 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             return Line("alert", "risk", f"{amount} unexplained, adopted by {event.by}")
         case e.ReceiptVerified(words=words, left=left):
             return Line("alert" if left else "info", "engine", words)
-        case e.MarketShocked():
-            return Line("alert", "market", f"crash button pressed by {event.by}")
-        case e.Noted():
-            return Line("warn", event.bot_id or "engine", event.text)
         case _:
             return None
 
 
-def _narrate_hold(event: e.HoldChanged) -> Line:
-    source = event.instrument_id or "engine"
-    if event.reason:
-        return Line("warn", source, f"not trading: {event.reason}")
-    return Line("info", source, "trading")
-
-
+_LIVE_EVENTS = (e.HoldChanged, e.CashMoved, e.BalanceAdopted, e.ReceiptVerified)
 _ALGO_EVENTS = (
     e.AlgoStarted,
     e.AlgoDenied,

@@ -295,15 +295,8 @@ class Trader:
 
     def _housekeep(self, now_ns: int) -> None:
         state = self.state
-        equity = self.portfolio.equity()
-        if now_ns // DAY_NS != state.day_start_ns // DAY_NS:
-            self._record(e.DayStarted(ts_ns=now_ns, equity=equity))
-        if state.tripped is None:
-            breach = check_losses(self.limits, state, equity, state.peak_equity)
-            if breach is not None:
-                self._trip(breach.limit, breach.limit_value, breach.value, now_ns)
-        for position in check_positions(self.limits, state, self.portfolio):
-            self._helm.close_breached(position, now_ns)
+        if self.portfolio.is_priced:
+            self._check_losses(now_ns)
         self.incidents.look_for_unknown(now_ns)
         self._helm.keep_killed(now_ns)
         self.algos.step_all(now_ns)
@@ -312,6 +305,17 @@ class Trader:
         if state.flattening:
             self.flattener.step(now_ns)
 
+    def _check_losses(self, now_ns: int) -> None:
+        state, equity = self.state, self.portfolio.equity()
+        if now_ns // DAY_NS != state.day_start_ns // DAY_NS:
+            self._record(e.DayStarted(ts_ns=now_ns, equity=equity))
+        if state.tripped is None:
+            breach = check_losses(self.limits, state, equity, state.peak_equity)
+            if breach is not None:
+                self._trip(breach.limit, breach.limit_value, breach.value, now_ns)
+        for position in check_positions(self.limits, state, self.portfolio):
+            self._helm.close_breached(position, now_ns)
+
     def _trip(self, limit: str, limit_value: str, value: str, now_ns: int) -> None:
         """A loss limit of the account: entries stop, then everything is flattened."""
         self._record(e.RiskTripped(ts_ns=now_ns, limit=limit, limit_value=limit_value, value=value))
@@ -319,13 +323,17 @@ class Trader:
         self.flattener.start("", "", "risk", f"{limit} limit of {limit_value} reached", now_ns)
 
     def _mark_equity(self, now_ns: int) -> None:
+        if not self.portfolio.is_priced:
+            return
         by_bot: dict[str, Decimal] = {}
         profit = ZERO
         for bot_id, instrument_id in self.state.positions:
             part = self.portfolio.valuation(bot_id, instrument_id).equity
             by_bot[bot_id] = MONEY.add(by_bot.get(bot_id, ZERO), part)
             profit = MONEY.add(profit, part)
-        self._record(e.EquityMarked(ts_ns=now_ns, equity=profit, by_bot=by_bot))
+        is_live = self.state.accounting is not None
+        mids = dict(self.portfolio.good_mid_x2) if is_live else {}
+        self._record(e.EquityMarked(ts_ns=now_ns, equity=profit, by_bot=by_bot, mids_x2=mids))
 
     # -- out -----------------------------------------------------------------------------------
 

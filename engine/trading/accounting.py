@@ -26,6 +26,9 @@ class AssetBooks:
         self.opened_ns = opened_ns
         self.newest_trade_ns: dict[str, int] = {}
         """The venue's time of our newest trade, by instrument."""
+        self.last_mid_x2: dict[str, int] = {}
+        """The last price that the ledger knows of, as best bid + best ask: what a restart values
+        positions at until the market is back."""
         self.totals: dict[str, Decimal] = dict(opening)
         self.traded: set[str] = set()
         """Assets that our own fills and their fees have moved."""
@@ -38,6 +41,7 @@ class AssetBooks:
     def book_fill(self, instrument: Instrument, side: Side, fill: Fill) -> None:
         key = instrument.instrument_id
         self.newest_trade_ns[key] = max(self.newest_trade_ns.get(key, 0), fill.venue_ns)
+        self.last_mid_x2[key] = 2 * fill.price_ticks
         self._add(fill.fee_asset, MONEY.minus(fill.fee))
         self.traded.add(fill.fee_asset)
         units = instrument.fill_cash_units(side, fill.lots, fill.price_ticks)

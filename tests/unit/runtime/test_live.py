@@ -85,3 +85,21 @@ def test_a_restart_folds_to_the_same_state():
         assert folded.accounting.total("BTC") == Decimal(rig.exchange.balances["BTC"])
 
     run_virtual(program)
+
+
+def test_a_restart_without_a_market_values_at_the_last_price_of_the_ledger():
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock)
+        async with rig.engine() as live:
+            await live.until_trading()
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(1000, 50_001))
+            await live.until(lambda: live.state.fills == 1)
+            rig.exchange.move(KEY, 59_999, 60_001)
+            await live.wait(21)  # Over a mark of the equity.
+            before = live.trader.portfolio.equity()
+            await live.kill()
+        async with rig.engine() as live:
+            assert not live.markets.views[KEY].is_ready
+            assert live.trader.portfolio.equity() == before
+
+    run_virtual(program)

@@ -1,0 +1,101 @@
+"""`pilothouse engine --live` and `--drill`: what is to be traded, checked, and the service run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.cli.output import print_error
+from engine.domain.errors import BadInput, ConfigError
+
+if TYPE_CHECKING:
+    from app.live import LiveRequest
+    from app.service.protocol import StopReport
+    from app.settings import Settings
+
+
+log = logging.getLogger(__name__)
+
+
+class Wish(NamedTuple):
+    """The command line; "" and () mean what the settings say."""
+
+    profile: str
+    live: bool
+    drill: Path | None
+    venue: str
+    symbols: tuple[str, ...]
+
+
+def run_live(wish: Wish, arrange_stop: Callable[[asyncio.Event], None]) -> StopReport:
+    """Serve until stopped. BadInput and ConfigError for what cannot be traded."""
+    from app import logs
+    from app.hardening import harden
+    from app.live import Live
+    from app.paths import locate
+    from app.service.host import serve
+    from app.settings import load_settings
+
+    settings = load_settings()
+    request = request_of(wish, settings)
+    weak = harden()
+    logs.start(f"engine-{request.profile}", settings.log.level)
+    for words in weak:
+        log.warning("%s", words)
+    paths = locate()
+    return serve(
+        lambda server: Live(request, paths, server),
+        paths,
+        request.profile,
+        arrange_stop,
+        print_error,
+    )
+
+
+def request_of(wish: Wish, settings: Settings) -> LiveRequest:
+    from app.live import DRILL_PROFILE, LIVE_PROFILE, LiveRequest
+    from app.paths import check_profile
+    from app.secrets.index import PAPER_PROFILES
+
+    if wish.live and wish.drill is not None:
+        raise BadInput("--live", "with --drill", "choose one of them")
+    live = settings.live
+    if wish.live and not live.armed:
+        raise ConfigError(
+            "live: trading with real money is not armed: set armed = true under [live] in the "
+            "settings file, or train with --drill"
+        )
+    profile = wish.profile or (LIVE_PROFILE if wish.live else DRILL_PROFILE)
+    if profile in PAPER_PROFILES:
+        raise BadInput("--profile", profile, "is for paper: name another")
+    symbols = wish.symbols or tuple(part.strip() for part in live.symbols.split(",") if part)
+    if not symbols:
+        raise BadInput("--symbol", "none", "name what to trade, for instance BTCUSDT")
+    return LiveRequest(
+        venue=wish.venue or live.venue,
+        symbols=symbols,
+        limits=settings.risk,
+        profile=check_profile(profile),
+        capital=live.capital,
+        cancels_on_stop=live.on_stop == "cancel",
+        drill=None if wish.drill is None else wish.drill.resolve(),
+    )
+
+
+def supervise_live(wish: Wish) -> int:
+    """Start it again after a crash, as the paper engine is."""
+    from app.service.launch import command_line
+    from app.service.supervise import Supervisor
+    from engine.core.clock import LiveClock
+
+    options = ["engine", "--live"] if wish.drill is None else ["engine", "--drill", str(wish.drill)]
+    if wish.profile:
+        options += ["--profile", wish.profile]
+    if wish.venue:
+        options += ["--venue", wish.venue]
+    for symbol in wish.symbols:
+        options += ["--symbol", symbol]
+    return Supervisor([*command_line(), *options], LiveClock(), print_error).run()
