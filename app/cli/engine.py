@@ -17,6 +17,7 @@ from engine.domain.money import parse_decimal
 
 if TYPE_CHECKING:
     from app.demo import DemoRequest
+    from app.service.protocol import Bye
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -203,15 +204,31 @@ def uninstall(profile: Profile = DEFAULT_PROFILE) -> None:
 @app.command("stop")
 def stop(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     """Stop the engine gracefully: its ledger is closed, and it says what it leaves behind."""
-    with attached(profile, topics=()) as session:
-        session.stop_engine()
-        bye = session.wait_gone(STOP_S)
+    from app.service.protocol import LOCKED, Refused
+
+    try:
+        with attached(profile, topics=()) as session:
+            session.stop_engine()
+            bye = session.wait_gone(STOP_S)
+    except Refused as refused:
+        if refused.code != LOCKED:
+            raise
+        bye = _stop_locked(profile)
     if bye.report is None:
         raise WorkFailed(bye.words or "engine gone without a word: its ledger is checked at start")
     if json:
         print_json(bye.report)
     else:
         print(bye.words)
+
+
+def _stop_locked(profile: str) -> Bye:
+    from app.paths import locate
+    from app.service.endpoint import endpoint_of
+    from app.service.links import SocketRoad
+    from app.service.locked import stop_locked
+
+    return stop_locked(SocketRoad(endpoint_of(locate(), profile)))
 
 
 @app.command("bridge", hidden=True)

@@ -45,6 +45,7 @@ def run_live(wish: Wish, arrange_stop: Callable[[asyncio.Event], None]) -> StopR
     request = request_of(wish, settings)
     weak = harden()
     logs.start(f"engine-{request.profile}", settings.log.level)
+    logs.catch_strays()
     for words in weak:
         log.warning("%s", words)
     paths = locate()
