@@ -89,7 +89,13 @@ class Trader:
         self.price_guard = PriceGuard(limits, self.state, self.portfolio, markets, self._record)
         self.limits = limits
         gate = RiskGate(limits, self.state, self.portfolio, markets, self.price_guard.distrusted)
-        self.orders = OrderManager(self.state, gate, self._record, self._send)
+        self.orders = OrderManager(
+            self.state,
+            gate,
+            self._record,
+            self._send,
+            cuts_reducing=not abilities.has_reduce_only,
+        )
         self.flattener = Flattener(self.state, self.orders, markets, self._record)
         self.algos = AlgoDesk(self.state, self.orders, gate, markets, abilities, self._record)
         self.incidents = IncidentDesk(self.state, self.portfolio, self._record)
@@ -210,7 +216,8 @@ class Trader:
             case r.FundingReport():
                 self.orders.on_funding(message, now_ns)
             case r.LiquidationReport():
-                self.orders.on_liquidation(message, now_ns)
+                if self.orders.on_liquidation(message, now_ns):
+                    self._helm.on_liquidation(message.bot_id, now_ns)
             case r.PositionReport():
                 self.incidents.on_position(message, now_ns)
             case Hold():
@@ -258,6 +265,8 @@ class Trader:
         if order is not None:
             self.algos.on_order(order, has_traded=has_traded, now_ns=now_ns)
         if isinstance(event, e.OrderFilled):
+            if order is not None:
+                self._helm.on_fill(order, event.fill.lots, now_ns)
             runner = self.runners.get(order.bot_id) if order is not None else None
             if runner is not None:
                 runner.on_fill(event, now_ns)
@@ -292,15 +301,8 @@ class Trader:
 
     def _housekeep(self, now_ns: int) -> None:
         state = self.state
-        equity = self.portfolio.equity()
-        if now_ns // DAY_NS != state.day_start_ns // DAY_NS:
-            self._record(e.DayStarted(ts_ns=now_ns, equity=equity))
-        if state.tripped is None:
-            breach = check_losses(self.limits, state, equity, state.peak_equity)
-            if breach is not None:
-                self._trip(breach.limit, breach.limit_value, breach.value, now_ns)
-        for position in check_positions(self.limits, state, self.portfolio):
-            self._helm.close_breached(position, now_ns)
+        if self.portfolio.is_priced:
+            self._check_losses(now_ns)
         self.incidents.look_for_unknown(now_ns)
         self._helm.keep_killed(now_ns)
         self.algos.step_all(now_ns)
@@ -309,6 +311,17 @@ class Trader:
         if state.flattening:
             self.flattener.step(now_ns)
 
+    def _check_losses(self, now_ns: int) -> None:
+        state, equity = self.state, self.portfolio.equity()
+        if now_ns // DAY_NS != state.day_start_ns // DAY_NS:
+            self._record(e.DayStarted(ts_ns=now_ns, equity=equity))
+        if state.tripped is None:
+            breach = check_losses(self.limits, state, equity, state.peak_equity)
+            if breach is not None:
+                self._trip(breach.limit, breach.limit_value, breach.value, now_ns)
+        for position in check_positions(self.limits, state, self.portfolio):
+            self._helm.close_breached(position, now_ns)
+
     def _trip(self, limit: str, limit_value: str, value: str, now_ns: int) -> None:
         """A loss limit of the account: entries stop, then everything is flattened."""
         self._record(e.RiskTripped(ts_ns=now_ns, limit=limit, limit_value=limit_value, value=value))
@@ -316,6 +329,8 @@ class Trader:
         self.flattener.start("", "", "risk", f"{limit} limit of {limit_value} reached", now_ns)
 
     def _mark_equity(self, now_ns: int) -> None:
+        if not self.portfolio.is_priced:
+            return
         by_bot: dict[str, Decimal] = {}
         profit = ZERO
         for bot_id, instrument_id in self.state.positions:
