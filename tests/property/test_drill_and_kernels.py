@@ -37,7 +37,7 @@ INSTRUMENT = Instrument(
 )
 BOOK = [
     (0, k.ROW_DEPTH, side, MID - side * away, 1000)
-    for away in range(1, 6)
+    for away in range(1, 4)
     for side in (k.BUY, k.SELL)
 ]
 LAST_MS = 1000
@@ -63,7 +63,7 @@ sent = st.builds(
     Sent,
     at_ms=st.integers(1, LAST_MS - 1).map(lambda ms: 2 * (ms // 2) + 1),
     side=st.just(Side.BUY),
-    away=st.integers(-5, 4),
+    away=st.integers(-3, 1),
     lots=st.integers(20, 60),
     kind=st.sampled_from(("limit", "limit", "limit", "market", "ioc", "fok")),
 )
@@ -71,8 +71,8 @@ row = st.tuples(
     st.integers(1, LAST_MS // 2).map(lambda ms: 2 * ms),
     st.sampled_from((k.ROW_DEPTH, k.ROW_TRADE)),
     st.sampled_from((k.BUY, k.SELL)),
-    st.integers(1, 6),
-    st.integers(100, 3000),
+    st.integers(1, 3),
+    st.integers(100, 1500),
 )
 
 
@@ -158,7 +158,7 @@ def _kernels(rows: list[tuple[int, int, int, int, int]], orders: list[Sent]) -> 
 
 @settings(max_examples=200)
 @given(
-    drawn=st.lists(row, max_size=40),
+    drawn=st.lists(row, min_size=15, max_size=40),
     orders=st.lists(sent, min_size=1, max_size=3),
     side=st.sampled_from((Side.BUY, Side.SELL)),
 )
