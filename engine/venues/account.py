@@ -37,7 +37,7 @@ from engine.ports.live import (
 )
 from engine.ports.venue import Submit
 from engine.venues.budget import RateBudget
-from engine.venues.ccxt_client import ApiKey, CcxtClient
+from engine.venues.ccxt_client import ApiKey, CcxtClient, find_exchange
 from engine.venues.classify import AskFailed
 from engine.venues.dialect import Dialect
 from engine.venues.fee_prices import FeePrices
@@ -283,6 +283,7 @@ def open_account(
     reconnections; without `worth` fees in a third asset are priced by the venue. In `folder` the
     processes of this machine share the rate budget and keep the venue's rules; without one both
     are this account's alone. BadInput when ccxt has no such exchange."""
+    find_exchange(quirks)  # Before there is a session to close.
     return VenueAccount(quirks, key, session_factory(), clock, rng, worth, folder)
 
 

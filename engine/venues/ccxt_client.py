@@ -249,14 +249,19 @@ def _brief(error: BaseException) -> str:
     return words or type(error).__name__
 
 
+def find_exchange(quirks: Quirks) -> Any:
+    """ccxt.pro's class for the venue; BadInput when there is none. Loads ccxt."""
+    ccxt_pro = importlib.import_module("ccxt.pro")
+    logging.getLogger("ccxt.base.exchange").setLevel(logging.WARNING)
+    if quirks.ccxt_id not in ccxt_pro.exchanges:
+        raise BadInput("venue", quirks.venue, "ccxt has no such exchange")
+    return getattr(ccxt_pro, quirks.ccxt_id)
+
+
 def _make_exchange(
     quirks: Quirks, key: ApiKey | None, session: aiohttp.ClientSession, owner: CcxtClient
 ) -> Any:
-    ccxt_pro = importlib.import_module("ccxt.pro")
-    logging.getLogger("ccxt.base.exchange").setLevel(logging.WARNING)
-    base = getattr(ccxt_pro, quirks.ccxt_id, None)
-    if quirks.ccxt_id not in ccxt_pro.exchanges or base is None:
-        raise BadInput("venue", quirks.venue, "ccxt has no such exchange")
+    base = find_exchange(quirks)
     # Made here and not with a class statement: a base that is loaded when needed is no type.
     kind = type(f"Guarded_{quirks.ccxt_id}", (base,), _overrides(owner))
     config: dict[str, Any] = {
