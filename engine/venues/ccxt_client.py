@@ -280,6 +280,9 @@ def _make_exchange(
     }
     if key is not None:
         api_key, secret, passphrase = key.reveal()
+        if "PRIVATE KEY" in secret:
+            # ccxt tells Ed25519 from RSA by the length: no line ends of other systems, no margins.
+            secret = "\n".join(line.strip() for line in secret.strip().splitlines())
         config |= {"apiKey": api_key, "secret": secret, "password": passphrase}
     exchange = kind(config)
     # What ccxt keeps of the last request and answer holds keys and signatures.

@@ -10,6 +10,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from app.drill import SPOT_BALANCES
 from engine.core.clock import NS_PER_SECOND, LiveClock
@@ -387,3 +394,17 @@ async def test_a_change_of_steps_changes_no_number_of_ours(rig: Rig) -> None:
         assert placed.order.price_ticks == ours
         await account.cancel(SPOT, "q4")
     await another.close()
+
+
+async def test_a_key_pair_signs_requests_and_the_stream(tmp_path: Path) -> None:
+    """Ed25519: the venue never sees what signs."""
+    pair = Ed25519PrivateKey.generate()
+    private = pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = pair.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    private = private.replace("\n", "\r\n")  # As a key comes from another system.
+    fields = {"secret": private, "public_key": public.decode()}
+    async with open_rig(tmp_path, DIALECT, **fields) as rig:
+        assert rig.sink.states[-1] is LinkState.UP
+        wish = order(1, rig)
+        assert isinstance(await rig.account.place(wish), Placed)
+        await rig.sink.until(lambda: len(rig.sink.orders) == 1)
