@@ -178,6 +178,15 @@ class CcxtClient:
                 self._drop(client, FaultKind.NETWORK, f"the socket failed: {_brief(error)}")
                 raise
 
+        future_of = client.future
+
+        def future(name: str) -> Any:
+            """ccxt rejects futures that nobody awaits; asyncio would log each when it is freed."""
+            made = future_of(name)
+            made.add_done_callback(_look_at)
+            return made
+
+        client.future = future
         client.handle_message = handle_message
         client.receive = receive_or_drop
 
@@ -232,6 +241,11 @@ class CcxtClient:
         # Not ccxt's close(): it sleeps, and what it would close is the session, which is ours.
         self.exchange.closed_by_user = True
         self.exchange.session = None
+
+
+def _look_at(future: asyncio.Future[object]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 async def _close_quietly(client: Any) -> None:
