@@ -89,7 +89,13 @@ class Trader:
         self.price_guard = PriceGuard(limits, self.state, self.portfolio, markets, self._record)
         self.limits = limits
         gate = RiskGate(limits, self.state, self.portfolio, markets, self.price_guard.distrusted)
-        self.orders = OrderManager(self.state, gate, self._record, self._send)
+        self.orders = OrderManager(
+            self.state,
+            gate,
+            self._record,
+            self._send,
+            cuts_reducing=not abilities.has_reduce_only,
+        )
         self.flattener = Flattener(self.state, self.orders, markets, self._record)
         self.algos = AlgoDesk(self.state, self.orders, gate, markets, abilities, self._record)
         self.incidents = IncidentDesk(self.state, self.portfolio, self._record)
