@@ -117,13 +117,19 @@ class Live:
         reach the venue; a restart needs no venue, it goes on trying."""
         request = self._request
         key, sessions = await self._find_key()
-        world = f"{request.mode} {request.venue} key {key.fingerprint}"
+        fingerprint = key.fingerprint
+        world = f"{request.mode} {request.venue} key {fingerprint}"
         self._ledger = open_ledger(
             ledger_path(self._paths, request, world), clock=LiveClock(), on_failure=_note_failure
         )
         seed = 1 + self._ledger.salt % SEED_RANGE
         self._account = make_account(
-            request.venue, key, self._clock, session_factory=sessions, seed=seed
+            request.venue,
+            key,
+            self._clock,
+            session_factory=sessions,
+            seed=seed,
+            folder=self._venue_folder(fingerprint),
         )
         key.forget()  # Whoever signs requests has it now.
         first = next(self._ledger.replay(), None)
@@ -134,7 +140,7 @@ class Live:
                 raise ConfigError(f"ledger: it belongs to {first.world}, not to {world}")
         else:
             session = await self._first_session(world)
-        self._runtime = self._make_runtime(session, sessions)
+        self._runtime = self._make_runtime(session, sessions, self._venue_folder(fingerprint))
         self.resumed = await self._runtime.open(session, [])
 
     async def _find_key(self) -> tuple[Credentials, SessionFactory]:
@@ -172,7 +178,15 @@ class Live:
             instruments=instruments,
         )
 
-    def _make_runtime(self, session: e.SessionStarted, sessions: SessionFactory) -> LiveRuntime:
+    def _venue_folder(self, fingerprint: str) -> Path:
+        """Where engines share the venue's limits. Each drill exchange is a world of its own, whose
+        bans end with it; its key is made at its start."""
+        drill = self._request.drill
+        return self._paths.state / "venues" if drill is None else drill / f"client-{fingerprint}"
+
+    def _make_runtime(
+        self, session: e.SessionStarted, sessions: SessionFactory, folder: Path
+    ) -> LiveRuntime:
         request = self._request
         assert self._account is not None
         assert self._ledger is not None
@@ -189,7 +203,7 @@ class Live:
         return LiveRuntime(
             trader=trader,
             account=self._account,
-            feed=make_feed(request.venue, self._clock, session_factory=sessions),
+            feed=make_feed(request.venue, self._clock, session_factory=sessions, folder=folder),
             markets=markets,
             journal=CommittingLedger(self._ledger),
             clock=self._clock,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.core.clock import Clock
 from engine.core.ids import session_rng
 from engine.venues.account import VenueAccount, open_account
+from engine.venues.budget import RateBudget
 from engine.venues.feed import StreamFeed, binance_feed
 from engine.venues.fills import Worth, unknown_worth
 from engine.venues.quirks import FIRST_CLASS, quirks_of
@@ -36,10 +38,12 @@ def make_account(
     session_factory: SessionFactory = plain_session,
     worth: Worth = unknown_worth,
     seed: int = 1,
+    folder: Path | None = None,
 ) -> VenueAccount:
     """An account that is not connected yet; call it inside the event loop. `seed` spreads the
-    reconnections of several engines; the drill exchange hands in its `session_factory`.
-    BadInput when there is no such venue."""
+    reconnections of several engines; the drill exchange hands in its `session_factory`. In
+    `folder` the processes of this machine share what the venue allows them together, and keep its
+    rules; another for each drill exchange. BadInput when there is no such venue."""
     return open_account(
         quirks_of(venue),
         key,
@@ -47,11 +51,18 @@ def make_account(
         clock=clock,
         rng=session_rng(seed),
         worth=worth,
+        folder=folder,
     )
 
 
 def make_feed(
-    venue: str, clock: Clock, *, session_factory: SessionFactory = plain_session
+    venue: str,
+    clock: Clock,
+    *,
+    session_factory: SessionFactory = plain_session,
+    folder: Path | None = None,
 ) -> StreamFeed:
-    """A market feed that is not opened yet. May compile for a minute in a fresh installation."""
-    return binance_feed(venue, session_factory, clock)
+    """A market feed that is not opened yet; `folder` as with accounts. May compile for a minute in
+    a fresh installation."""
+    budget = RateBudget(folder, quirks_of(venue).venue, clock)
+    return binance_feed(venue, session_factory, clock, budget=budget)

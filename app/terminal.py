@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.cli.output import ExitCode
+from app.cli.output import ExitCode, print_error
 from app.faces import load_face, look_of, open_face
 from app.paths import DEFAULT_PROFILE, check_profile, locate
 from app.service.endpoint import Endpoint, endpoint_of
@@ -33,10 +33,35 @@ class Call(NamedTuple):
 
 
 def attach(call: Call) -> str:
-    """Until the person leaves; the words to leave them with."""
+    """Until the person leaves; the words to leave them with. An engine that waits for its keys
+    gets their passphrase first."""
     check_profile(call.profile)
     if not sys.stdout.isatty() or not sys.stdin.isatty():
         raise BadInput("terminal", "none", "the tui needs one; see status for scripts")
+    try:
+        return _attend(call)
+    except PilothouseError as error:
+        # Not an import above: the first frame waits for none of the service.
+        from app.service.protocol import LOCKED, Refused
+
+        if not isinstance(error, Refused) or error.code != LOCKED:
+            raise
+        print_error(error)
+    _unlock(call)
+    return _attend(call)
+
+
+def _unlock(call: Call) -> None:
+    from app.cli.typed import hidden
+    from app.service.links import SocketRoad, SshRoad
+    from app.service.unlock import unlock_engine
+
+    endpoint = endpoint_of(locate(), call.profile)
+    road = SshRoad(call.ssh, call.profile, call.remote) if call.ssh else SocketRoad(endpoint)
+    unlock_engine(road, lambda: hidden("passphrase of the sealed file", "see keys unlock"))
+
+
+def _attend(call: Call) -> str:
     paths, ui = locate(), load_settings().ui
     options = {"profile": call.profile, "is_local": not call.ssh, **look_of(ui, paths)}
     endpoint = endpoint_of(paths, call.profile)

@@ -7,16 +7,18 @@ those, and shells keep them) and never from the environment.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.output import print_error, print_json, print_table
+from app.cli.output import ExitCode, fail, print_error, print_json, print_table
 from engine.domain.errors import BadInput, ConfigError
 
 if TYPE_CHECKING:
     from app.cli.typed import Stdin
-    from app.secrets import KeyStore, StoreKind
+    from app.secrets import Credentials, KeyEntry, KeyStore, StoreKind
+    from app.secrets.permissions import Verdict
+    from engine.domain.claims import KeyPermissions
 
 app = typer.Typer()
 
@@ -79,6 +81,7 @@ def add(
     print(f"stored and read back: {venue}, key {entry.fingerprint}, in {_place(entry.store)}")
     for line in key_store.unit_lines() if kind is StoreKind.SYSTEMD else ():
         print(f"the engine's unit needs, under [Service]:\n  {line}")
+    print(f"see what it may do: pilothouse keys check {venue}{_option(profile)}")
 
 
 @app.command("list")
@@ -112,15 +115,52 @@ def remove(
         print(f"removed from {_place(entry.store)}; delete it at the venue, too")
 
 
+@app.command("check")
+def check(
+    venue: Venue,
+    profile: Profile = LIVE_PROFILE,
+    allow_withdrawals: Annotated[
+        bool,
+        typer.Option(
+            "--allow-withdrawals", help="Accept a key that can withdraw, by a typed phrase."
+        ),
+    ] = False,
+    passphrase_stdin: PassphraseStdin = False,
+    json: Json = False,
+) -> None:
+    """Ask the venue what the key may do. Exit 4 when live trading refuses it."""
+    from app.secrets.permissions import judge
+
+    stdin = _stdin(passphrase_stdin)
+    key_store = _key_store(profile)
+    entry = key_store.entry(venue)
+    permissions = _fetch(key_store.load(venue, _Passphrase(stdin)))
+    if allow_withdrawals and permissions.can_withdraw and not entry.withdrawals_accepted_ns:
+        _ask_acceptance(venue)
+        entry = key_store.accept_withdrawals(venue)
+    _tell(entry, permissions, judge(permissions, entry), json)
+
+
 @app.command("unlock")
-def unlock(profile: Profile = LIVE_PROFILE, passphrase_stdin: PassphraseStdin = False) -> None:
+def unlock(
+    profile: Profile = LIVE_PROFILE,
+    ssh: Annotated[
+        str, typer.Option(metavar="USER@HOST", help="The engine on another machine.")
+    ] = "",
+    remote: Annotated[
+        str, typer.Option(help="With --ssh: how Pilothouse is called over there.")
+    ] = "pilothouse",
+    passphrase_stdin: PassphraseStdin = False,
+) -> None:
     """Hand the passphrase of the sealed keys to the engine that waits for it."""
     from app.paths import locate
     from app.service.endpoint import endpoint_of
+    from app.service.links import SocketRoad, SshRoad
     from app.service.unlock import unlock_engine
 
+    endpoint = endpoint_of(locate(), profile)
     typed = _Passphrase(_stdin(passphrase_stdin))
-    unlock_engine(endpoint_of(locate(), profile), typed)
+    unlock_engine(SshRoad(ssh, profile, remote) if ssh else SocketRoad(endpoint), typed)
     print("unlocked")
 
 
@@ -178,6 +218,18 @@ def _ask_parts(venue: str) -> tuple[str, str, str]:
     return key, secret, hidden(f"{venue} passphrase{optional}", _INSTEAD)
 
 
+def _ask_acceptance(venue: str) -> None:
+    from app.cli.typed import has_terminal
+    from app.secrets.permissions import ACCEPT_PHRASE
+
+    if not has_terminal() or not sys.stdin.isatty():
+        raise BadInput("--allow-withdrawals", "no terminal", "a person has to type the phrase")
+    print_error(f"{venue}: whoever steals this key can empty the account. To use it, type:")
+    print_error(f"  {ACCEPT_PHRASE}")
+    if sys.stdin.readline().strip().lower() != ACCEPT_PHRASE:
+        fail(ExitCode.CONFIG, f"{venue}: the phrase differs: live trading refuses this key")
+
+
 def _store_kind(word: str, *, may_ask: bool) -> StoreKind:
     """Where to keep a new key: as told, else the keyring if there is one, else what a person
     chooses. Nothing else is ever chosen by itself."""
@@ -221,6 +273,53 @@ def _ask_store(why: str) -> StoreKind:
 
 def _print_choice(number: str, kind: StoreKind, words: list[str]) -> None:
     print(f"\n{number}  {kind}: {words[0]}", *words[1:], sep="\n", file=sys.stderr)
+
+
+# -- the venue ---------------------------------------------------------------------------------
+
+
+def _fetch(credentials: Credentials) -> KeyPermissions:
+    import asyncio
+
+    from app.key_check import fetch_permissions
+    from app.secrets.permissions import explain
+    from engine.ports.live import VenueFault
+
+    try:
+        return asyncio.run(fetch_permissions(credentials))
+    except VenueFault as fault:
+        told = explain(credentials.venue, fault)
+    raise told
+
+
+def _tell(entry: KeyEntry, permissions: KeyPermissions, verdict: Verdict, json: bool) -> None:
+    may: dict[str, Any] = {
+        "read": permissions.can_read,
+        "trade": permissions.can_trade,
+        "withdraw": permissions.can_withdraw,
+        "transfer": permissions.can_transfer,
+        "ip_restricted": permissions.is_ip_restricted,
+    }
+    if json:
+        print_json(
+            {
+                "venue": entry.venue,
+                "key": entry.fingerprint,
+                **may,
+                "live": not verdict.refused,
+                "refused": verdict.refused,
+                "warnings": verdict.warnings,
+            }
+        )
+    else:
+        rows = [(name, {True: "yes", False: "no"}.get(value, "?")) for name, value in may.items()]
+        print_table(("may", "venue's answer"), rows)
+        for warning in verdict.warnings:
+            print(f"warning: {warning}")
+    if verdict.refused:
+        fail(ExitCode.CONFIG, f"{entry.venue}: live trading refuses this key: {verdict.refused}")
+    if not json:
+        print("live trading accepts this key")
 
 
 # -- words -------------------------------------------------------------------------------------

@@ -19,19 +19,21 @@ class Verdict(NamedTuple):
 
 
 def judge(permissions: KeyPermissions, entry: KeyEntry) -> Verdict:
-    """A key that is read by a thief should move nothing out: no withdrawals, our address only."""
+    """A key that a thief gets should move nothing out: no withdrawals, our address only. `entry`
+    of the `KeyStore` says whether a person has accepted this very key as it is."""
+    accepts_withdrawals = entry.withdrawals_accepted_ns > 0
     refused = ""
     warnings = []
     if permissions.can_read is False:
         refused = "it may not read the account: allow reading at the venue"
     elif permissions.can_trade is False:
         refused = "it may not trade: allow trading at the venue, or make another"
-    elif permissions.can_withdraw and not entry.withdrawals_accepted_ns:
+    elif permissions.can_withdraw and not accepts_withdrawals:
         refused = (
             "it can withdraw: take that permission off at the venue "
             "(or keys check --allow-withdrawals)"
         )
-    if permissions.can_withdraw and entry.withdrawals_accepted_ns:
+    if permissions.can_withdraw and accepts_withdrawals:
         warnings.append("it can withdraw, which a person has accepted")
     if permissions.can_withdraw is None:
         warnings.append("whether it can withdraw cannot be asked: look at the venue's page")
@@ -49,28 +51,19 @@ def judge(permissions: KeyPermissions, entry: KeyEntry) -> Verdict:
 
 
 def explain(venue: str, fault: VenueFault) -> PilothouseError:
-    """Why the venue did not tell, as one line with its remedy and exit code."""
-    words = f"{venue}: {fault.words}"
+    """Why the venue did not tell, as one line with its exit code. A fault's words name the remedy
+    where it is known from the answer alone."""
+    words = f"keys check {venue}: {fault.words}"
     match fault.kind:
         case FaultKind.KEY:
-            return ConfigError(
-                f"{words}: wrong, revoked, or not allowed from this address: "
-                f"look at the venue's page, then keys add {venue} again"
-            )
+            return ConfigError(f"{words}, or store it anew: pilothouse keys add {venue}")
         case FaultKind.CLOCK:
-            return ConfigError(f"{words}: set this machine's clock (timedatectl set-ntp true)")
+            return ConfigError(words)
         case FaultKind.TIMEOUT:
-            return TimedOut(f"{words}: try again, or see whether the network is up")
-        case FaultKind.PORTAL:
-            return WorkFailed(
-                f"{words}: something else answers in the venue's place: "
-                "sign in to this network, or use another"
-            )
-        case FaultKind.TLS:
-            return WorkFailed(f"{words}: do not go on over this network; is the clock right?")
+            return TimedOut(f"{words}: see whether the network is up")
         case FaultKind.NETWORK:
             return WorkFailed(f"{words}: see whether the network is up")
-        case FaultKind.LIMITED | FaultKind.BANNED:
-            return WorkFailed(f"{words}: wait before asking again")
+        case FaultKind.PORTAL | FaultKind.TLS | FaultKind.LIMITED | FaultKind.BANNED:
+            return WorkFailed(words)
         case _:
             return WorkFailed(f"{words}: try again later")

@@ -65,13 +65,27 @@ class KeyStore:
         """Of `venue` or its family; ConfigError when there is none."""
         kept = {entry.venue: entry for entry in self.entries()}
         for name in formats.names_of(venue):
-            if name in kept:
-                return kept[name]
-            if self._systemd().given(name) is not None:
-                return KeyEntry(venue=name, store=StoreKind.SYSTEMD, fingerprint="", added_ns=0)
+            entry = kept.get(name)
+            if entry is None or entry.store == StoreKind.SYSTEMD:
+                entry = self._given(name, entry) or entry
+            if entry is not None:
+                return entry
         raise ConfigError(
             f"keys: profile {self.profile} has none for {venue}: "
             f"pilothouse keys add {formats.names_of(venue)[-1]} --profile {self.profile}"
+        )
+
+    def _given(self, name: str, entry: KeyEntry | None) -> KeyEntry | None:
+        """For a key that systemd hands over: that may be another than the one added here, or one
+        that never was."""
+        given = self._systemd().given(name)
+        if given is None:
+            return None
+        held = Credentials.from_bytes(name, given)
+        if entry is not None and entry.fingerprint == held.fingerprint:
+            return entry
+        return KeyEntry(
+            venue=name, store=StoreKind.SYSTEMD, fingerprint=held.fingerprint, added_ns=0
         )
 
     # -- changes -------------------------------------------------------------------------------
@@ -111,7 +125,7 @@ class KeyStore:
         return entry
 
     def accept_withdrawals(self, venue: str) -> KeyEntry:
-        """Record that a person wants this key in spite of its permission to withdraw."""
+        """Record that a person wants this very key in spite of its permission to withdraw."""
         entry = msgspec.structs.replace(
             self.entry(venue), withdrawals_accepted_ns=self._clock.now_ns()
         )
@@ -136,7 +150,12 @@ class KeyStore:
             raise ConfigError(
                 f"{vault.name}: the key of {entry.venue} is gone: add it again, or remove it"
             )
-        return Credentials.from_bytes(venue, content)
+        found = Credentials.from_bytes(venue, content)
+        if found.fingerprint != entry.fingerprint:
+            raise ConfigError(
+                f"{vault.name}: holds another key of {entry.venue} than was added: add it again"
+            )
+        return found
 
     # -- vaults --------------------------------------------------------------------------------
 

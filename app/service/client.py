@@ -278,6 +278,8 @@ class RemoteSession:
         words = p.version_words((frame.schema, frame.shape), (p.SCHEMA, p.shape()))
         if words:
             raise p.Refused(p.SCHEMA_DIFFERS, words)
+        if frame.locked:
+            raise p.Refused(p.LOCKED, frame.locked)
         self._me = frame.face
         self._heard_ns = self._clock.monotonic_ns()
         self._engine, self._pings = None, {}

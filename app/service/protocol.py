@@ -58,7 +58,7 @@ class Refused(PilothouseError):
         self.code = code
         if code == NOT_RUNNING:
             self.exit_code = 3
-        elif code in (SCHEMA_DIFFERS, NOT_ALLOWED):
+        elif code in (SCHEMA_DIFFERS, NOT_ALLOWED, LOCKED):
             self.exit_code = 4
 
 
@@ -68,6 +68,8 @@ MALFORMED = "malformed"
 FULL = "full"
 NOT_RUNNING = "not_running"
 NOT_STARTED = "not_started"
+LOCKED = "locked"
+"""The engine waits for its keys: there is no picture yet."""
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, tag=str.lower):
@@ -145,6 +147,8 @@ class Welcome(Frame, frozen=True, kw_only=True):
     pid: int
     face: str
     """What the others see this face as: `tui@pi 4711`."""
+    locked: str = ""
+    """What a person has to do before there is anything to see; "" while nothing."""
 
 
 class Refusal(Frame, frozen=True, kw_only=True):

@@ -57,14 +57,17 @@ class EngineServer:
         on_turn: Callable[[], None] = _nothing,
         on_stop: Callable[[str], None] | None = None,
         on_unlock: Callable[[str], Awaitable[str]] | None = None,
+        waits_for: Callable[[], str] = str,
     ) -> None:
         """`on_turn` hears of every turn of the runtime's loop, `on_stop` who wants the engine
-        to end; `on_unlock` gets a passphrase and says why it does not fit, "" when it does."""
+        to end; `on_unlock` gets a passphrase and says why it does not fit, "" when it does;
+        `waits_for` says what has to be done before there is a picture, "" while nothing."""
         self.clock = clock
         self._claim = claim
         self._on_turn = on_turn
         self._on_stop = on_stop
         self._on_unlock = on_unlock
+        self._waits_for = waits_for
         self._inbox: Inbox[AnyCommand] = Inbox(_POLICIES)
         self._done: Mapping[str, CommandDone] = {}
         self._under_way: dict[str, list[Peer]] = {}
@@ -179,6 +182,7 @@ class EngineServer:
             profile=profile,
             pid=os.getpid(),
             face=str(identity),
+            locked=self._waits_for()[: p.WORDS_MAX] if self._snapshot is None else "",
         )
 
     def attached(self, peer: Peer, wants: str) -> None:

@@ -18,6 +18,7 @@ from engine.domain.order import Side
 from engine.drill.control import Certificate
 from engine.drill.exchange import Exchange
 from engine.drill.ledger import encode_entries
+from engine.drill.listing import FIRST_TRADE_ID
 from engine.drill.units import amount
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def venue_state(core: Exchange) -> dict[str, Any]:
                 "bid": amount(listing.bids.best or 0),
                 "ask": amount(listing.asks.best or 0),
                 "last": amount(listing.last),
-                "trades": listing.trades,
+                "trades": listing.trades - FIRST_TRADE_ID,
             }
             for symbol, listing in core.listings.items()
         },

@@ -40,6 +40,9 @@ FEE_ASSET_PRICES = {"USDT": Decimal(600), "BTC": Decimal("0.01"), "ETH": Decimal
 """One fee asset in other assets, where no instrument says so."""
 
 
+FIRST_ORDER_ID = 1_000_001
+
+
 class Listener(Protocol):
     """Told synchronously; places no orders while it listens."""
 
@@ -84,7 +87,7 @@ class Exchange:
         self._by_client_id: dict[tuple[str, str, str], Order] = {}
         """The newest of its id."""
         self._orders_of: defaultdict[tuple[str, str], list[Order]] = defaultdict(list)
-        self._next_order_id = 1
+        self._next_order_id = FIRST_ORDER_ID
         self._speed = speed
         self._markets = {symbol: Market(source) for symbol, source in markets.items()}
         self._last_step_ns = clock.monotonic_ns()

@@ -12,6 +12,8 @@ from engine.drill.units import ONE, units, value
 from engine.drill.values import InstrumentRules, Order
 
 PRINTS_MAX = 5000
+FIRST_TRADE_ID = 1_000_000
+"""Ids of equal length sort alike as numbers and as text, which some clients take them for."""
 DAY_NS = 86_400_000_000_000
 
 
@@ -39,7 +41,8 @@ class Listing:
         self.bids = BookSide(True, self._touched)
         self.asks = BookSide(False, self._touched)
         self.prints: deque[Print] = deque(maxlen=PRINTS_MAX)
-        self.trades = 0
+        self.trades = FIRST_TRADE_ID
+        """Id of the last one."""
         self.last = 0
         """Price of the last trade; 0 before the first."""
         self.candles = Candles()

@@ -90,13 +90,13 @@ class DrillServer:
         self._total = 0
         self._admin = Admin(self)
         self._listener: asyncio.Server | None = None
-        self._http = web.Server(self._serve, access_log=None)
 
     # -- life ------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> DrillServer:
         names = [*sorted(self._hosts), ADMIN_HOST]
         self._authority = Authority(self._folder, names, self.clock.true_ns())
+        self._http = web.Server(self._serve, access_log=None)
         self._tasks = TaskOwner("drill", self.failures.append)
         await self._stack.enter_async_context(self._tasks)
         self._stack.push_async_callback(self._close_sockets)

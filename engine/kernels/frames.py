@@ -239,6 +239,9 @@ def read_depth(
     event_ms, at = number_after(raw, at, b'"E":', MILLIS_MAX)
     time_ms, at = optional_number(raw, at, b',"T":', MILLIS_MAX)
     at = text_after(raw, at, b',"s":"', symbol)
+    if after(raw, at, b',"ps":') >= 0:
+        at = text_after(raw, at, b',"ps":"', symbol)
+        _, at = optional_number(raw, at, b',"st":', IDS_MAX)
     first_id, at = number_after(raw, at, b',"U":', IDS_MAX)
     last_id, at = number_after(raw, at, b',"u":', IDS_MAX)
     previous_id, at = optional_number(raw, at, b',"pu":', IDS_MAX)

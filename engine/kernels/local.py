@@ -226,3 +226,24 @@ def local_run(
             reasons |= local_depth(market, row)
     scalars[M_ROWS] += index - first
     return index, now_ns, reasons
+
+
+@kernel
+def local_message(
+    book: Int64s,
+    scalars: Int64s,
+    tape: Int64s,
+    bars: Int64s,
+    bar_scalars: Int64s,
+    rows: Rows,
+    count: int,
+    mask: int,
+) -> tuple[int, int, int]:
+    """Apply the first `count` rows, one whole message that has just been received.
+
+    The fields of a `MarketState` one by one: a call costs half of what it costs with the tuple.
+    Returns (best bid, best ask, reasons, of which only those in `mask` are certain).
+    """
+    market = MarketState(book, scalars, tape, bars, bar_scalars)
+    _, _, reasons = local_run(market, rows, 0, count, NO_ASK, NO_ASK, 0, mask)
+    return scalars[M_BEST_BID], scalars[M_BEST_ASK], reasons

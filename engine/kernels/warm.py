@@ -10,7 +10,7 @@ from engine.kernels import cross as x
 from engine.kernels import layout as k
 from engine.kernels.frames import read_frame, step_scales
 from engine.kernels.guard import take_depth
-from engine.kernels.local import local_run
+from engine.kernels.local import local_message, local_run
 from engine.kernels.replay import advance_parts, catch_up
 
 
@@ -44,3 +44,4 @@ def warm_feeds() -> None:
     read_frame(b"{}", b"", scales, scales, rows, 0)
     take_depth(market.book, market.scalars, rows, 0)
     local_run(market, rows, 0, 0, 0, 0, 0, 0)
+    local_message(*market, rows, 0, 0)

@@ -57,10 +57,12 @@ class ClaimFolder:
         return {"report_seq": self._seq, "venue_ns": now_ns, "received_ns": now_ns}
 
     def owner_of(self, claim: OrderClaim | TradeClaim) -> Order | None:
-        """The order of ours that `claim` is about; None for a stranger's."""
+        """The order of ours that `claim` is about; None for a stranger's, also for one that bears
+        an id of ours again: venues keep ids apart among open orders only."""
         order = self._state.find_order(claim.client_order_id)
         if order is not None:
-            return order
+            known = order.venue_order_id
+            return order if not known or known == claim.venue_order_id else None
         return self._state.find_order(self._owners.get(claim.venue_order_id, ""))
 
     def introduce(self, claim: OrderClaim) -> None:
@@ -146,6 +148,9 @@ class ClaimFolder:
                 yield r.ExpireReport(**self.stamp(), client_order_id=key, reason=words)
             case ClaimStatus.REJECTED if order.status is not OrderStatus.REJECTED:
                 yield r.RejectReport(**self.stamp(), client_order_id=key, reason=words)
+            case ClaimStatus.FILLED if order.leaves_lots:
+                cut = "the venue cut it to what could be reduced"
+                yield r.ExpireReport(**self.stamp(), client_order_id=key, reason=words or cut)
             case _:
                 return
 

@@ -150,14 +150,14 @@ def _fit_window(state: k.MarketState, rows: Rows) -> None:
     Levels that the rows do not bring anew are forgotten; rows of a whole book bring them all.
     """
     book, scalars = state.book, state.scalars
+    is_empty = scalars.item(k.M_BEST_BID) == k.NO_BID and scalars.item(k.M_BEST_ASK) == k.NO_ASK
+    # Asked first: nearly every message is a difference to a book that is there.
+    if not is_empty and not (rows["kind"] == k.ROW_SNAPSHOT).any():
+        return
     prices = rows["price_ticks"][np.isin(rows["kind"], _BOOK_KINDS)]
     if len(prices) == 0:
         return
     window = book.shape[1]
-    is_empty = scalars.item(k.M_BEST_BID) == k.NO_BID and scalars.item(k.M_BEST_ASK) == k.NO_ASK
-    is_whole = bool((rows["kind"] == k.ROW_SNAPSHOT).any())
-    if not is_empty and not is_whole:
-        return
     centre = _middle(rows, prices)
     offset = centre - scalars.item(k.M_BASE)
     if window >> 3 <= offset < window - (window >> 3):

@@ -183,6 +183,21 @@ class TradingState:
             if order.instrument_id == instrument_id and order.side is side and not order.reduce_only
         )
 
+    def closing_lots(self, instrument_id: str, side: Side) -> int:
+        """What reduce-only orders may still add towards `side`: each closes its owner's book, and
+        all books together are one position."""
+        if not self.exposure[instrument_id].closers:
+            return 0
+        leaves: dict[str, int] = {}
+        for order in self.orders.values():
+            spec = order.spec
+            if spec.reduce_only and spec.side is side and spec.instrument_id == instrument_id:
+                leaves[order.bot_id] = leaves.get(order.bot_id, 0) + order.leaves_lots
+        return sum(
+            min(lots, max(0, -side.sign * self.position(bot_id, instrument_id).lots))
+            for bot_id, lots in leaves.items()
+        )
+
     def is_flattening(self, instrument_id: str, bot_id: str) -> bool:
         """Whether this book is being closed by the engine right now."""
         return any(
@@ -309,9 +324,10 @@ class TradingState:
             self.final_orders.popitem(last=False)
 
     def _reserve(self, order: Order, sign: int) -> None:
-        if order.spec.reduce_only:
-            return
         exposure = self.exposure[order.spec.instrument_id]
+        if order.spec.reduce_only:
+            exposure.closers += sign
+            return
         if order.spec.side is Side.BUY:
             exposure.buy_lots += sign * order.leaves_lots
         else:

@@ -36,6 +36,8 @@ class Exposure(msgspec.Struct):
 
     buy_lots: int = 0
     sell_lots: int = 0
+    closers: int = 0
+    """Live reduce-only orders; they reserve nothing, see `TradingState.closing_lots`."""
 
 
 class UnmarkedFill(NamedTuple):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import aiohttp
@@ -33,22 +34,24 @@ from engine.ports.live import (
     VenueTraits,
 )
 from engine.ports.venue import Submit
-from engine.venues.ccxt_client import REQUEST_TIMEOUT_S, ApiKey, CcxtClient
+from engine.venues.budget import RateBudget
+from engine.venues.ccxt_client import ApiKey, CcxtClient
 from engine.venues.classify import AskFailed
-from engine.venues.dialect import Dialect, Request
+from engine.venues.dialect import Dialect
 from engine.venues.fields import NS_PER_MS, Unreadable
 from engine.venues.fills import Worth, unknown_worth
+from engine.venues.markets import Markets
 from engine.venues.quirks import Quirks
 from engine.venues.rest import SessionFactory
 from engine.venues.roads import make_dialect
 from engine.venues.rules import MarketRules, broken_rule
 from engine.venues.user_stream import UserStream
+from engine.venues.venue_clock import VenueClock
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-CLOCK_SAMPLES = 3
 DECIDED_MARGIN_NS = NS_PER_SECOND
 """The venue takes timestamps up to a second ahead of its clock."""
 
@@ -68,13 +71,20 @@ class VenueAccount:
         clock: Clock,
         rng: np.random.Generator,
         worth: Worth,
+        folder: Path | None,
     ) -> None:
         self._quirks = quirks
         self._session = session
         self._clock = clock
         self._rng = rng
-        self._client = CcxtClient(quirks, key, session, clock)
-        self._dialect: Dialect = make_dialect(self._client, self._ask, worth)
+        self._budget = RateBudget(folder, quirks.venue, clock)
+        self._client = CcxtClient(quirks, key, session, clock, self._budget)
+        self._dialect: Dialect = make_dialect(self._client, self._client.request, worth)
+        self._venue_clock = VenueClock(quirks.venue, self._read_time, clock)
+        self._client.venue_clock = self._venue_clock
+        self._markets = (
+            Markets(folder, quirks.venue, self._fetch_rules, clock) if folder is not None else None
+        )
         self._rules: dict[str, MarketRules] = {}
         self._stream: UserStream | None = None
 
@@ -94,12 +104,12 @@ class VenueAccount:
 
     @property
     def clock_offset_ns(self) -> int | None:
-        return self._client.offset_ns
+        return self._venue_clock.offset_ns()
 
     # -- what the venue is ---------------------------------------------------------------------
 
     async def load_instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
-        found = await _readable(self._dialect.fetch_rules(symbols))
+        found = await self._rules_of(symbols)
         for symbol in symbols:
             if symbol not in found:
                 raise BadInput("symbol", symbol, f"{self.venue} has no such instrument")
@@ -108,20 +118,24 @@ class VenueAccount:
             self._dialect.instruments[symbol] = rules.instrument
         return [found[symbol].instrument for symbol in symbols]
 
+    async def _rules_of(self, symbols: Sequence[str]) -> Mapping[str, MarketRules]:
+        """From the cache while it is fresh and nobody doubts it."""
+        if self._markets is None:
+            return await self._fetch_rules(symbols)
+        if self._markets.is_due:
+            await self._markets.refresh()
+        return await self._markets.get(symbols)
+
+    async def _fetch_rules(self, symbols: Sequence[str]) -> Mapping[str, MarketRules]:
+        return await _readable(self._dialect.fetch_rules(symbols))
+
     async def measure_clock(self) -> ClockReading:
         """The best of a few samples: the one whose answer came soonest."""
-        readings = [await self._read_clock() for _ in range(CLOCK_SAMPLES)]
-        best = min(readings, key=lambda reading: reading.round_trip_ns)
-        self._client.offset_ns = best.offset_ns
-        return best
+        return await self._venue_clock.measure()
 
-    async def _read_clock(self) -> ClockReading:
-        wall_ns, begin_ns = self._clock.now_ns(), self._clock.monotonic_ns()
-        venue_ns = await _readable(self._dialect.fetch_time_ns())
-        round_trip_ns = self._clock.monotonic_ns() - begin_ns
+    async def _read_time(self) -> int:
         # Half a millisecond more: the venue cuts its time to whole ones.
-        middle_ns = wall_ns + round_trip_ns // 2
-        return ClockReading(venue_ns + NS_PER_MS // 2 - middle_ns, round_trip_ns)
+        return await _readable(self._dialect.fetch_time_ns()) + NS_PER_MS // 2
 
     async def fetch_key_permissions(self) -> KeyPermissions:
         return await _readable(self._dialect.fetch_key_permissions())
@@ -132,7 +146,7 @@ class VenueAccount:
         rules = self._rules.get(submit.spec.instrument_id)
         if rules is None:
             return _not_sent(f"{submit.spec.instrument_id} has not been loaded")
-        if self._client.offset_ns is None:
+        if self._venue_clock.now_ns() is None:
             return _not_sent("the venue's clock has not been measured", FaultKind.CLOCK)
         words = broken_rule(rules, submit.spec)
         if words:
@@ -201,14 +215,9 @@ class VenueAccount:
             self._stream = None
         await self._client.close()
         await self._session.close()
+        self._budget.close()
 
     # -- inside --------------------------------------------------------------------------------
-
-    async def _ask(self, request: Request) -> object:
-        decoded, _ = await self._client.request(
-            request.api, request.method, request.path, request.params, REQUEST_TIMEOUT_S
-        )
-        return decoded
 
     def _instrument(self, instrument_id: str) -> Instrument:
         rules = self._rules.get(instrument_id)
@@ -220,6 +229,8 @@ class VenueAccount:
         """The fault as a definite refusal; None where it proves nothing."""
         if isinstance(fault, Unreadable) or not fault.is_definite:
             return None
+        if fault.code in self._quirks.filter_codes and self._markets is not None:
+            self._markets.doubt()  # An order passed our rules and broke the venue's.
         return Refused(
             kind=fault.kind,
             reason=fault.words,
@@ -244,10 +255,13 @@ def open_account(
     clock: Clock,
     rng: np.random.Generator,
     worth: Worth = unknown_worth,
+    folder: Path | None = None,
 ) -> VenueAccount:
     """An account at `quirks.venue`, not connected yet. Call it inside the event loop; `rng` spreads
-    reconnections. BadInput when ccxt has no such exchange."""
-    return VenueAccount(quirks, key, session_factory(), clock, rng, worth)
+    reconnections. In `folder` the processes of this machine share the rate budget and keep the
+    venue's rules; without one both are this account's alone. BadInput when ccxt has no such
+    exchange."""
+    return VenueAccount(quirks, key, session_factory(), clock, rng, worth, folder)
 
 
 async def _readable(asking: Awaitable[T]) -> T:

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import aiohttp
 
 from engine.core.clock import Clock
 from engine.ports.live import FaultKind, Priority, VenueFault
+from engine.venues.budget import RateBudget
 from engine.venues.classify import not_answered, read
 from engine.venues.quirks.shape import Quirks
-from engine.venues.rest import Answer, NoAnswer, Wire, ask
+from engine.venues.rest import NoAnswer, Wire, ask
 
 ANSWER_S = 10.0
-
-
-class Budget(Protocol):
-    """The rate limit that everything of one address shares."""
-
-    async def take(self, weight: int, priority: Priority) -> None:
-        """Return once `weight` may be spent. VenueFault LIMITED or BANNED when it may not."""
-
-    def heard(self, answer: Answer) -> None:
-        """An answer's headers tell what is left."""
 
 
 class PublicAsker:
@@ -33,7 +22,7 @@ class PublicAsker:
         session: aiohttp.ClientSession,
         quirks: Quirks,
         clock: Clock,
-        budget: Budget | None = None,
+        budget: RateBudget | None = None,
     ) -> None:
         self._session = session
         self._quirks = quirks
@@ -51,17 +40,19 @@ class PublicAsker:
                 f"{self._quirks.venue} is not asked for another {wait_s} s",
                 until_ns=self._until_ns,
             )
-        if self._budget is not None:
-            await self._budget.take(weight, Priority.DATA)
+        ticket = self._budget.take(Priority.DATA, weight) if self._budget is not None else None
         try:
             answer = await ask(self._session, Wire("GET", url, {}, ""), ANSWER_S)
         except NoAnswer as error:
             raise not_answered(error) from None
-        if self._budget is not None:
-            self._budget.heard(answer)
+        fault: VenueFault | None = None
         try:
             read(answer, self._quirks, self._clock.now_ns())
-        except VenueFault as fault:
+        except VenueFault as failed:
+            fault = failed
             self._until_ns = max(self._until_ns, fault.until_ns)
             raise
+        finally:
+            if self._budget is not None and ticket is not None:
+                self._budget.settle(ticket, answer.headers, fault)
         return answer.text.encode()

@@ -3,8 +3,7 @@
     budget = RateBudget(folder, "binance_spot", clock)
     ticket = budget.take(Priority.ORDER, weight=1, is_order=True)    # AskFailed: not now
     ...                                                              # send, once
-    budget.answered(ticket, answer.headers)                          # lower-case names
-    budget.stopped(fault, ticket)                                    # LIMITED and BANNED faults
+    budget.settle(ticket, answer.headers, fault)                     # lower-case names; or None
 
 `folder` is where the processes meet: one for live venues, another for the drill exchange, whose
 bans are not the world's.
@@ -32,6 +31,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE_NS = 5_000_000_000
 MISSED_MAX = 1000
+_STOPS = (FaultKind.LIMITED, FaultKind.BANNED)
 
 __all__ = ["RateBudget", "Ticket"]
 
@@ -102,6 +102,17 @@ class RateBudget:
                     raise
                 await self._clock.sleep(max(wait_ns, 1_000_000))
 
+    def settle(
+        self, ticket: Ticket, headers: Mapping[str, str], fault: VenueFault | None = None
+    ) -> None:
+        """What has become of the request: `headers` (names in lower case) of its answer, and the
+        fault that the answer was read as. Without an answer there is nothing to settle."""
+        if fault is not None and fault.kind in _STOPS:
+            self._with(lambda budget, now: budget.heard(self._rules, now, headers))
+            self.stopped(fault, ticket)
+        else:
+            self.answered(ticket, headers)
+
     def answered(self, ticket: Ticket, headers: Mapping[str, str]) -> None:
         """The venue has answered (also with an error); `headers` with names in lower case."""
         self._with(lambda budget, now: budget.answered(self._rules, now, ticket, headers))
@@ -109,7 +120,7 @@ class RateBudget:
     def stopped(self, fault: VenueFault, ticket: Ticket | None = None) -> None:
         """The venue wants to be left alone until `fault.until_ns`; kept over a power cut. Faults
         of other kinds are ignored."""
-        if fault.kind in (FaultKind.LIMITED, FaultKind.BANNED):
+        if fault.kind in _STOPS:
             until_ns = fault.until_ns
             self._with(
                 lambda budget, now: budget.stopped(now, fault.kind, until_ns, ticket),

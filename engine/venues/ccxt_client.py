@@ -17,7 +17,7 @@ import asyncio
 import importlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -26,11 +26,14 @@ import yarl
 
 from engine.core.clock import NS_PER_SECOND, Clock
 from engine.domain.errors import BadInput
-from engine.ports.live import FaultKind
+from engine.ports.live import FaultKind, Priority
+from engine.venues.budget import RateBudget, Ticket
 from engine.venues.classify import AskFailed, decoded, failure, not_answered, read
+from engine.venues.dialect import Request
 from engine.venues.fields import NS_PER_MS, Unreadable
 from engine.venues.quirks import Quirks
 from engine.venues.rest import Answer, NoAnswer, Wire, ask, no_answer
+from engine.venues.venue_clock import VenueClock
 
 log = logging.getLogger(__name__)
 
@@ -69,12 +72,18 @@ class CcxtClient:
     """
 
     def __init__(
-        self, quirks: Quirks, key: ApiKey | None, session: aiohttp.ClientSession, clock: Clock
+        self,
+        quirks: Quirks,
+        key: ApiKey | None,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        budget: RateBudget,
     ) -> None:
         """BadInput when ccxt has no such exchange."""
         self.quirks = quirks
-        self.offset_ns: int | None = None
-        """The venue's clock minus ours, once measured; requests are signed with it."""
+        self.budget = budget
+        self.venue_clock: VenueClock | None = None
+        """Requests are signed with its time, once it has been measured."""
         self.tap: Tap | None = None
         self.last_ws_failure: AskFailed | None = None
         """Why the latest request over a socket, or its connection, failed."""
@@ -86,27 +95,67 @@ class CcxtClient:
 
     def venue_ms(self) -> int:
         """The venue's time, as well as we know it."""
-        return (self._clock.now_ns() + (self.offset_ns or 0)) // NS_PER_MS
+        return self.venue_ns() // NS_PER_MS
 
-    async def request(
-        self, api: str, method: str, path: str, params: Mapping[str, str], timeout_s: float
-    ) -> tuple[object, Answer]:
-        """Sign, send once, read. AskFailed for all but a success."""
-        signed = self.exchange.sign(path, [api], method, dict(params))
+    def venue_ns(self) -> int:
+        told_ns = self.venue_clock.now_ns() if self.venue_clock is not None else None
+        return self._clock.now_ns() if told_ns is None else told_ns
+
+    async def request(self, request: Request) -> object:
+        """Sign, send once, read. AskFailed for all but a success; where the rate limit has no room
+        the request does not leave."""
+        ticket = await self._admitted(request)
+        # Signed after any wait: the receive window begins with the timestamp.
+        signed = self.exchange.sign(
+            request.path, [request.api], request.method, dict(request.params)
+        )
         headers = dict(signed["headers"] or {})
         headers.setdefault("Accept", "application/json")
-        wire = Wire(method, signed["url"], headers, signed["body"] or "")
-        answer = await self.fetch_wire(wire, timeout_s)
-        return read(answer, self.quirks, self._clock.now_ns()), answer
+        wire = Wire(request.method, signed["url"], headers, signed["body"] or "")
+        return await self._exchanged(wire, ticket, read)
 
-    async def fetch_wire(self, wire: Wire, timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
+    async def send(self, wire: Wire) -> tuple[Answer, object]:
+        """What ccxt's unified methods have signed. The body is the venue's word, good or bad."""
+        # Limits of venues nobody has studied are counted, urgencies are not told apart.
+        ticket = await self.budget.take_when_free(Priority.ORDER, 1)
         sent = SENT.get()
         if sent is not None:
             sent.append(wire.method)
+        answers: list[Answer] = []
+
+        def keep(answer: Answer, quirks: Quirks, now_ns: int) -> object:
+            answers.append(answer)
+            return decoded(answer, quirks, now_ns)
+
+        body = await self._exchanged(wire, ticket, keep)
+        return answers[0], body
+
+    async def _admitted(self, request: Request) -> Ticket:
+        budget = self.budget
+        if request.priority in (Priority.CANCEL, Priority.ORDER):
+            # Late is as bad as not at all: whoever asks hears it at once.
+            return budget.take(request.priority, request.weight, is_order=request.is_order)
+        return await budget.take_when_free(request.priority, request.weight)
+
+    async def _exchanged(
+        self, wire: Wire, ticket: Ticket, reader: Callable[[Answer, Quirks, int], object]
+    ) -> object:
         try:
-            return await ask(self._session, wire, timeout_s)
+            answer = await ask(self._session, wire, REQUEST_TIMEOUT_S)
         except NoAnswer as error:
             raise not_answered(error) from None
+        try:
+            body = reader(answer, self.quirks, self._clock.now_ns())
+        except AskFailed as fault:
+            if fault.kind is FaultKind.CLOCK and self.venue_clock is not None:
+                self.venue_clock.refused()
+            if fault.until_ns:
+                self.budget.stopped(fault, ticket)
+            else:
+                self.budget.answered(ticket, answer.headers)
+            raise
+        self.budget.answered(ticket, answer.headers)
+        return body
 
     # -- sockets -----------------------------------------------------------------------------
 
@@ -258,8 +307,7 @@ def _overrides(owner: CcxtClient) -> dict[str, Any]:
         """ccxt's own transport, replaced: unified methods send and fail as everything else."""
         all_headers = self.prepare_request_headers(headers)
         wire = Wire(method, url, all_headers, body or "")
-        answer = await owner.fetch_wire(wire)
-        body = decoded(answer, owner.quirks, owner._clock.now_ns())
+        answer, body = await owner.send(wire)
         headers = dict(answer.headers)
         self.handle_errors(answer.status, "", url, method, headers, answer.text, body, None, None)
         self.handle_http_status_code(answer.status, "", "", method, answer.text[:200])

@@ -20,8 +20,9 @@ from engine.ports.live import (
     MarketSink,
     VenueFault,
 )
-from engine.venues.asker import Budget, PublicAsker
+from engine.venues.asker import PublicAsker
 from engine.venues.binance.feed import BinanceFeed
+from engine.venues.budget import RateBudget
 from engine.venues.feed_dialect import FeedDialect
 from engine.venues.keeper import Counts
 from engine.venues.link import FeedPace, InstrumentLink
@@ -44,7 +45,7 @@ class StreamFeed:
         make_session: SessionFactory,
         clock: Clock,
         *,
-        budget: Budget | None = None,
+        budget: RateBudget | None = None,
         limits: GuardLimits | None = None,
         pace: FeedPace | None = None,
     ) -> None:
@@ -138,7 +139,7 @@ def binance_feed(
     make_session: SessionFactory,
     clock: Clock,
     *,
-    budget: Budget | None = None,
+    budget: RateBudget | None = None,
     limits: GuardLimits | None = None,
     pace: FeedPace | None = None,
 ) -> StreamFeed:

@@ -15,7 +15,7 @@ from engine.kernels import layout as k
 from engine.kernels.guard import take_depth
 from engine.kernels.layout import Rows
 from engine.ports.live import BookDoubted, BookTrusted, MarketSink
-from engine.venues.quality import FINE, BookGuard, GuardLimits
+from engine.venues.quality import FINE, NS_PER_MS, BookGuard, GuardLimits
 from engine.venues.sync import BookSync, Step
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,13 @@ class Keeper:
         return not self._sync.is_joined
 
     @property
+    def stands_at(self) -> int:
+        """The update id of the book, -1 while a snapshot is wanted."""
+        return self._sync.last_id
+
+    @property
     def newest_venue_ns(self) -> int:
+        """The venue's time of the last message, 0 before the first."""
         return self._newest_venue_ns
 
     def is_getting_quiet(self, now_ns: int) -> bool:
@@ -112,6 +118,7 @@ class Keeper:
     ) -> None:
         """`rows` of one whole depth message."""
         self.counts.depth += 1
+        self._newest_venue_ns = venue_ms * NS_PER_MS
         self._guard.heard(now_ns, venue_ms)
         step = self._sync.follow(previous_id, last_id, rows)
         if step is Step.APPLY:
@@ -132,7 +139,7 @@ class Keeper:
         self._last_trade_id = trade_id
         self.counts.trades += 1
         self._guard.traded(rows["price_ticks"].item(0), now_ns)
-        self._newest_venue_ns = venue_ms * 1_000_000
+        self._newest_venue_ns = venue_ms * NS_PER_MS
         self._sink.on_rows(self.instrument.instrument_id, rows)
 
     def on_off_book(self, trade_id: int) -> None:
@@ -194,7 +201,6 @@ class Keeper:
             self._fail(self._judged.reason)
             return False
         if len(rows):
-            self._newest_venue_ns = max(self._newest_venue_ns, rows["ts_exch_ns"].item(0))
             self._sink.on_rows(self.instrument.instrument_id, rows)
         return True
 

@@ -42,12 +42,10 @@ class MarketRules(msgspec.Struct, frozen=True, kw_only=True):
 def broken_rule(rules: MarketRules, spec: OrderSpec) -> str:
     """Which rule `spec` breaks, in words for a person; "" if none that can be known here.
 
-    Value limits of market orders and price bands need the venue's own reference price: those the
-    venue judges.
+    Value limits of market orders and price bands need the venue's own reference price, and whether
+    it trades now the venue knows best: those it judges itself.
     """
     instrument = rules.instrument
-    if not rules.is_trading:
-        return f"{instrument.symbol} is not trading now: its status is {rules.status}"
     at_market = spec.type in (OrderType.MARKET, OrderType.STOP)
     lots_min = max(instrument.min_lots, rules.market_lots_min if at_market else 0, 1)
     if spec.qty_lots < lots_min:

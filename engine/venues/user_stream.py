@@ -243,7 +243,7 @@ class UserStream:
         self._sink.on_user_link(UserLinkChanged(state=state, reason=clean(reason)))
 
     def _venue_ns(self) -> int:
-        return self._clock.now_ns() + (self._client.offset_ns or 0)
+        return self._client.venue_ns()
 
 
 def _announce_death(task: asyncio.Task[None]) -> None:

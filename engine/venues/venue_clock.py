@@ -104,16 +104,22 @@ def trouble_of(estimate: Estimate | None, now: Moment) -> str:
     if estimate.age_ns(now) > STALE_NS:
         minutes = estimate.age_ns(now) // (60 * NS_PER_SECOND)
         return f"clock: the venue's time was last heard {minutes} min ago"
-    offset_ns = estimate.offset_ns(now)
-    if abs(offset_ns) >= OFFSET_NS_MAX:
-        way = "behind" if offset_ns > 0 else "ahead of"
-        return (
-            f"clock: this machine is {_span(abs(offset_ns))} {way} the venue: "
-            "set its clock (timedatectl set-ntp true)"
-        )
+    if words := offset_trouble(estimate.offset_ns(now)):
+        return words
     if estimate.error_ns(now) >= OFFSET_NS_MAX:
         return f"clock: the venue answers too slowly ({_span(2 * estimate.half_trip_ns)}) to tell"
     return ""
+
+
+def offset_trouble(offset_ns: int) -> str:
+    """Why a venue's clock that differs from ours by so much is not traded with; "" if it is."""
+    if abs(offset_ns) < OFFSET_NS_MAX:
+        return ""
+    way = "behind" if offset_ns > 0 else "ahead of"
+    return (
+        f"clock: this machine is {_span(abs(offset_ns))} {way} the venue: "
+        "set its clock (timedatectl set-ntp true)"
+    )
 
 
 def _span(ns: int) -> str:

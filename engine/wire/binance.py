@@ -22,6 +22,8 @@ Levels = list[tuple[str, str]]
 """(price, quantity) as the venue's decimal text."""
 
 NS_PER_MS = 1_000_000
+NOTHING = msgspec.Raw(b"")
+"""A field that is not there."""
 
 
 class Market(enum.StrEnum):
@@ -44,7 +46,7 @@ _KINDS = {
 
 
 class DepthDiff(msgspec.Struct, gc=False):
-    """Changed levels, whole quantities. `T` and `pu` only on futures, `ps` only on COIN-M.
+    """Changed levels, whole quantities. `T`, `pu` and `ps` only on futures.
 
     {"e":"depthUpdate","E":1723161257440,"T":1723161257432,"s":"BTCUSD_PERP","ps":"BTCUSD",
      "U":1007198631260,"u":1007198631565,"pu":1007198631198,
@@ -62,10 +64,11 @@ class DepthDiff(msgspec.Struct, gc=False):
     transaction_ms: Millis = msgspec.field(name="T", default=0)
     previous_id: int = msgspec.field(name="pu", default=-1)
     pair: str = msgspec.field(name="ps", default="")
+    """On COIN-M the pair, BTCUSD; USD-M repeats the symbol in some of its versions."""
 
     @property
     def market(self) -> Market:
-        if self.pair:
+        if self.pair not in ("", self.symbol):
             return Market.COINM
         return Market.SPOT if self.previous_id < 0 else Market.USDM
 
@@ -136,7 +139,7 @@ class BookTicker(msgspec.Struct, gc=False):
 
     @property
     def market(self) -> Market:
-        if self.pair:
+        if self.pair not in ("", self.symbol):
             return Market.COINM
         return Market.USDM if self.event else Market.SPOT
 
@@ -167,7 +170,7 @@ class Notice(msgspec.Struct, gc=False):
     """
 
     request_id: int | str | None = msgspec.field(name="id", default=None)
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = NOTHING
     event: str = msgspec.field(name="e", default="")
 
 
@@ -178,9 +181,9 @@ class _Envelope(msgspec.Struct, gc=False):
 
 class _Frame(msgspec.Struct, gc=False):
     stream: str = ""
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = NOTHING
     event: str = msgspec.field(name="e", default="")
-    ask_size: msgspec.Raw | None = msgspec.field(name="A", default=None)
+    ask_size: msgspec.Raw = msgspec.field(name="A", default=NOTHING)
 
 
 class _DepthEnvelope(msgspec.Struct, gc=False):
@@ -251,14 +254,14 @@ def decode_frame(frame: bytes) -> Event:
     """
     found = _frame(frame)
     body: bytes | msgspec.Raw = frame
-    if found.stream and found.data is not None:
+    if found.stream and bytes(found.data):
         body = found.data
         found = _frame(body)
     decode = _decode_event.get(found.event)
     if decode is not None:
         return decode(body)
     # Spot's bookTicker alone does not say what it is.
-    return _ticker(body) if found.ask_size is not None and not found.event else _notice(body)
+    return _ticker(body) if bytes(found.ask_size) and not found.event else _notice(body)
 
 
 _book = msgspec.json.Decoder(BookSnapshot).decode

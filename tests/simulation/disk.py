@@ -96,6 +96,8 @@ class Disk:
         self.cut_at: int | None = None
         """The power goes off during this write (counted by `writes`)."""
         self.is_off = False
+        self.is_locked = False
+        """As by `database.FileLock`; the kernel lets go when the holder dies."""
         self.fault: DiskFault | None = None
         """What the next write, or sync, meets; stays until it is taken away."""
         self._remount()
@@ -139,9 +141,8 @@ class Disk:
     def _remount(self) -> None:
         self.unmount()
         self.mount = f"/disk{next(_disk_numbers)}"
-        self.is_off = False
+        self.is_off = self.is_locked = False
         self.cut_at = None
-        self.fault = None
         VFS.disks[self.mount] = self
 
     # -- what the files ask ----------------------------------------------------------------------

@@ -59,6 +59,9 @@ class SimLedger:
         self._waiting: list[tuple[Sequence[EventRow], Future[int]]] = []
         self._under_way: list[tuple[Sequence[EventRow], Future[int]]] = []
         self._failure: LedgerError | None = None
+        if disk.is_locked:
+            raise LedgerError(f"{self.path} is in use by another engine")
+        disk.is_locked = True
         now_ns = clock.now_ns()
         with database.translated(schema, self.path):
             connection = database.open_writer(self.path, schema, connect)
@@ -85,6 +88,11 @@ class SimLedger:
         if not self._under_way:
             self._begin()
         return future
+
+    def undurable(self) -> list[AnyEvent]:
+        """What has been appended and is not durable yet."""
+        batch = self._under_way + self._waiting
+        return [codec.decode(body) for rows, _ in batch for _, body in rows]
 
     def replay(self) -> Iterator[AnyEvent]:
         with database.translated(LEDGER, self.path):

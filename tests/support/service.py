@@ -84,10 +84,13 @@ class ScriptedEngine:
         clock: Clock | None = None,
         profile: str = PROFILE,
         on_unlock: Callable[[str], Awaitable[str]] | None = None,
+        waits_for: Callable[[], str] = str,
     ) -> None:
+        """While `waits_for` has words, no picture is shown."""
         self.home = home
         self._profile = profile
         self._on_unlock = on_unlock
+        self._waits_for = waits_for
         self.carried_out: list[AnyCommand] = []
         self.refuses: dict[str, str] = {}
         self.is_busy = False
@@ -133,17 +136,20 @@ class ScriptedEngine:
 
     async def _live(self) -> None:
         claim = Claim(endpoint_at(self.home, self._profile))
-        self.server = EngineServer(claim, self._clock, on_unlock=self._on_unlock)
+        self.server = EngineServer(
+            claim, self._clock, on_unlock=self._on_unlock, waits_for=self._waits_for
+        )
         try:
-            self.server.show(self._snapshot)
+            shown = None if self._waits_for() else self._snapshot
+            if shown is not None:
+                self.server.show(shown)
             await self.server.open(self._done)
             self._is_up.set()
-            shown = self._snapshot
             while not self._stop.is_set():
                 self._carry_out()
                 if self.is_busy:
                     self.publish(ts_ns=START_NS + self.turns)
-                if self._snapshot is not shown:
+                if self._snapshot is not shown and not self._waits_for():
                     shown = self._snapshot
                     self.server.show(shown)
                 self.turns += 1

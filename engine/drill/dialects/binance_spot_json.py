@@ -241,7 +241,7 @@ def execution_report(order: Order, change: str, trade: Trade | None, now_ns: int
         "L": text(trade.price) if trade is not None else ZERO,
         "n": text(trade.fee) if trade is not None else "0",
         "N": trade.fee_asset if trade is not None else None,
-        "T": ms(order.updated_ns),
+        "T": ms(trade.ts_ns if trade is not None else order.updated_ns),
         "t": trade.trade_id if trade is not None else -1,
         "I": order.order_id,
         "w": order.status.is_open and not order.is_parked,

@@ -200,6 +200,7 @@ class RiskGate:
         reserved += self._state.unplaced_lots(instrument_id, side, algo_id)
         if self._state.foreign:
             reserved += self._state.foreign_lots(instrument_id, side)
+        reserved += self._state.closing_lots(instrument_id, side)
         net = self._state.net_lots.get(instrument_id, 0)
         return side.sign * net + reserved + extra_lots
 

@@ -199,8 +199,9 @@ class FrameReader:
 
 
 def _notice_of(notice: Notice) -> feed.Notice:
-    if notice.error is not None:
-        words = clean(bytes(notice.error).decode("utf-8", "replace"), 120)
+    error = bytes(notice.error)
+    if error:
+        words = clean(error.decode("utf-8", "replace"), 120)
         return feed.Notice(goodbye=f"the subscription was refused: {words}")
     if notice.event == "serverShutdown":
         return feed.Notice(goodbye="the venue shuts this connection down")

@@ -102,6 +102,7 @@ BINANCE_SPOT = Quirks(
     faults=_COMMON_FAULTS,
     already_there={"-2010": "duplicate"},
     not_working=frozenset({"-2011", "-2013"}),
+    filter_codes=frozenset({"-1013", "-1111"}),
     abilities=VenueAbilities(has_stop=True, has_reduce_only=False, shows_own_orders=True),
     dead_man=DeadMan.RESTING_STOPS,
     has_user_stream=True,
@@ -129,6 +130,9 @@ BINANCE_USDM = Quirks(
     # -4116: DUPLICATED_CLIENT_TRAN_ID.
     already_there={"-2010": "duplicate", "-4116": ""},
     not_working=frozenset({"-2011", "-2013"}),
+    filter_codes=frozenset(
+        {"-1013", "-1111", "-4003", "-4004", "-4005", "-4014", "-4023", "-4164"}
+    ),
     abilities=VenueAbilities(has_stop=True, has_reduce_only=True, shows_own_orders=True),
     dead_man=DeadMan.VENUE_TIMER,
     has_positions=True,

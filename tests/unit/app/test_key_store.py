@@ -197,12 +197,21 @@ def test_what_systemd_hands_to_the_unit_is_used(
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     store = KeyStore(paths, "live")
     assert store.load("binance_spot").reveal()[0] == canary.key
+    other = Canary()
+    given.write_bytes(credentials(other).to_bytes())
+    assert store.load("binance").reveal()[0] == other.key
+    accepted = store.accept_withdrawals("binance")
+    assert store.entry("binance").withdrawals_accepted_ns == accepted.withdrawals_accepted_ns > 0
+    given.write_bytes(credentials(canary).to_bytes())
+    assert store.entry("binance").withdrawals_accepted_ns == 0  # Another key.
     given.write_bytes(b"not json")
     with pytest.raises(ConfigError, match="no key of ours"):
         store.load("binance")
     given.unlink()
-    with pytest.raises(ConfigError, match="has none for binance"):
+    with pytest.raises(ConfigError, match="the key of binance is gone"):
         store.load("binance")
+    with pytest.raises(ConfigError, match="has none for kraken"):
+        store.load("kraken")
 
 
 def can_encrypt() -> bool:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from app import logs
-from app.paths import locate
+from app.paths import HOME_VARIABLE, locate
 from app.secrets import Credentials, KeyStore, StoreKind, Unlocking, sealed
 from app.service import protocol as p
+from app.service.links import SocketRoad
 from app.service.unlock import unlock_engine
 from engine.domain.errors import ConfigError, EngineNotRunning
 from tests.support.canary import Canary
-from tests.support.service import Bare, ScriptedEngine, endpoint_at, shell
+from tests.support.service import (
+    Bare,
+    ScriptedEngine,
+    attached,
+    command_line,
+    endpoint_at,
+    shell,
+)
+from tests.support.terminal import Terminal
 
 VENUE = "binance"
 
@@ -105,12 +115,18 @@ class WaitingEngine(ScriptedEngine):
     """The real server of a live profile that stands locked."""
 
     def __init__(self, home: Path) -> None:
-        super().__init__(home, profile="live", on_unlock=self._unlock)
+        super().__init__(
+            home,
+            profile="live",
+            on_unlock=self._unlock,
+            waits_for=lambda: self._keys.waits_for,
+        )
         self._keys = Unlocking(KeyStore(locate(), "live"))
         self._wanted: asyncio.Task[Credentials] | None = None
 
     async def _live(self) -> None:
         self._wanted = asyncio.create_task(self._keys.credentials(VENUE))
+        await until_locked(self._keys, VENUE)
         await super()._live()
 
     async def _unlock(self, passphrase: str) -> str:
@@ -121,11 +137,42 @@ class WaitingEngine(ScriptedEngine):
         return self._wanted.result().reveal()
 
 
+def test_a_face_of_a_locked_engine_is_told_what_to_do(own_home: Path) -> None:
+    canary = Canary()
+    sealed_store(canary)
+    with WaitingEngine(own_home):
+        with (
+            pytest.raises(p.Refused, match="keys unlock --profile live") as told,
+            attached(own_home, profile="live"),
+        ):
+            pass
+        assert (told.value.code, told.value.exit_code) == (p.LOCKED, 4)
+        status = shell(own_home, "status", "--profile", "live")
+        assert status.returncode == 4
+        assert "pilothouse keys unlock --profile live" in status.stderr
+        unlock_engine(SocketRoad(endpoint_at(own_home, "live")), lambda: canary.sealing)
+        with attached(own_home, profile="live") as session:
+            assert session.snapshot() is not None
+
+
+def test_the_terminal_asks_for_the_passphrase_and_goes_on(own_home: Path) -> None:
+    canary = Canary()
+    sealed_store(canary)
+    environ = {**os.environ, HOME_VARIABLE: str(own_home), "TERM": "xterm-256color"}
+    command = command_line("tui", "--profile", "live")
+    with WaitingEngine(own_home), Terminal(command, (160, 45), environ) as terminal:
+        terminal.until(lambda vt: "passphrase of the sealed file" in vt.text())
+        terminal.press(f"{canary.sealing}\n")
+        terminal.until(lambda vt: "bots 2" in vt.text())
+        canary.assert_not_in(terminal.vt.text())
+    canary.assert_silent(own_home)
+
+
 def test_an_engine_on_paper_has_nothing_to_unlock(own_home: Path) -> None:
     with ScriptedEngine(own_home), pytest.raises(ConfigError, match="has no keys"):
-        unlock_engine(endpoint_at(own_home), lambda: "correct horse battery")
+        unlock_engine(SocketRoad(endpoint_at(own_home)), lambda: "correct horse battery")
     with pytest.raises(EngineNotRunning):
-        unlock_engine(endpoint_at(own_home), lambda: "correct horse battery")
+        unlock_engine(SocketRoad(endpoint_at(own_home)), lambda: "correct horse battery")
 
 
 def test_a_trial_that_fails_is_answered_and_the_engine_lives(own_home: Path) -> None:
@@ -134,7 +181,7 @@ def test_a_trial_that_fails_is_answered_and_the_engine_lives(own_home: Path) -> 
 
     with ScriptedEngine(own_home, on_unlock=fail) as engine:
         with pytest.raises(ConfigError, match="RuntimeError: see the engine's log"):
-            unlock_engine(endpoint_at(own_home), lambda: "correct horse battery")
+            unlock_engine(SocketRoad(endpoint_at(own_home)), lambda: "correct horse battery")
         assert engine.is_well()
 
 

@@ -134,7 +134,7 @@ async def test_what_breaks_a_rule_never_leaves(
 
 async def test_without_the_venues_clock_nothing_is_sent(venue: ScriptedVenue) -> None:
     account = await spot_account(venue)
-    account._client.offset_ns = None
+    account._venue_clock.estimate = None
     outcome = await account.place(submit())
     await account.close()
     assert isinstance(outcome, Refused)

@@ -23,6 +23,7 @@ from engine.domain.claims import (
 )
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.order import OrderSpec, OrderType, Side
+from engine.domain.text import is_symbol
 from engine.venues.binance import spot_claims, usdm_claims
 from engine.venues.binance.permissions import read_permissions
 from engine.venues.binance.rules import read_exchange_info, read_symbol
@@ -47,7 +48,9 @@ class _Any(dict[str, Instrument]):
         super().__init__()
         self._kind, self._lot = kind, Decimal(lot)
 
-    def get(self, symbol: str, default: Any = None) -> Instrument:
+    def get(self, symbol: str, default: Any = None) -> Any:
+        if not is_symbol(symbol):
+            return default
         venue = "binance_spot" if self._kind is InstrumentKind.SPOT else "binance_usdm"
         return Instrument(
             instrument_id=f"{venue}.{symbol}",

@@ -1,0 +1,402 @@
+"""The Binance spot account against the drill exchange: real ccxt, real sockets, the venue's ledger
+as the oracle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from app.drill import SPOT_BALANCES, new_account, open_drill
+from app.live_venues import make_account
+from engine.core.clock import NS_PER_SECOND, LiveClock
+from engine.domain.claims import ClaimStatus, OrderClaim
+from engine.domain.order import OrderType, Side, TimeInForce
+from engine.drill.control import Certificate, VenueControl
+from engine.drill.ports import (
+    Ending,
+    Fault,
+    FrameAct,
+    FrameSeen,
+    NoFaults,
+    Reply,
+    RequestSeen,
+    Send,
+)
+from engine.drill.resolver import drill_session
+from engine.drill.server import DrillServer
+from engine.ports.live import (
+    FaultKind,
+    LinkState,
+    NotWorking,
+    Placed,
+    Refused,
+    Unanswered,
+    VenueFault,
+)
+from engine.ports.venue import Submit
+from engine.venues.account import VenueAccount
+from tests.support.accounts import SPOT, Remembering, submit
+
+ORDER = "POST /api/v3/order"
+DIALECT = "binance_spot"
+
+
+class Keys:
+    """A drill account's key, as the engine is given one."""
+
+    def __init__(self, api_key: str, secret: str) -> None:
+        self._parts = (api_key, secret, "")
+
+    def reveal(self) -> tuple[str, str, str]:
+        return self._parts
+
+
+class Plan(NoFaults):
+    """Faults that a test sets while it runs."""
+
+    def __init__(self) -> None:
+        self.on_route: dict[str, Fault] = {}
+        self.frames: Callable[[FrameSeen], Sequence[FrameAct] | None] | None = None
+        self.control: VenueControl | None = None
+
+    def on_start(self, control: VenueControl) -> None:
+        self.control = control
+
+    def on_request(self, seen: RequestSeen) -> Fault | None:
+        return self.on_route.get(seen.request.route)
+
+    def on_frame(self, seen: FrameSeen) -> Sequence[FrameAct] | None:
+        return None if self.frames is None else self.frames(seen)
+
+
+class Rig:
+    """A drill exchange that stands still, and a loaded account there with a stream that is up."""
+
+    def __init__(self, server: DrillServer, plan: Plan, account: VenueAccount) -> None:
+        self.server = server
+        self.plan = plan
+        self.account = account
+        self.sink = Remembering()
+        self.control = server.control
+        self.core = server.control.core(DIALECT)
+
+    def fill(self, client_order_id: str, share: str) -> None:
+        self.control.fill_at_venue(DIALECT, "demo", client_order_id, Decimal(share))
+
+    def price_ticks(self, factor: str) -> int:
+        """A price relative to the market's, on the grid of a whole unit."""
+        price = self.control.price_of(DIALECT, "BTCUSDT")
+        assert price is not None
+        return int(price * Decimal(factor)) * 100
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    plan = Plan()
+    spec = new_account("demo")
+    server = open_drill(tmp_path, accounts=[spec], symbols=["BTCUSDT"], interceptor=plan)
+    async with server:
+        place = server.place
+        account = make_account(
+            "binance_spot",
+            Keys(spec.api_key, spec.secret),
+            LiveClock(),
+            session_factory=lambda: drill_session(Path(place.ca_path), place.port, place.hosts),
+        )
+        rig = Rig(server, plan, account)
+        while rig.control.price_of(DIALECT, "BTCUSDT") is None:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.02)
+        await account.measure_clock()
+        await account.load_instruments(["BTCUSDT"])
+        await account.open_user_stream(rig.sink)
+        yield rig
+        await account.close()
+        assert not server.failures
+
+
+def order(number: int, rig: Rig, factor: str = "0.9", **changes: object) -> Submit:
+    return submit(
+        price_ticks=rig.price_ticks(factor),
+        client_order_id=f"q{number:017}",
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+async def test_a_life_of_an_order(rig: Rig) -> None:
+    """NEW, PARTIAL, PARTIAL, FILLED at once: ccxt.pro loses the last."""
+    wish = order(1, rig)
+    placed = await rig.account.place(wish)
+    assert isinstance(placed, Placed)
+    for share in ("0.3", "0.5", "1"):
+        rig.fill(wish.client_order_id, share)
+    await rig.sink.until(lambda: ClaimStatus.FILLED in {claim.status for claim in rig.sink.orders})
+    assert [claim.filled_lots for claim in rig.sink.orders] == [0, 300, 650, 1_000]
+    stream = [trade.fill for trade in rig.sink.trades]
+    asked = await rig.account.fetch_trades(SPOT, venue_order_id=placed.order.venue_order_id)
+    assert [trade.fill for trade in asked] == stream
+    truth = rig.core.trades["demo", "BTCUSDT"]
+    assert [fill.trade_id for fill in stream] == [str(trade.trade_id) for trade in truth]
+    found = await rig.account.find_order(SPOT, wish.client_order_id)
+    assert found is not None
+    assert (found.status, found.filled_lots) == (ClaimStatus.FILLED, 1_000)
+
+
+async def test_every_kind_of_order_and_its_end(rig: Rig) -> None:
+    far = rig.price_ticks("0.8")
+    wishes = [
+        order(1, rig),
+        order(2, rig, tif=TimeInForce.POST_ONLY),
+        order(3, rig, side=Side.SELL, type=OrderType.STOP_LIMIT, trigger_ticks=far),
+        submit(
+            Side.SELL, price_ticks=0, type=OrderType.STOP, trigger_ticks=far,
+            client_order_id="q4",
+        ),
+    ]  # fmt: skip
+    for wish in wishes:
+        placed = await rig.account.place(wish)
+        assert isinstance(placed, Placed), placed
+        assert placed.order.status is ClaimStatus.OPEN
+    listed = {claim.client_order_id: claim for claim in await rig.account.fetch_open_orders()}
+    assert set(listed) == {wish.client_order_id for wish in wishes}
+    assert [listed[wish.client_order_id].type for wish in wishes] == [
+        OrderType.LIMIT,
+        OrderType.LIMIT,
+        OrderType.STOP_LIMIT,
+        OrderType.STOP,
+    ]
+    assert not listed["q4"].is_triggered
+    for wish in wishes[:2]:
+        ended = await rig.account.cancel(SPOT, wish.client_order_id)
+        assert isinstance(ended, OrderClaim)
+        assert ended.status is ClaimStatus.CANCELED
+    assert isinstance(await rig.account.cancel(SPOT, wishes[0].client_order_id), NotWorking)
+    await rig.account.cancel_all(SPOT)
+    await rig.account.cancel_all(SPOT)
+    assert await rig.account.fetch_open_orders() == []
+    await rig.sink.until(
+        lambda: Counter(claim.status for claim in rig.sink.orders)[ClaimStatus.CANCELED] == 4
+    )
+
+
+async def test_takers_and_what_cannot_be(rig: Rig) -> None:
+    market = submit(price_ticks=0, type=OrderType.MARKET, client_order_id="q1")
+    placed = await rig.account.place(market)
+    assert isinstance(placed, Placed)
+    assert placed.order.status is ClaimStatus.FILLED
+    assert sum(trade.fill.lots for trade in placed.trades) == 1_000
+    # A buyer's fee is taken from what was bought; its worth is exact at the fill's own price.
+    for trade in placed.trades:
+        assert trade.fill.fee_asset == "BTC"
+        price = Decimal(trade.fill.price_ticks) / 100
+        assert trade.fill.fee_worth == trade.fill.fee * price
+    killed = await rig.account.place(order(2, rig, tif=TimeInForce.FOK))
+    assert isinstance(killed, Placed)
+    assert killed.order.status is ClaimStatus.EXPIRED
+    taking = await rig.account.place(order(3, rig, "1.1", tif=TimeInForce.POST_ONLY))
+    assert isinstance(taking, Refused)
+    poor = await rig.account.place(order(4, rig, qty_lots=1_000_000))
+    assert isinstance(poor, Refused)
+    assert "insufficient balance" in poor.reason
+    assert await rig.account.find_order(SPOT, "q99") is None
+
+
+async def test_balances_add_up(rig: Rig) -> None:
+    await rig.account.place(submit(price_ticks=0, type=OrderType.MARKET, client_order_id="q1"))
+    await rig.account.place(order(2, rig))
+    trades = [trade.fill for trade in await rig.account.fetch_trades(SPOT)]
+    held = {claim.asset: claim for claim in await rig.account.fetch_balances()}
+    spent = sum(Decimal(fill.price_ticks * fill.lots).scaleb(-7) for fill in trades)
+    fees = sum(fill.fee for fill in trades)
+    assert held["USDT"].total == SPOT_BALANCES["USDT"] - spent
+    assert held["BTC"].total == SPOT_BALANCES["BTC"] + Decimal("0.01") - fees
+    assert held["USDT"].free < held["USDT"].total
+    permissions = await rig.account.fetch_key_permissions()
+    assert (permissions.can_trade, permissions.can_withdraw) == (True, False)
+
+
+ANSWERS = {
+    "504": Reply(status=504, body=b'{"code":-1007,"msg":"Timeout waiting for response."}'),
+    "503 page": Reply(status=503, body=b"<html>busy</html>", content_type="text/html"),
+    "200 unknown": Reply(status=200, body=b'{"code":-1006,"msg":"Unexpected response."}'),
+    "portal": Reply(status=200, body=b"<html>log in</html>", content_type="text/html"),
+    "half": Reply(status=200, body=b'{"symbol":"BTCU'),
+    "unknown code": Reply(status=400, body=b'{"code":-7777,"msg":"?"}'),
+}
+LOST = {name: Fault(reply=reply) for name, reply in ANSWERS.items()} | {
+    "dropped": Fault(ending=Ending.RST),
+    "closed": Fault(ending=Ending.FIN),
+    "cut": Fault(ending=Ending.CUT),
+}
+
+
+@pytest.mark.parametrize("times", [0, 1], ids=["before", "after"])
+@pytest.mark.parametrize("name", LOST)
+async def test_an_answer_that_proves_nothing(rig: Rig, name: str, times: int) -> None:
+    """The order lives or does not: the account says that it does not know, and asks nothing
+    again; the stream and a later question tell."""
+    fault = LOST[name]
+    rig.plan.on_route[ORDER] = Fault(times=times, reply=fault.reply, ending=fault.ending)
+    wish = order(1, rig)
+    outcome = await rig.account.place(wish)
+    assert isinstance(outcome, Unanswered), outcome
+    assert outcome.decided_ns > LiveClock().now_ns()
+    assert rig.server.requests[ORDER] == 1
+    found = await rig.account.find_order(SPOT, wish.client_order_id)
+    assert (found is not None) is bool(times)
+    if times:
+        await rig.sink.until(lambda: len(rig.sink.orders) == 1)
+
+
+async def test_a_hanging_answer_is_given_up(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.venues.ccxt_client.REQUEST_TIMEOUT_S", 0.5)
+    rig.plan.on_route[ORDER] = Fault(ending=Ending.HANG)
+    outcome = await rig.account.place(order(1, rig))
+    assert isinstance(outcome, Unanswered)
+    assert outcome.kind is FaultKind.TIMEOUT
+    assert len(await rig.account.fetch_open_orders()) == 1
+
+
+async def test_a_request_that_arrives_twice_is_one_order(rig: Rig) -> None:
+    rig.plan.on_route[ORDER] = Fault(times=2)
+    await rig.account.place(order(1, rig))
+    assert len(await rig.account.fetch_open_orders()) == 1
+    # The same id again is no refusal of the order that exists.
+    outcome = await rig.account.place(order(1, rig))
+    assert isinstance(outcome, Unanswered)
+    assert "already there" in outcome.reason
+
+
+async def test_a_wrong_clock_is_refused_and_measured(rig: Rig) -> None:
+    rig.control.set_clock_offset_ns(3_600 * NS_PER_SECOND)
+    outcome = await rig.account.place(order(1, rig))
+    assert isinstance(outcome, Refused)
+    assert outcome.kind is FaultKind.CLOCK
+    reading = await rig.account.measure_clock()
+    assert abs(reading.offset_ns - 3_600 * NS_PER_SECOND) < NS_PER_SECOND // 10
+    assert isinstance(await rig.account.place(order(2, rig)), Placed)
+
+
+async def test_a_ban_a_revoked_key_and_maintenance(rig: Rig) -> None:
+    rig.control.set_key_active("demo", False)
+    outcome = await rig.account.place(order(1, rig))
+    assert isinstance(outcome, Refused)
+    assert outcome.kind is FaultKind.KEY
+    assert "keys check" in outcome.reason
+    rig.control.set_key_active("demo", True)
+    rig.control.set_maintenance(DIALECT, True)
+    with pytest.raises(VenueFault) as caught:
+        await rig.account.fetch_balances()
+    assert caught.value.kind in (FaultKind.MAINTENANCE, FaultKind.OVERLOADED)
+    rig.control.set_maintenance(DIALECT, False)
+    until_ns = rig.control.now_ns() + 100 * NS_PER_SECOND
+    rig.control.ban(until_ns)
+    outcome = await rig.account.place(order(2, rig))
+    assert isinstance(outcome, Refused)
+    assert outcome.kind is FaultKind.BANNED
+    assert abs(outcome.until_ns - until_ns) < 2 * NS_PER_SECOND
+
+
+@pytest.mark.parametrize(
+    "certificate", [each for each in Certificate if each is not Certificate.GOOD]
+)
+async def test_a_certificate_that_is_not_the_venues(rig: Rig, certificate: Certificate) -> None:
+    rig.control.set_certificate(certificate)
+    fresh = make_account(
+        "binance_spot",
+        Keys("k", "s"),
+        LiveClock(),
+        session_factory=lambda: drill_session(
+            Path(rig.server.place.ca_path), rig.server.place.port, rig.server.place.hosts
+        ),
+    )
+    with pytest.raises(VenueFault) as caught:
+        await fresh.measure_clock()
+    await fresh.close()
+    expected = (FaultKind.NETWORK, FaultKind.TLS) if certificate is Certificate.CUT else (
+        FaultKind.TLS,
+    )  # fmt: skip
+    assert caught.value.kind in expected
+    assert len(caught.value.words.splitlines()) == 1
+
+
+async def test_no_name_and_no_connection(rig: Rig) -> None:
+    """Nothing left this machine: the order definitely does not exist."""
+    await rig.account.close()
+    place = rig.server.place
+    account = make_account(
+        "binance_spot",
+        Keys("k", "s"),
+        LiveClock(),
+        session_factory=lambda: drill_session(Path(place.ca_path), place.port, place.hosts),
+    )
+    rig.control.set_names_known(False)
+    with pytest.raises(VenueFault, match="no such name"):
+        await account.measure_clock()
+    rig.control.set_names_known(True)
+    rig.control.refuse_connections(True)
+    with pytest.raises(VenueFault) as caught:
+        await account.measure_clock()
+    assert caught.value.kind is FaultKind.NETWORK
+    await account.close()
+
+
+async def test_streams_that_end_are_opened_again_and_lose_nothing(rig: Rig) -> None:
+    ends: list[Callable[[], None]] = [
+        lambda: rig.control.close_user_streams(DIALECT, "demo"),
+        lambda: rig.control.close_sockets(DIALECT),
+        lambda: rig.control.close_sockets(DIALECT, abort=True),
+        lambda: rig.control.announce_shutdown(NS_PER_SECOND // 10),
+    ]
+    for number, end in enumerate(ends):
+        ups = rig.sink.states.count(LinkState.UP)
+        end()
+        await rig.sink.until(lambda ups=ups: rig.sink.states.count(LinkState.UP) > ups)  # type: ignore[misc]
+        wish = order(number, rig)
+        assert isinstance(await rig.account.place(wish), Placed)
+        await rig.sink.until(
+            lambda wish=wish: (
+                wish.client_order_id  # type: ignore[misc]
+                in {claim.client_order_id for claim in rig.sink.orders}
+            )
+        )
+
+
+async def test_frames_that_lie_are_not_believed(rig: Rig) -> None:
+    """Rubbish in place of an event ends the link; what it told is found by asking."""
+    rubbish = [b'{"half', b"\xff\xfe", b'{"event":{"e":"executionReport","s":"BTCUSDT"}}', b"[]"]
+    wish = order(1, rig)
+
+    def lie(seen: FrameSeen) -> Sequence[FrameAct] | None:
+        if seen.kind != "executionReport" or not rubbish:
+            return None
+        return (Send(rubbish.pop(0)),)
+
+    rig.plan.frames = lie
+    for number in range(len(rubbish)):
+        ups = rig.sink.states.count(LinkState.UP)
+        await rig.account.place(order(10 + number, rig))
+        await rig.sink.until(lambda ups=ups: rig.sink.states.count(LinkState.UP) > ups)  # type: ignore[misc]
+    rig.plan.frames = None
+    await rig.account.place(wish)
+    await rig.sink.until(
+        lambda: wish.client_order_id in {claim.client_order_id for claim in rig.sink.orders}
+    )
+    assert len(await rig.account.fetch_open_orders()) == 5
+
+
+async def test_a_strangers_order_is_told_and_left_alone(rig: Rig) -> None:
+    price = Decimal(rig.price_ticks("0.9")) / 100
+    rig.control.place_foreign(DIALECT, "demo", "BTCUSDT", Side.BUY, Decimal("0.01"), price)
+    await rig.sink.until(lambda: len(rig.sink.orders) == 1)
+    [claim] = await rig.account.fetch_open_orders()
+    assert claim.client_order_id.startswith("foreign_")
+
+
+async def test_a_deposit_is_cash(rig: Rig) -> None:
+    rig.control.deposit(DIALECT, "demo", "USDT", Decimal("12.5"))
+    await rig.sink.until(lambda: any(hasattr(item, "cash_id") for item in rig.sink.news))
