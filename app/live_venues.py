@@ -10,7 +10,7 @@ from engine.core.ids import session_rng
 from engine.venues.account import VenueAccount, open_account
 from engine.venues.budget import RateBudget
 from engine.venues.feed import StreamFeed, binance_feed
-from engine.venues.fills import Worth, unknown_worth
+from engine.venues.fills import Worth
 from engine.venues.quirks import FIRST_CLASS, quirks_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def make_account(
     clock: Clock,
     *,
     session_factory: SessionFactory = plain_session,
-    worth: Worth = unknown_worth,
+    worth: Worth | None = None,
     seed: int = 1,
     folder: Path | None = None,
 ) -> VenueAccount:

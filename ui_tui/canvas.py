@@ -76,7 +76,7 @@ class Canvas:
             self._rows = [Row(width) for _ in range(height)]
         self._runs = {}
         for row, first, pieces in spans:
-            if 0 <= row < height:
+            if 0 <= row < height and first < width:  # Else laid out for a size that is past.
                 self._span(row, first, pieces)
         return self._bytes()
 

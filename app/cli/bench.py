@@ -26,6 +26,7 @@ BENCHMARKS = {
     "sweep": "tests.bench.sweep",
     "service": "tests.bench.service",
     "tui": "tests.bench.tui",
+    "simulation": "tests.bench.simulation",
 }
 
 
@@ -43,6 +44,7 @@ HEADLINES = {
     "sweep": "sweep_all_cores",
     "service": "service_propagation_p99",
     "tui": "tui_key_p99",
+    "simulation": "simulation_seeds",
 }
 """The figure that `--json` puts at the top when one benchmark was asked for."""
 

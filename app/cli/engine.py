@@ -17,6 +17,7 @@ from engine.domain.money import parse_decimal
 
 if TYPE_CHECKING:
     from app.demo import DemoRequest
+    from app.service.protocol import Bye
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -28,8 +29,10 @@ Speed = Annotated[str, typer.Option(help="Market seconds per second; 0: no waiti
 
 
 Drill = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Trade against the drill exchange that runs in DIR."),
+    bool, typer.Option("--drill", help="Trade on the drill exchange that runs on this machine.")
+]
+DrillDirectory = Annotated[
+    Path | None, typer.Option("--dir", help="Where that exchange runs, if it was given a --dir.")
 ]
 
 
@@ -39,7 +42,8 @@ def engine(
     profile: Profile = DEFAULT_PROFILE,
     paper: Annotated[bool, typer.Option("--paper", help="Trade on paper (the default).")] = False,
     live: Annotated[bool, typer.Option("--live", help="Trade with real money.")] = False,
-    drill: Drill = None,
+    drill: Drill = False,
+    directory: DrillDirectory = None,
     venue: Annotated[str, typer.Option(help="Where: binance_spot, binance_usdm.")] = "",
     symbol: Annotated[
         list[str] | None, typer.Option(help="What, as the venue calls it; again for more.")
@@ -64,18 +68,20 @@ def engine(
         raise BadInput("--live", "with --paper", "choose one of them")
     if restart and fresh:
         raise BadInput("--fresh", "with --restart", "a restart must find its ledger: run it once")
-    if live or drill is not None:
+    if live or drill:
         from app.cli.engine_live import Wish, run_live, supervise_live
 
         if fresh or capture:
             raise BadInput("--fresh" if fresh else "--capture", "with --live", "is for paper only")
-        wish = Wish(_chosen_profile(context, profile), live, drill, venue, tuple(symbol or ()))
+        chosen = _chosen_profile(context, profile)
+        wish = Wish(chosen, live, drill, directory, venue, tuple(symbol or ()))
         if restart:
             raise typer.Exit(supervise_live(wish))
         print(run_live(wish, _stop_on_signals))
         return
-    if venue or symbol:
-        raise BadInput("--venue" if venue else "--symbol", "on paper", "add --live or --drill")
+    for name, given in (("--venue", venue), ("--symbol", symbol), ("--dir", directory)):
+        if given:
+            raise BadInput(name, "on paper", "add --live or --drill")
     if restart:  # The engine itself checks the rest.
         raise typer.Exit(_supervise(profile, capture, seed, speed))
     request = _request(profile, capture, seed, speed)
@@ -198,15 +204,31 @@ def uninstall(profile: Profile = DEFAULT_PROFILE) -> None:
 @app.command("stop")
 def stop(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     """Stop the engine gracefully: its ledger is closed, and it says what it leaves behind."""
-    with attached(profile, topics=()) as session:
-        session.stop_engine()
-        bye = session.wait_gone(STOP_S)
+    from app.service.protocol import LOCKED, Refused
+
+    try:
+        with attached(profile, topics=()) as session:
+            session.stop_engine()
+            bye = session.wait_gone(STOP_S)
+    except Refused as refused:
+        if refused.code != LOCKED:
+            raise
+        bye = _stop_locked(profile)
     if bye.report is None:
         raise WorkFailed(bye.words or "engine gone without a word: its ledger is checked at start")
     if json:
         print_json(bye.report)
     else:
         print(bye.words)
+
+
+def _stop_locked(profile: str) -> Bye:
+    from app.paths import locate
+    from app.service.endpoint import endpoint_of
+    from app.service.links import SocketRoad
+    from app.service.locked import stop_locked
+
+    return stop_locked(SocketRoad(endpoint_of(locate(), profile)))
 
 
 @app.command("bridge", hidden=True)

@@ -25,7 +25,9 @@ class Wish(NamedTuple):
 
     profile: str
     live: bool
-    drill: Path | None
+    drill: bool
+    directory: Path | None
+    """Where the drill exchange runs; None for its usual place."""
     venue: str
     symbols: tuple[str, ...]
 
@@ -43,6 +45,7 @@ def run_live(wish: Wish, arrange_stop: Callable[[asyncio.Event], None]) -> StopR
     request = request_of(wish, settings)
     weak = harden()
     logs.start(f"engine-{request.profile}", settings.log.level)
+    logs.catch_strays()
     for words in weak:
         log.warning("%s", words)
     paths = locate()
@@ -56,12 +59,14 @@ def run_live(wish: Wish, arrange_stop: Callable[[asyncio.Event], None]) -> StopR
 
 
 def request_of(wish: Wish, settings: Settings) -> LiveRequest:
-    from app.live import DRILL_PROFILE, LIVE_PROFILE, LiveRequest
-    from app.paths import check_profile
+    from app.live import DRILL_PROFILE, LIVE_PROFILE, LiveRequest, drill_folder
+    from app.paths import check_profile, locate
     from app.secrets.index import PAPER_PROFILES
 
-    if wish.live and wish.drill is not None:
+    if wish.live and wish.drill:
         raise BadInput("--live", "with --drill", "choose one of them")
+    if wish.directory is not None and not wish.drill:
+        raise BadInput("--dir", str(wish.directory), "add --drill: it is where that runs")
     live = settings.live
     if wish.live and not live.armed:
         raise ConfigError(
@@ -81,7 +86,7 @@ def request_of(wish: Wish, settings: Settings) -> LiveRequest:
         profile=check_profile(profile),
         capital=live.capital,
         cancels_on_stop=live.on_stop == "cancel",
-        drill=None if wish.drill is None else wish.drill.resolve(),
+        drill=(wish.directory or drill_folder(locate())).resolve() if wish.drill else None,
     )
 
 
@@ -91,7 +96,9 @@ def supervise_live(wish: Wish) -> int:
     from app.service.supervise import Supervisor
     from engine.core.clock import LiveClock
 
-    options = ["engine", "--live"] if wish.drill is None else ["engine", "--drill", str(wish.drill)]
+    options = ["engine", "--drill" if wish.drill else "--live"]
+    if wish.directory is not None:
+        options += ["--dir", str(wish.directory.resolve())]
     if wish.profile:
         options += ["--profile", wish.profile]
     if wish.venue:

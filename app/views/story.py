@@ -25,6 +25,7 @@ _PURPOSES = {
     Purpose.EXIT: "to reduce its position",
     Purpose.PROTECTIVE: "to protect its position",
     Purpose.FLATTEN: "to take risk off",
+    Purpose.REVERSE: "to turn its position round",
 }
 _PLACERS = {"bot": "the bot", "human": "a person", "engine": "the engine"}
 

@@ -142,8 +142,8 @@ class EditParams(Command, frozen=True, kw_only=True):
 
 
 class Reverse(Command, frozen=True, kw_only=True):
-    """Turn a book's position round with one capped order of twice its size; what guarded the old
-    side is cancelled once that order has passed the gate.
+    """Turn a book's position round with one capped order of twice its size; what guards the old
+    side is cancelled once nothing of it is left.
 
     `lots` is the position that the person saw: another one now refuses the wish.
     """

@@ -91,6 +91,8 @@ class Purpose(enum.StrEnum):
     """A stop or target guarding a position: survives pauses and failures of its bot."""
     FLATTEN = "flatten"
     """Sent by the engine to take risk off: kill, flatten, breached limit."""
+    REVERSE = "reverse"
+    """Turns the owner's position round; what guards the old side stays until it has."""
 
 
 class OrderSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,6 +50,7 @@ class Step(NamedTuple):
 
 
 _SAME = Row(None)
+LOST_NOTE = "the venue lost an order it had confirmed"
 
 TABLE: dict[type[AnyOrderEvent], dict[OrderStatus, Row]] = {
     OrderAccepted: {
@@ -140,7 +141,7 @@ TABLE: dict[type[AnyOrderEvent], dict[OrderStatus, Row]] = {
     },
     OrderProvenAbsent: {
         S.INTENT: Row(S.ABSENT),
-        S.OPEN: Row(None, "the venue lost an order it had confirmed", suspect=True),
+        S.OPEN: Row(None, LOST_NOTE, suspect=True),
         S.PARTIAL: Row(None, "the venue lost an order that has traded", suspect=True),
         S.FILLED: Row(None, "asked too late: it has filled"),
         S.CANCELED: Row(None, "asked too late: it has ended"),

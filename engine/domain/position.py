@@ -145,12 +145,21 @@ class Valuation(msgspec.Struct, frozen=True, kw_only=True):
 
 def value(position: Position, instrument: Instrument, mid_ticks_x2: int) -> Valuation:
     """`position` marked at the mid; `mid_ticks_x2` is best bid + best ask in ticks."""
-    cash = instrument.money(position.cash_units)
     inventory = instrument.inventory_value(position.lots, mid_ticks_x2)
     if position.dust:
         half = MONEY.multiply(instrument.tick, Decimal("0.5"))
         mid = MONEY.multiply(Decimal(mid_ticks_x2), half)
         inventory = MONEY.add(inventory, MONEY.multiply(position.dust, mid))
+    return _valuation(position, instrument, inventory)
+
+
+def at_cost(position: Position, instrument: Instrument) -> Valuation:
+    """`position` where nobody knows a price: worth what was paid for it."""
+    return _valuation(position, instrument, instrument.money(position.cost_units))
+
+
+def _valuation(position: Position, instrument: Instrument, inventory: Decimal) -> Valuation:
+    cash = instrument.money(position.cash_units)
     unrealised = MONEY.subtract(inventory, instrument.money(position.cost_units))
     costs = MONEY.add(position.fees, position.funding)
     return Valuation(

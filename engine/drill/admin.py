@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from engine.domain.errors import BadInput
+from engine.domain.money import tidy
 from engine.domain.order import Side
 from engine.drill.control import Certificate
 from engine.drill.exchange import Exchange
@@ -118,7 +119,7 @@ def venue_state(core: Exchange) -> dict[str, Any]:
         "open_orders": len(core.open_orders()),
         "accounts": {
             name: {
-                asset: {"free": amount(each.free), "locked": amount(each.locked)}
+                asset: {"free": tidy(amount(each.free)), "locked": tidy(amount(each.locked))}
                 for asset, each in core.wallets.assets(name).items()
             }
             for name in core.accounts
@@ -126,9 +127,9 @@ def venue_state(core: Exchange) -> dict[str, Any]:
         "symbols": {
             symbol: {
                 "status": listing.rules.status,
-                "bid": amount(listing.bids.best or 0),
-                "ask": amount(listing.asks.best or 0),
-                "last": amount(listing.last),
+                "bid": tidy(amount(listing.bids.best or 0)),
+                "ask": tidy(amount(listing.asks.best or 0)),
+                "last": tidy(amount(listing.last)),
                 "trades": listing.trades - FIRST_TRADE_ID,
             }
             for symbol, listing in core.listings.items()

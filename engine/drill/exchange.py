@@ -230,6 +230,8 @@ class Exchange:
             for order in (maker, taker):
                 order.prevented += qty
                 if order.leaves:
+                    self.settlement.unlock(order, listing)
+                    self.settlement.lock(order, listing)
                     self._changed(order, "TRADE_PREVENTION")
             if maker.leaves:
                 listing.side(maker.side).shrunk(maker)

@@ -25,6 +25,8 @@ from engine.drill.ports import (
 
 QUEUE_MAX = 20_000
 """Frames that a client has not taken. Then it is cut off, as venues do."""
+PING_S = 20
+"""After so long without a frame the client is pinged, as venues do."""
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -35,6 +37,10 @@ def reset(transport: asyncio.BaseTransport | None) -> None:
     raw = transport.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
     transport.abort()
+
+
+class Ping:
+    """Nothing has been sent for a while."""
 
 
 class SocketOutlet:
@@ -105,17 +111,23 @@ class SocketOutlet:
 
     async def run(self) -> None:
         while not self._is_over:
-            act = await self._acts.get()
+            try:
+                async with asyncio.timeout(PING_S):
+                    act: FrameAct | Ping = await self._acts.get()
+            except TimeoutError:
+                act = Ping()
             try:
                 await self._perform(act)
             except (ConnectionError, RuntimeError):
                 self._is_over = True  # The client is gone; nobody is left to tell.
 
-    async def _perform(self, act: FrameAct) -> None:
+    async def _perform(self, act: FrameAct | Ping) -> None:
         transport = self._request.transport
         if isinstance(act, Send):
             kind = WSMsgType.BINARY if act.binary else WSMsgType.TEXT
             await self._ws.send_frame(act.payload, kind)
+        elif isinstance(act, Ping):
+            await self._ws.ping()
         elif isinstance(act, SendRaw):
             if transport is not None:
                 transport.write(act.wire)

@@ -200,7 +200,8 @@ class HelmDesk:
 
     def _reverse(self, command: c.Reverse, now_ns: int) -> str:
         """One order of twice the size: there is no instant between two at which only half of the
-        wish has come true. What guarded the old side goes once that order has passed the gate."""
+        wish has come true. Entries of the old side go once that order has passed the gate, its
+        guards when it has filled far enough (`on_fill`)."""
         bot_id, instrument_id = command.bot_id, command.instrument_id
         why = self._why_not_place(bot_id, command.age_ms, reduces=False)
         lots = self._state.position(bot_id, instrument_id).lots
@@ -215,15 +216,38 @@ class HelmDesk:
             qty_lots=2 * abs(lots),
             price_ticks=command.cap_ticks,
             tif=TimeInForce.IOC,
+            purpose=Purpose.REVERSE,
         )
         placed = self._orders.place(spec, bot_id, "human", now_ns, command.command_id)
         if not isinstance(placed, Order):
             return f"{placed.limit}: limit {placed.limit_value}, order {placed.order_value}"
-        self._algos.cancel_scope(instrument_id, bot_id, command.by, now_ns, with_protective=True)
+        self._algos.cancel_scope(instrument_id, bot_id, command.by, now_ns, with_protective=False)
         for order in older:
-            if order.spec.instrument_id == instrument_id:
+            if order.spec.instrument_id == instrument_id and not is_spared_by_pause(order):
                 self._orders.cancel(order, command.by, now_ns)
         return ""
+
+    def on_fill(self, order: Order, lots: int, now_ns: int) -> None:
+        """A fill of `lots`: where a reverse has passed zero with it, the guards of the old side go.
+        One that fills only in part leaves the rest guarded."""
+        spec, sign = order.spec, order.spec.side.sign
+        held = self._state.position(order.bot_id, spec.instrument_id).lots * sign
+        if spec.purpose is not Purpose.REVERSE or not held - lots < 0 <= held:
+            return
+        by, key = "reverse", order.client_order_id
+        self._algos.cancel_scope(spec.instrument_id, order.bot_id, by, now_ns, with_protective=True)
+        for other in list(self._state.bot_orders(order.bot_id).values()):
+            is_older = other.created_ns <= order.created_ns and other.client_order_id != key
+            if is_older and other.spec.instrument_id == spec.instrument_id:
+                self._orders.cancel(other, by, now_ns)
+
+    def on_liquidation(self, bot_id: str, now_ns: int) -> None:
+        """A bot whose position the venue has closed was wrong about something: it waits for a
+        person."""
+        bot = self._state.bots.get(bot_id)
+        if bot is not None and bot.helm is Helm.AUTO:
+            self._change(bot_id, Helm.PAUSED, "risk", "liquidated by the venue", now_ns)
+            self._runners[bot_id].cancel_orders("risk", now_ns)
 
     # -- incidents and alerts ------------------------------------------------------------------
 
@@ -370,5 +394,5 @@ class HelmDesk:
 
 def _falls_to(level: KillLevel, order: Order) -> bool:
     """Whether the switch at `level` takes this order off."""
-    is_entry = order.spec.purpose is Purpose.ENTRY and not order.spec.reduce_only
+    is_entry = order.spec.purpose in (Purpose.ENTRY, Purpose.REVERSE) and not order.spec.reduce_only
     return level >= KillLevel.CANCEL_ALL or (level >= KillLevel.REDUCE_ONLY and is_entry)

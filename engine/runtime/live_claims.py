@@ -21,6 +21,9 @@ GONE = (OrderStatus.REJECTED, OrderStatus.ABSENT)
 """Taken for never having lived."""
 
 
+OWNERS_MAX = 20_000
+
+
 class Hole(NamedTuple):
     """A claim whose quantity our fills do not reach yet."""
 
@@ -42,8 +45,6 @@ class ClaimFolder:
         self.holes: dict[str, Hole] = {}
         self.strange: dict[str, OrderClaim] = {}
         """Orders of ours in a state that we have no word for, by our id."""
-        self.strangers: dict[str, TradeClaim] = {}
-        """Trades of the account whose order is not known to be ours, by the venue's order id."""
 
     def recall(self) -> None:
         """After a restart: learn the venue's ids from the ledger."""
@@ -80,8 +81,7 @@ class ClaimFolder:
     def fold_trade(self, claim: TradeClaim) -> Iterator[r.AnyReport]:
         order = self.owner_of(claim)
         if order is None:
-            self.strangers[claim.venue_order_id] = claim
-            return
+            return  # A stranger's. What it moved shows in the balances.
         key = order.client_order_id
         self._learn(claim.venue_order_id, key)
         if claim.fill.trade_id in order.trade_ids:
@@ -163,17 +163,13 @@ class ClaimFolder:
     # -- what is not about the past of an order ------------------------------------------------
 
     def forget_ended(self) -> None:
-        """Let go of what no claim will need any more."""
-        alive = self._state.orders
-        self._triggered &= alive.keys()
-        for kept in (self.holes, self.strange):
-            _drop_unknown(kept, self._state)
-        self.strangers.clear()
-
-
-def _drop_unknown(kept: dict[str, Hole] | dict[str, OrderClaim], state: TradingState) -> None:
-    for key in [key for key in kept if state.find_order(key) is None]:
-        del kept[key]
+        """Let go of what no claim will need any more; called once in a while."""
+        self._triggered &= self._state.orders.keys()
+        for key in [key for key in self.holes if self._state.find_order(key) is None]:
+            del self.holes[key]
+        if len(self._owners) > OWNERS_MAX:
+            self._owners.clear()
+            self.recall()
 
 
 def _proves_life(order: Order, claim: OrderClaim) -> bool:

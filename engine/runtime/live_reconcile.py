@@ -176,6 +176,7 @@ class Reconciler:
     def _conclude(self, found: Findings) -> Iterator[Message]:
         """Tell the desks what the venue holds, where it agrees as well: that ends incidents."""
         state, folder = self._state, self._folder
+        folder.forget_ended()
         totals = reconcile.totals_of(found.balances)
         assets = reconcile.compared_assets(state)
         if state.accounting is not None:

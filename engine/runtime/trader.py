@@ -89,7 +89,13 @@ class Trader:
         self.price_guard = PriceGuard(limits, self.state, self.portfolio, markets, self._record)
         self.limits = limits
         gate = RiskGate(limits, self.state, self.portfolio, markets, self.price_guard.distrusted)
-        self.orders = OrderManager(self.state, gate, self._record, self._send)
+        self.orders = OrderManager(
+            self.state,
+            gate,
+            self._record,
+            self._send,
+            cuts_reducing=not abilities.has_reduce_only,
+        )
         self.flattener = Flattener(self.state, self.orders, markets, self._record)
         self.algos = AlgoDesk(self.state, self.orders, gate, markets, abilities, self._record)
         self.incidents = IncidentDesk(self.state, self.portfolio, self._record)
@@ -210,7 +216,8 @@ class Trader:
             case r.FundingReport():
                 self.orders.on_funding(message, now_ns)
             case r.LiquidationReport():
-                self.orders.on_liquidation(message, now_ns)
+                if self.orders.on_liquidation(message, now_ns):
+                    self._helm.on_liquidation(message.bot_id, now_ns)
             case r.PositionReport():
                 self.incidents.on_position(message, now_ns)
             case Hold():
@@ -258,6 +265,8 @@ class Trader:
         if order is not None:
             self.algos.on_order(order, has_traded=has_traded, now_ns=now_ns)
         if isinstance(event, e.OrderFilled):
+            if order is not None:
+                self._helm.on_fill(order, event.fill.lots, now_ns)
             runner = self.runners.get(order.bot_id) if order is not None else None
             if runner is not None:
                 runner.on_fill(event, now_ns)

@@ -16,6 +16,10 @@ from engine.trading.state import TradingState
 CAP_PCT = Decimal(1)
 """How far through the touch a closing order may reach; the next try starts from the new touch."""
 RETRY_NS = 100_000_000
+RETRIES_QUICK = 5
+RETRY_NS_MAX = 5_000_000_000
+"""After a few refusals in a row the pause doubles: a venue that says no is not helped by asking
+it ten times a second."""
 
 
 class Flattener:
@@ -64,7 +68,8 @@ class Flattener:
                 continue
             is_flat = False
             own = (bot_id, instrument_id)
-            if own in closing or now_ns - self._state.closing_ns.get(own, -RETRY_NS) < RETRY_NS:
+            retry_ns = _retry_ns(self._state.closing_refusals.get(own, 0))
+            if own in closing or now_ns - self._state.closing_ns.get(own, -retry_ns) < retry_ns:
                 continue
             spec = self._closing_order(instrument_id, position.lots)
             self._orders.place(spec, bot_id, "engine", now_ns)
@@ -106,3 +111,9 @@ def _matches(scope: tuple[str, str], instrument_id: str, bot_id: str) -> bool:
 
 def _in_scope(order: Order, scope: tuple[str, str]) -> bool:
     return _matches(scope, order.spec.instrument_id, order.bot_id)
+
+
+def _retry_ns(refusals: int) -> int:
+    """How long to wait after `refusals` closing orders in a row have been refused."""
+    doublings = min(max(0, refusals - RETRIES_QUICK), 10)
+    return min(RETRY_NS << doublings, RETRY_NS_MAX)

@@ -21,6 +21,7 @@ from engine.domain.incident import (
 )
 from engine.domain.money import MONEY, plain
 from engine.domain.order import Order, Pending
+from engine.domain.order_step import LOST_NOTE
 from engine.trading.order_manager import Record
 from engine.trading.portfolio import Portfolio
 from engine.trading.state import TradingState
@@ -241,6 +242,15 @@ class IncidentDesk:
                     by=by,
                 )
             )
+        if incident.kind is IncidentKind.CONTRADICTION and incident.last_event == LOST_NOTE:
+            # The venue has lost an order that it had confirmed: it is right that there is none.
+            order = self._state.orders.get(incident.client_order_id)
+            if order is not None:
+                self._record(
+                    e.OrderCanceled(
+                        ts_ns=now_ns, client_order_id=order.client_order_id, reason=LOST_NOTE
+                    )
+                )
         if incident.kind is IncidentKind.UNKNOWN and not self._is_answered(incident):
             self._record(
                 e.OrderProvenAbsent(ts_ns=now_ns, client_order_id=incident.client_order_id)

@@ -25,7 +25,17 @@ Send = Callable[[VenueRequest], None]
 
 
 class OrderManager:
-    def __init__(self, state: TradingState, gate: RiskGate, record: Record, send: Send) -> None:
+    def __init__(
+        self,
+        state: TradingState,
+        gate: RiskGate,
+        record: Record,
+        send: Send,
+        *,
+        cuts_reducing: bool = False,
+    ) -> None:
+        """`cuts_reducing`: the venue does not cut reduce-only orders, so that is done here."""
+        self._cuts_reducing = cuts_reducing
         self._state = state
         self._gate = gate
         self._record = record
@@ -48,6 +58,8 @@ class OrderManager:
         leg: str = "",
     ) -> Order | e.OrderDenied:
         """Intend `spec` for the book of `bot_id`, or say which limit forbids it."""
+        if self._cuts_reducing and spec.reduce_only:
+            spec = self._cut(spec, bot_id)
         denial = self._gate.check(spec, bot_id, now_ns, algo_id)
         if denial is not None:
             denied = e.OrderDenied(
@@ -80,11 +92,24 @@ class OrderManager:
         self._send(Submit(client_order_id=order.client_order_id, bot_id=bot_id, spec=spec))
         return order
 
+    def _cut(self, spec: OrderSpec, bot_id: str) -> OrderSpec:
+        """No more than the book holds and its other reducing orders do not sell already: at a
+        venue without reduce-only the rest would sell coins that are not this book's."""
+        held = -spec.side.sign * self._state.position(bot_id, spec.instrument_id).lots
+        promised = sum(
+            order.leaves_lots
+            for order in self._state.bot_orders(bot_id).values()
+            if order.spec.reduce_only
+            and (order.spec.instrument_id, order.spec.side) == (spec.instrument_id, spec.side)
+        )
+        lots = max(0, min(spec.qty_lots, held - promised))
+        return msgspec.structs.replace(spec, qty_lots=lots)
+
     def _record_denied(self, denied: e.OrderDenied) -> None:
         """Journal a refusal, but equal ones of a bot only once a second, with their count."""
         key = (denied.bot_id, denied.limit, denied.spec.side)
         last_ns = self._state.denied_ns.get(key, denied.ts_ns - DENIAL_QUIET_NS)
-        if denied.placed_by == "bot" and denied.ts_ns - last_ns < DENIAL_QUIET_NS:
+        if denied.placed_by in ("bot", "engine") and denied.ts_ns - last_ns < DENIAL_QUIET_NS:
             self._repeats[key] = self._repeats.get(key, 0) + 1
             return
         self._record(msgspec.structs.replace(denied, repeats=self._repeats.pop(key, 0)))
@@ -154,10 +179,10 @@ class OrderManager:
             )
         )
 
-    def on_liquidation(self, report: r.LiquidationReport, now_ns: int) -> None:
-        """Take in the venue's own order for a position of ours, once."""
+    def on_liquidation(self, report: r.LiquidationReport, now_ns: int) -> bool:
+        """Take in the venue's own order for a position of ours, once: False when it was known."""
         if report.report_seq <= self._state.report_seq:
-            return
+            return False
         order = Order(
             client_order_id=report.client_order_id,
             bot_id=report.bot_id,
@@ -177,6 +202,7 @@ class OrderManager:
                 report_seq=report.report_seq,
             )
         )
+        return True
 
     def _event_of(self, report: r.AnyReport, order: Order | None, now_ns: int) -> e.AnyOrderEvent:
         key, seq = report.client_order_id, report.report_seq

@@ -7,9 +7,8 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, ZERO
-from engine.domain.position import Position, Valuation, value
+from engine.domain.position import Position, Valuation, at_cost, value
 from engine.market.view import MarketView
 from engine.trading.state import TradingState
 
@@ -44,25 +43,23 @@ class Portfolio:
             self.good_mid_x2[instrument_id] = view.mid_x2
 
     def valuation(self, bot_id: str, instrument_id: str) -> Valuation:
-        """One bot's position. Before any price is known the ledger's last one counts, or else what
-        it cost."""
+        """One bot's position. Before any price is known the last one of the ledger counts, and
+        without one it is worth what it cost; see `is_priced`."""
         position = self._state.position(bot_id, instrument_id)
         instrument = self._state.instruments[instrument_id]
         mid_x2 = self.good_mid_x2.get(instrument_id, 0)
         if not mid_x2 and self._state.accounting is not None:
             mid_x2 = self._state.accounting.last_mid_x2.get(instrument_id, 0)
-        mid_x2 = mid_x2 or _cost_x2(position, instrument)
         known = self._valued.get((bot_id, instrument_id))
         if known is not None and known[0] is position and known[1] == mid_x2:
             return known[2]
-        found = value(position, instrument, mid_x2)
+        found = value(position, instrument, mid_x2) if mid_x2 else at_cost(position, instrument)
         self._valued[bot_id, instrument_id] = (position, mid_x2, found)
         return found
 
     @property
     def is_priced(self) -> bool:
-        """Whether there is a price of now for everything that is held: only then is a loss a
-        fact."""
+        """Whether there is a price for everything that is held: only then is a loss a fact."""
         return all(
             position.is_flat or instrument_id in self.good_mid_x2
             for (_, instrument_id), position in self._state.positions.items()
@@ -96,9 +93,3 @@ class Portfolio:
         for bot_id, instrument_id in self._state.positions:
             total = MONEY.add(total, self.valuation(bot_id, instrument_id).equity)
         return total
-
-
-def _cost_x2(position: Position, instrument: Instrument) -> int:
-    """Twice the average price of a position in ticks; 0 where it cost nothing."""
-    entry = instrument.entry_ticks(position.lots, position.cost_units)
-    return 0 if entry is None else round(2 * entry)

@@ -16,15 +16,14 @@ import msgspec
 
 from engine.domain import events as e
 from engine.domain.commands import KillLevel
-from engine.domain.foreign import ForeignOrder
 from engine.domain.incident import Choice, Incident
 from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, ZERO
 from engine.domain.order import Fill, Order, OrderSpec, Pending, Purpose, Side
 from engine.domain.order_step import order_step
 from engine.domain.position import Position, apply_fill
-from engine.trading.accounting import AssetBooks
 from engine.trading.algos.state import AlgoState, Leg, note_failure, note_order, unplaced_lots
+from engine.trading.live_side import LiveSide
 from engine.trading.state_parts import BotState, Doubt, Exposure, UnmarkedFill
 
 MANUAL = "manual"
@@ -42,10 +41,11 @@ ENDED_ALGOS_KEPT = 1024
 RATE_WINDOW_NS = 1_000_000_000
 
 
-class TradingState:
+class TradingState(LiveSide):
     """See the module. Fields are read by everyone and written by `apply` alone."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.last_ns = 0
         self.events = 0
         self.world = ""
@@ -79,6 +79,8 @@ class TradingState:
         """When a refusal was last journalled, by bot, limit and side."""
         self.closing_ns: dict[tuple[str, str], int] = {}
         """When the engine last tried to close a book, by bot and instrument."""
+        self.closing_refusals: dict[tuple[str, str], int] = {}
+        """Closing orders refused in a row, by the same."""
         self.kill = KillLevel.NONE
         self.kill_reason = ""
         self.kill_by = ""
@@ -99,7 +101,6 @@ class TradingState:
         self.peak_equity = ZERO
         self.equity_curve: deque[tuple[int, Decimal]] = deque(maxlen=4096)
         self.commands: OrderedDict[str, e.CommandDone] = OrderedDict()
-        self.report_seq = 0
         self.denied = 0
         self.placed = 0
         self.fills = 0
@@ -108,18 +109,10 @@ class TradingState:
             after_s: deque(maxlen=UNMARKED_KEPT) for after_s in MARKOUT_S
         }
         """Fills whose price some seconds later has not been noted yet, by those seconds."""
-        self.suspects: dict[str, str] = {}
-        """Orders that need reconciliation, and why."""
-        self.holds: dict[str, str] = {}
-        """Why no bot acts and nothing adds risk, by instrument; "" stands for every one."""
         self.unanswered: set[str] = set()
         """Orders whose placement was not answered: they may be live."""
         self.cancels_asked: set[str] = set()
         """Live orders whose cancel is wished for and neither confirmed nor refused."""
-        self.foreign: dict[str, ForeignOrder] = {}
-        """Open orders of the account that are not ours, by the venue's id."""
-        self.accounting: AssetBooks | None = None
-        """What the account should hold; None in worlds without a venue's account."""
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -161,12 +154,6 @@ class TradingState:
                 return incident
         return None
 
-    def hold_on(self, instrument_id: str) -> str:
-        """Why nothing may be risked in this instrument now; "" while trading is on."""
-        if not self.holds:
-            return ""
-        return self.holds.get("") or self.holds.get(instrument_id, "")
-
     def unanswered_of(self, bot_id: str, instrument_id: str) -> str:
         """An order of this book whose placement was not answered; "" where there is none."""
         for key in sorted(self.unanswered):
@@ -174,14 +161,6 @@ class TradingState:
             if (order.bot_id, order.spec.instrument_id) == (bot_id, instrument_id):
                 return key
         return ""
-
-    def foreign_lots(self, instrument_id: str, side: Side) -> int:
-        """What orders that are not ours may still add towards `side`."""
-        return sum(
-            order.leaves_lots
-            for order in self.foreign.values()
-            if order.instrument_id == instrument_id and order.side is side and not order.reduce_only
-        )
 
     def closing_lots(self, instrument_id: str, side: Side) -> int:
         """What reduce-only orders may still add towards `side`: each closes its owner's book, and
@@ -290,8 +269,12 @@ class TradingState:
         algo = self.find_algo(order.algo_id) if order.algo_id else None
         if algo is not None:
             note_order(algo, order, step.order, event)
+        own = (order.bot_id, order.spec.instrument_id)
         if isinstance(event, e.OrderFilled):
+            self.closing_refusals.pop(own, None)
             self._book_fill(order, event)
+        elif isinstance(event, e.OrderRejected) and order.spec.purpose is Purpose.FLATTEN:
+            self.closing_refusals[own] = self.closing_refusals.get(own, 0) + 1
         elif isinstance(event, e.CancelIntended):
             if event.then_price_ticks:
                 self.moves[order.client_order_id] = event.then_price_ticks
@@ -511,38 +494,6 @@ class TradingState:
         if len(self.commands) > COMMANDS_KEPT:
             self.commands.popitem(last=False)
 
-    # -- live venues -------------------------------------------------------------------------
-
-    def _hold_changed(self, event: e.HoldChanged) -> None:
-        if event.reason:
-            self.holds[event.instrument_id] = event.reason
-        else:
-            self.holds.pop(event.instrument_id, None)
-
-    def _account_opened(self, event: e.AccountOpened) -> None:
-        self.report_seq = max(self.report_seq, event.report_seq)
-        self.accounting = AssetBooks(event.balances, event.ts_ns)
-
-    def _cash_moved(self, event: e.CashMoved) -> None:
-        self.report_seq = max(self.report_seq, event.report_seq)
-        if self.accounting is not None:
-            self.accounting.book_cash(event.cash)
-
-    def _foreign_changed(self, event: e.ForeignChanged) -> None:
-        self.report_seq = max(self.report_seq, event.report_seq)
-        self.foreign = {order.venue_order_id: order for order in event.orders}
-
-    def _balance_adopted(self, event: e.BalanceAdopted) -> None:
-        if self.accounting is not None:
-            self.accounting.adopt(event.asset, event.amount)
-
-    def _doubt_raised(self, event: e.DoubtRaised) -> None:
-        self.report_seq = max(self.report_seq, event.report_seq)
-        self.suspects[event.client_order_id] = event.words
-
-    def _receipt_verified(self, event: e.ReceiptVerified) -> None:
-        self.report_seq = max(self.report_seq, event.report_seq)
-
     def _no_effect(self, event: e.AnyEvent) -> None:
         """Facts that only the log shows."""
 
@@ -587,13 +538,13 @@ _APPLY: dict[type, Callable[[TradingState, Any], None]] = {
     e.CommandDone: TradingState._command_done,
     e.MarketShocked: TradingState._no_effect,
     e.Noted: TradingState._no_effect,
-    e.HoldChanged: TradingState._hold_changed,
-    e.AccountOpened: TradingState._account_opened,
-    e.CashMoved: TradingState._cash_moved,
-    e.ForeignChanged: TradingState._foreign_changed,
-    e.BalanceAdopted: TradingState._balance_adopted,
-    e.DoubtRaised: TradingState._doubt_raised,
-    e.ReceiptVerified: TradingState._receipt_verified,
+    e.HoldChanged: LiveSide.hold_changed,
+    e.AccountOpened: LiveSide.account_opened,
+    e.CashMoved: LiveSide.cash_moved,
+    e.ForeignChanged: LiveSide.foreign_changed,
+    e.BalanceAdopted: LiveSide.balance_adopted,
+    e.DoubtRaised: LiveSide.doubt_raised,
+    e.ReceiptVerified: LiveSide.receipt_verified,
     **dict.fromkeys(
         (
             e.OrderAccepted,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,8 +40,9 @@ from engine.venues.budget import RateBudget
 from engine.venues.ccxt_client import ApiKey, CcxtClient
 from engine.venues.classify import AskFailed
 from engine.venues.dialect import Dialect
+from engine.venues.fee_prices import FeePrices
 from engine.venues.fields import NS_PER_MS, Unreadable
-from engine.venues.fills import Worth, unknown_worth
+from engine.venues.fills import Worth
 from engine.venues.markets import Markets
 from engine.venues.quirks import Quirks
 from engine.venues.rest import SessionFactory
@@ -70,7 +73,7 @@ class VenueAccount:
         session: aiohttp.ClientSession,
         clock: Clock,
         rng: np.random.Generator,
-        worth: Worth,
+        worth: Worth | None,
         folder: Path | None,
     ) -> None:
         self._quirks = quirks
@@ -79,14 +82,16 @@ class VenueAccount:
         self._rng = rng
         self._budget = RateBudget(folder, quirks.venue, clock)
         self._client = CcxtClient(quirks, key, session, clock, self._budget)
-        self._dialect: Dialect = make_dialect(self._client, self._client.request, worth)
+        self._prices = FeePrices(quirks.fee_assets, self._fetch_price, clock)
+        self._dialect: Dialect = make_dialect(
+            self._client, self._client.request, worth or self._prices.worth
+        )
         self._venue_clock = VenueClock(quirks.venue, self._read_time, clock)
         self._client.venue_clock = self._venue_clock
-        self._markets = (
-            Markets(folder, quirks.venue, self._fetch_rules, clock) if folder is not None else None
-        )
+        self._markets = Markets(folder, quirks.venue, self._fetch_rules, clock)
         self._rules: dict[str, MarketRules] = {}
         self._stream: UserStream | None = None
+        self._reloading: asyncio.Task[None] | None = None
 
     @property
     def venue(self) -> str:
@@ -109,29 +114,28 @@ class VenueAccount:
     # -- what the venue is ---------------------------------------------------------------------
 
     async def load_instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
-        found = await self._rules_of(symbols)
+        found = await self._markets.get(symbols)
         for symbol in symbols:
             if symbol not in found:
                 raise BadInput("symbol", symbol, f"{self.venue} has no such instrument")
         for symbol, rules in found.items():
             self._rules[rules.instrument.instrument_id] = rules
             self._dialect.instruments[symbol] = rules.instrument
+        await self._prices.refresh(self._dialect.instruments.values())
         return [found[symbol].instrument for symbol in symbols]
 
-    async def _rules_of(self, symbols: Sequence[str]) -> Mapping[str, MarketRules]:
-        """From the cache while it is fresh and nobody doubts it."""
-        if self._markets is None:
-            return await self._fetch_rules(symbols)
-        if self._markets.is_due:
-            await self._markets.refresh()
-        return await self._markets.get(symbols)
+    async def _fetch_price(self, symbol: str) -> Decimal:
+        return await self._dialect.fetch_price(symbol)
 
     async def _fetch_rules(self, symbols: Sequence[str]) -> Mapping[str, MarketRules]:
         return await _readable(self._dialect.fetch_rules(symbols))
 
     async def measure_clock(self) -> ClockReading:
         """The best of a few samples: the one whose answer came soonest."""
-        return await self._venue_clock.measure()
+        reading = await self._venue_clock.measure()
+        # Both are wanted every few minutes, and neither is urgent.
+        await self._prices.refresh(self._dialect.instruments.values())
+        return reading
 
     async def _read_time(self) -> int:
         # Half a millisecond more: the venue cuts its time to whole ones.
@@ -213,9 +217,27 @@ class VenueAccount:
         if self._stream is not None:
             await self._stream.close()
             self._stream = None
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.gather(self._reloading, return_exceptions=True)
         await self._client.close()
         await self._session.close()
         self._budget.close()
+
+    # -- rules that have changed ---------------------------------------------------------------
+
+    def _doubt_rules(self) -> None:
+        """An order passed our rules and broke the venue's: load them anew, now."""
+        self._markets.doubt()
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.create_task(self._reload(), name="reload rules")
+
+    async def _reload(self) -> None:
+        symbols = [rules.instrument.symbol for rules in self._rules.values()]
+        try:
+            await self.load_instruments(symbols)
+        except (VenueFault, BadInput) as fault:
+            log.warning("%s: rules are not loaded anew: %s", self.venue, fault)
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -229,8 +251,8 @@ class VenueAccount:
         """The fault as a definite refusal; None where it proves nothing."""
         if isinstance(fault, Unreadable) or not fault.is_definite:
             return None
-        if fault.code in self._quirks.filter_codes and self._markets is not None:
-            self._markets.doubt()  # An order passed our rules and broke the venue's.
+        if fault.code in self._quirks.filter_codes:
+            self._doubt_rules()
         return Refused(
             kind=fault.kind,
             reason=fault.words,
@@ -254,13 +276,13 @@ def open_account(
     session_factory: SessionFactory,
     clock: Clock,
     rng: np.random.Generator,
-    worth: Worth = unknown_worth,
+    worth: Worth | None = None,
     folder: Path | None = None,
 ) -> VenueAccount:
     """An account at `quirks.venue`, not connected yet. Call it inside the event loop; `rng` spreads
-    reconnections. In `folder` the processes of this machine share the rate budget and keep the
-    venue's rules; without one both are this account's alone. BadInput when ccxt has no such
-    exchange."""
+    reconnections; without `worth` fees in a third asset are priced by the venue. In `folder` the
+    processes of this machine share the rate budget and keep the venue's rules; without one both
+    are this account's alone. BadInput when ccxt has no such exchange."""
     return VenueAccount(quirks, key, session_factory(), clock, rng, worth, folder)
 
 

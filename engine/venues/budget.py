@@ -107,7 +107,7 @@ class RateBudget:
     ) -> None:
         """What has become of the request: `headers` (names in lower case) of its answer, and the
         fault that the answer was read as. Without an answer there is nothing to settle."""
-        if fault is not None and fault.kind in _STOPS:
+        if fault is not None and fault.kind in _STOPS and fault.until_ns:
             self._with(lambda budget, now: budget.heard(self._rules, now, headers))
             self.stopped(fault, ticket)
         else:

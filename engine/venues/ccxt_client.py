@@ -144,18 +144,14 @@ class CcxtClient:
             answer = await ask(self._session, wire, REQUEST_TIMEOUT_S)
         except NoAnswer as error:
             raise not_answered(error) from None
+        fault: AskFailed | None = None
         try:
-            body = reader(answer, self.quirks, self._clock.now_ns())
-        except AskFailed as fault:
-            if fault.kind is FaultKind.CLOCK and self.venue_clock is not None:
-                self.venue_clock.refused()
-            if fault.until_ns:
-                self.budget.stopped(fault, ticket)
-            else:
-                self.budget.answered(ticket, answer.headers)
+            return reader(answer, self.quirks, self._clock.now_ns())
+        except AskFailed as failed:
+            fault = failed
             raise
-        self.budget.answered(ticket, answer.headers)
-        return body
+        finally:
+            self.budget.settle(ticket, answer.headers, fault)
 
     # -- sockets -----------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ asking) and `Unreadable` (from reading), and repeats nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from engine.domain.claims import (
@@ -62,6 +63,9 @@ class Dialect(Protocol):
         """By symbol; unknown ones are left out."""
 
     async def fetch_key_permissions(self) -> KeyPermissions: ...
+
+    async def fetch_price(self, symbol: str) -> Decimal:
+        """Of the last trade."""
 
     async def place(self, submit: Submit, instrument: Instrument) -> Placed: ...
 

@@ -24,7 +24,7 @@ from engine.venues.asker import PublicAsker
 from engine.venues.binance.feed import BinanceFeed
 from engine.venues.budget import RateBudget
 from engine.venues.feed_dialect import FeedDialect
-from engine.venues.keeper import Counts
+from engine.venues.keeper import Counts, Keeper
 from engine.venues.link import FeedPace, InstrumentLink
 from engine.venues.quality import GuardLimits
 from engine.venues.quirks import quirks_of
@@ -66,6 +66,10 @@ class StreamFeed:
         """By instrument id: what has been met since the feed was opened."""
         return {name: link.keeper.counts for name, link in self._links.items()}
 
+    def keeper(self, instrument_id: str) -> Keeper:
+        """What the feed knows of one instrument's book."""
+        return self._links[instrument_id].keeper
+
     async def open(self, instruments: Sequence[Instrument], sink: MarketSink) -> None:
         assert self._session is None, "opened twice"
         self._sink = sink
@@ -99,6 +103,8 @@ class StreamFeed:
         if self._session is not None:
             await self._session.close()
             self._session = None
+        if self._budget is not None:
+            self._budget.close()
 
     async def _run_listing(self, instruments: list[Instrument], asker: PublicAsker) -> None:
         while True:

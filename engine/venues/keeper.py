@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 import msgspec
+import numpy as np
 
 from engine.domain.instrument import Instrument
 from engine.kernels import layout as k
@@ -147,7 +148,11 @@ class Keeper:
         self._last_trade_id = max(self._last_trade_id, trade_id)
 
     def on_snapshot(self, snapshot_id: int, rows: Rows, now_ns: int) -> bool:
-        """False when it is older than what waits for it: ask again."""
+        """False when it is older than what waits for it, or lacks a side: ask again."""
+        if len(np.unique(rows["side"][rows["kind"] == k.ROW_SNAPSHOT])) < 2:
+            # Updates would fill the side bit by bit, and look like a book long before they are one.
+            self._fail("the snapshot has no bids or no asks")
+            return False
         joined = self._sync.join(snapshot_id)
         if joined is None:
             self.counts.late_snapshots += 1

@@ -2,8 +2,7 @@
 
     markets = Markets(folder, "binance_spot", fetch_rules, clock)
     rules = await markets.get(["BTCUSDT"])      # by symbol; unknown ones are left out
-    markets.doubt()                             # an order broke a filter: load anew
-    changes = await markets.refresh()           # as often as liked: asks the venue when it is due
+    markets.doubt()                             # an order broke a filter: the next `get` asks
 
 A start with a fresh file asks the venue nothing. With an old one, and a venue that does not answer,
 the old rules are used and `age_ns` says how old: filters change seldom, and an order that breaks a
@@ -16,7 +15,6 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -39,23 +37,6 @@ FILE_BYTES_MAX = 64 << 20
 FORMAT = 1
 
 
-class Change(NamedTuple):
-    """One instrument whose rules differ from what was known."""
-
-    before: MarketRules
-    after: MarketRules
-
-    @property
-    def halted(self) -> str:
-        """Why it stopped trading with this change; "" if it did not."""
-        was, now = self.before, self.after
-        return f"the venue says {now.status}" if was.is_trading and not now.is_trading else ""
-
-    @property
-    def resumed(self) -> bool:
-        return self.after.is_trading and not self.before.is_trading
-
-
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     loaded_ns: int
     """Wall time."""
@@ -69,11 +50,12 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Markets:
-    """Belongs to one event loop. `folder` may not exist yet."""
+    """Belongs to one event loop."""
 
-    def __init__(self, folder: Path, venue: str, fetch: Fetch, clock: Clock) -> None:
+    def __init__(self, folder: Path | None, venue: str, fetch: Fetch, clock: Clock) -> None:
+        """`folder` may not exist yet; None: nothing is kept on disk."""
         self.venue = venue
-        self._path = folder / f"markets-{venue}.json"
+        self._path = None if folder is None else folder / f"markets-{venue}.json"
         self._fetch = fetch
         self._clock = clock
         self._known: dict[str, _Entry] | None = None
@@ -111,32 +93,11 @@ class Markets:
     # -- keeping it fresh ----------------------------------------------------------------------
 
     def doubt(self) -> None:
-        """The venue has refused an order by a rule that ours do not have."""
-        self._is_doubted = True
-
-    @property
-    def is_due(self) -> bool:
-        """Whether `refresh` would ask the venue."""
-        known, now_ns = self._entries(), self._clock.monotonic_ns()
-        if not known:
-            return False
-        if self._tried_mono_ns is not None and now_ns - self._tried_mono_ns < DOUBT_NS_MIN:
-            return False
-        return self._is_doubted or not all(self._is_fresh(entry) for entry in known.values())
-
-    async def refresh(self) -> list[Change]:
-        """Load everything that is known anew, when it is due, and tell what differs. VenueFault
-        when the venue does not answer; the next try is a minute later."""
-        if not self.is_due:
-            return []
-        before = dict(self._entries())
-        await self._load(list(before))
-        after = self._entries()
-        return [
-            Change(old.rules, after[symbol].rules)
-            for symbol, old in before.items()
-            if after[symbol].rules != old.rules
-        ]
+        """The venue has refused an order by a rule that ours do not have. What is known is asked
+        for anew, but not twice within a minute."""
+        now_ns = self._clock.monotonic_ns()
+        if self._tried_mono_ns is None or now_ns - self._tried_mono_ns >= DOUBT_NS_MIN:
+            self._is_doubted = True
 
     async def _load(self, symbols: Sequence[str]) -> None:
         self._tried_mono_ns = self._clock.monotonic_ns()
@@ -155,7 +116,7 @@ class Markets:
         self._write()
 
     def _is_fresh(self, entry: _Entry | None) -> bool:
-        return entry is not None and self._age_ns(entry) < RELOAD_NS
+        return entry is not None and self._age_ns(entry) < RELOAD_NS and not self._is_doubted
 
     def _is_usable(self, entry: _Entry | None) -> bool:
         return entry is not None and self._age_ns(entry) < USABLE_NS
@@ -173,6 +134,8 @@ class Markets:
 
     def _read(self) -> dict[str, _Entry]:
         """A file that cannot be read is as good as none: the venue is asked."""
+        if self._path is None:
+            return {}
         try:
             if self._path.stat().st_size > FILE_BYTES_MAX:
                 raise ValueError(f"more than {FILE_BYTES_MAX} bytes")
@@ -188,6 +151,8 @@ class Markets:
 
     def _write(self) -> None:
         """Whole or not at all. A cache that cannot be kept costs the next start a question."""
+        if self._path is None:
+            return
         content = msgspec.json.encode(
             _File(format=FORMAT, venue=self.venue, markets=self._entries())
         )

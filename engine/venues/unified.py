@@ -105,6 +105,9 @@ class Unified:
             words=f"what this key may do cannot be verified at {self._venue}",
         )
 
+    async def fetch_price(self, symbol: str) -> Decimal:
+        raise AssertionError("no third fee asset is known here")
+
     # -- orders --------------------------------------------------------------------------------
 
     async def place(self, submit: Submit, instrument: Instrument) -> Placed:

@@ -1,15 +1,15 @@
-"""The venue's clock as seen from here: measured, kept fresh, and immune to steps of ours.
+"""The venue's clock as seen from here: measured, and immune to steps of ours.
 
     clock = VenueClock("binance_spot", fetch_time_ns, machine_clock)
     await clock.measure()              # ClockReading; VenueFault when the venue does not tell
     clock.now_ns()                     # the venue's time, for signing; None before the first
-    clock.trouble()                    # why nothing may be traded; "" when all is well
-    await clock.keep()                 # as a task: every 10 minutes, and when asked to
+
+When to measure is the runtime's business (`engine.runtime.live_keeper`), as is what an offset means
+for trading; `offset_trouble` has the words.
 
 A reading ties the venue's time to our monotonic clock, halfway between question and answer. Wall
-clocks are stepped (NTP, an operator, a board without battery); the monotonic one is not, so signing
-stays right. It stands still while the machine sleeps: any jump between the two makes a reading
-void until the venue has been asked again.
+clocks are stepped (NTP, an operator, a board without battery), and the runtime's is moved to the
+venue's; the monotonic one is neither, so signing stays right.
 """
 
 from __future__ import annotations
@@ -28,14 +28,6 @@ NS_PER_MS = 1_000_000
 OFFSET_NS_MAX = 500 * NS_PER_MS
 """Beyond this nothing is traded: a clock that is wrong makes every record wrong."""
 SAMPLES = 5
-REFRESH_NS = 600 * NS_PER_SECOND
-ASKED_NS_MIN = 30 * NS_PER_SECOND
-"""A refusal for its timestamp asks for a new reading, but no more often."""
-STALE_NS = 3 * REFRESH_NS
-STEP_NS = 100 * NS_PER_MS
-"""A jump of the wall against the monotonic clock that voids a reading. NTP slews both alike."""
-DRIFT_PPM = 100
-"""How much two quartz clocks may drift apart: it makes old readings worth less."""
 
 
 class Moment(NamedTuple):
@@ -68,7 +60,6 @@ class Estimate(NamedTuple):
     """The venue's time minus our monotonic."""
     half_trip_ns: int
     """How wrong that may have been when it was measured."""
-    at: Moment
 
     def venue_ns(self, mono_ns: int) -> int:
         return mono_ns + self.ahead_ns
@@ -77,38 +68,11 @@ class Estimate(NamedTuple):
         """The venue's clock minus our wall clock, as they stand now."""
         return now.mono_ns + self.ahead_ns - now.wall_ns
 
-    def error_ns(self, now: Moment) -> int:
-        """How wrong it may be by now."""
-        return self.half_trip_ns + self.age_ns(now) * DRIFT_PPM // 1_000_000
-
-    def age_ns(self, now: Moment) -> int:
-        return max(0, now.mono_ns - self.at.mono_ns)
-
-    def stepped_ns(self, now: Moment) -> int:
-        """How far the wall clock has jumped (or the machine slept) since."""
-        return (now.wall_ns - now.mono_ns) - (self.at.wall_ns - self.at.mono_ns)
-
 
 def best_of(samples: list[Sample]) -> Estimate:
     """The sample that came back soonest can be wrong by least."""
     best = min(samples, key=lambda sample: sample.round_trip_ns)
-    return Estimate(best.ahead_ns, best.round_trip_ns // 2, best.answered)
-
-
-def trouble_of(estimate: Estimate | None, now: Moment) -> str:
-    """Why nothing may be traded by this estimate, for a person; "" when it may."""
-    if estimate is None:
-        return "clock: the venue's time is not known yet"
-    if abs(estimate.stepped_ns(now)) > STEP_NS:
-        return "clock: this machine's clock has jumped (or it slept): asking the venue again"
-    if estimate.age_ns(now) > STALE_NS:
-        minutes = estimate.age_ns(now) // (60 * NS_PER_SECOND)
-        return f"clock: the venue's time was last heard {minutes} min ago"
-    if words := offset_trouble(estimate.offset_ns(now)):
-        return words
-    if estimate.error_ns(now) >= OFFSET_NS_MAX:
-        return f"clock: the venue answers too slowly ({_span(2 * estimate.half_trip_ns)}) to tell"
-    return ""
+    return Estimate(best.ahead_ns, best.round_trip_ns // 2)
 
 
 def offset_trouble(offset_ns: int) -> str:
@@ -131,20 +95,6 @@ def _span(ns: int) -> str:
     return f"{seconds // 60} min" if seconds < 36_000 else f"{seconds // 3600} h"
 
 
-def is_due(
-    estimate: Estimate | None, now: Moment, *, is_asked: bool, tried_mono_ns: int | None
-) -> bool:
-    """Whether to ask the venue now. `is_asked`: it has refused a timestamp; `tried_mono_ns`: when
-    it was last asked, with or without an answer; None: never."""
-    if tried_mono_ns is None:
-        return True
-    if now.mono_ns - tried_mono_ns < ASKED_NS_MIN:
-        return False
-    if estimate is None or is_asked or abs(estimate.stepped_ns(now)) > STEP_NS:
-        return True
-    return estimate.age_ns(now) >= REFRESH_NS
-
-
 class VenueClock:
     """Belongs to one event loop. `fetch_time_ns` asks the venue once and may raise VenueFault."""
 
@@ -155,8 +105,6 @@ class VenueClock:
         self.estimate: Estimate | None = None
         self._fetch_time_ns = fetch_time_ns
         self._clock = clock
-        self._is_asked = False
-        self._tried_mono_ns: int | None = None
         self._measuring = asyncio.Lock()
 
     # -- what it is ----------------------------------------------------------------------------
@@ -171,21 +119,12 @@ class VenueClock:
         """The venue's clock minus ours, whose steps it follows; None before the first reading."""
         return None if self.estimate is None else self.estimate.offset_ns(self._moment())
 
-    def trouble(self) -> str:
-        return trouble_of(self.estimate, self._moment())
-
-    @property
-    def is_synced(self) -> bool:
-        """Measured, fresh, and |offset| < 500 ms: without it nothing is traded."""
-        return not self.trouble()
-
     # -- measuring -----------------------------------------------------------------------------
 
     async def measure(self, samples: int = SAMPLES) -> ClockReading:
         """Ask the venue a few times, one after the other, and keep the best answer. The first
         VenueFault ends the round; it is raised if there was no answer before it."""
         async with self._measuring:
-            self._tried_mono_ns = self._clock.monotonic_ns()
             found: list[Sample] = []
             for _ in range(samples):
                 try:
@@ -195,9 +134,7 @@ class VenueClock:
                         raise
                     break
             self.estimate = best_of(found)
-            self._is_asked = False
-            self._tried_mono_ns = self._clock.monotonic_ns()
-        now = self._moment()
+            now = self._moment()
         reading = ClockReading(self.estimate.offset_ns(now), 2 * self.estimate.half_trip_ns)
         log.info("%s: clock measured, venue minus ours %d ns", self.venue, reading.offset_ns)
         return reading
@@ -206,30 +143,6 @@ class VenueClock:
         asked = self._moment()
         venue_ns = await self._fetch_time_ns()
         return Sample(asked, self._moment(), venue_ns)
-
-    def refused(self) -> None:
-        """The venue has refused a timestamp (-1021): measure soon."""
-        self._is_asked = True
-
-    @property
-    def is_due(self) -> bool:
-        return is_due(
-            self.estimate,
-            self._moment(),
-            is_asked=self._is_asked,
-            tried_mono_ns=self._tried_mono_ns,
-        )
-
-    async def keep(self) -> None:
-        """Measure whenever it is due, for ever. A venue that does not answer is asked again after
-        half a minute; what is wrong meanwhile is `trouble`."""
-        while True:
-            if self.is_due:
-                try:
-                    await self.measure()
-                except VenueFault as fault:
-                    log.warning("%s: clock: %s", self.venue, fault.words)
-            await self._clock.sleep(NS_PER_SECOND)
 
     def _moment(self) -> Moment:
         return Moment(self._clock.now_ns(), self._clock.monotonic_ns())

@@ -3,17 +3,25 @@ they know.
 
 `service_propagation_p50/p99`   ms from a scripted client's order to its being in a face's picture,
                                 the later of two faces
-`service_tick_to_order_alone`   p99, ms from the market's wake-up to the order's leaving (durable
-                                commit included), nobody attached
-`service_tick_to_order_faces`   the same with two faces and the script
-`service_tick_to_order_stalled` the same with a further client that does not read
+`service_tick_to_order_faces`   ms from the market's wake-up to the order's leaving (durable commit
+                                included) meanwhile
+`service_tick_to_order_alone`   the same with nobody attached
+`service_tick_to_order_stalled` the same with a client that was let in and never reads
+`service_stalled_ratio_...`     stalled over alone, of those times and of the engine's processor
+                                time, in pairs of windows that follow each other, in turns alone
+                                first and stalled first: the median of all pairs'
+                                ratios; its minimum and maximum are the ends of the median's
+                                95 % interval (bootstrap over pairs)
 
-The three are measured in turns against one engine in a process of its own.
+One engine in a process of its own for all of it. A machine that others use makes single windows
+slow; pairs feel that alike, so the ratio says what the client costs where the two figures cannot.
 """
 
 from __future__ import annotations
 
 import os
+import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,6 +31,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from app.paths import HOME_VARIABLE
 from app.service.client import RemoteSession
@@ -38,12 +47,36 @@ from tests.support.service import ROOT, Bare, endpoint_at
 SPEED = 10
 """The generated market makes a little over 200 messages a second; this makes it 2,000."""
 PHASE_S = 10.0
+WINDOW_S = 3.0
+PAIRS = 6
+"""Of windows, in each run."""
+SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+BOOTSTRAP_DRAWS = 4000
+BOOTSTRAP_SEED = 1
 SETTLE_S = 1.0
 ORDER_EVERY_S = 0.3
 BELOW = 4000
 """Ticks below the market at which the script's orders rest, where nothing fills them."""
 
 _clock = LiveClock()
+
+
+class Window(NamedTuple):
+    """From when to when, in monotonic ns, and the engine's processor seconds in between."""
+
+    from_ns: int
+    until_ns: int
+    cpu_s: float
+
+    @property
+    def load(self) -> float:
+        """Share of a core."""
+        return self.cpu_s * 1e9 / (self.until_ns - self.from_ns)
+
+
+class Pair(NamedTuple):
+    alone: Window
+    stalled: Window
 
 
 class Face:
@@ -76,43 +109,109 @@ class Face:
 
 
 def run(context: Context) -> list[Figure]:
-    phases: dict[str, list[tuple[int, int]]] = {"alone": [], "faces": [], "stalled": []}
+    faces_windows: list[Window] = []
     trips_ms: list[list[float]] = []
+    pairs: list[list[Pair]] = []
     with tempfile.TemporaryDirectory() as folder:
         home, samples = Path(folder), Path(folder) / "samples"
-        with _engine(home, samples) as stop:
+        with _engine(home, samples) as (pid, stop):
             time.sleep(3 * SETTLE_S)
             rows, began_ns = _rows(home), _clock.monotonic_ns()
             for _ in range(context.runs):
-                phases["alone"].append(_window(lambda: time.sleep(PHASE_S)))
-                faces = [Face(home), Face(home)]
+                pairs.append([_pair(home, pid, number % 2 == 1) for number in range(PAIRS)])
                 trips_ms.append([])
-                trade = partial(_trade, home, faces, trips_ms[-1])
-                phases["faces"].append(_window(trade))
-                with Bare.attach(home):  # Never reads again.
-                    phases["stalled"].append(_window(trade))
-                for face in faces:
-                    face.close()
+                faces_windows.append(_with_faces(home, pid, trips_ms[-1]))
             rate = (_rows(home) - rows) / ((_clock.monotonic_ns() - began_ns) / 1e9)
             stop()
-        spent = [tuple(map(int, line.split())) for line in samples.read_text().splitlines()]
+        taken = [tuple(map(int, line.split())) for line in samples.read_text().splitlines()]
     orders = sum(len(trips) for trips in trips_ms)
-    found = [
+    spent = Spent(taken)
+    return [
         figure("service_market", "messages/s", [rate], 1),
         figure("service_propagation_p50", "ms", [_share(t, 0.5) for t in trips_ms], orders),
         figure("service_propagation_p99", "ms", [_share(t, 0.99) for t in trips_ms], orders),
+        *_tick_to_order("faces", [[window] for window in faces_windows], spent),
+        *_tick_to_order("alone", [[pair.alone for pair in run] for run in pairs], spent),
+        *_tick_to_order("stalled", [[pair.stalled for pair in run] for run in pairs], spent),
+        *_ratios([pair for run in pairs for pair in run], spent),
     ]
-    for name, windows in phases.items():
-        runs = [[ns / 1e6 for at, ns in spent if low < at < high] for low, high in windows]
-        count = sum(map(len, runs))
-        for label, part in (("p50", 0.5), ("p99", 0.99)):
-            values = [_share(values, part) for values in runs]
-            found.append(figure(f"service_tick_to_order_{name}_{label}", "ms", values, count))
-    return found
+
+
+class Spent:
+    """How long ticks took to orders, by when the orders left; monotonic ns."""
+
+    def __init__(self, samples: list[tuple[int, ...]]) -> None:
+        self._samples = samples
+
+    def within(self, window: Window) -> list[float]:
+        """Milliseconds."""
+        return [ns / 1e6 for at_ns, ns in self._samples if window.from_ns < at_ns < window.until_ns]
+
+
+def _tick_to_order(name: str, runs: list[list[Window]], spent: Spent) -> Iterator[Figure]:
+    """A value a run, of all its windows together."""
+    taken = [[ms for window in windows for ms in spent.within(window)] for windows in runs]
+    for label, part in SHARES.items():
+        values = [_share(one, part) for one in taken]
+        yield figure(f"service_tick_to_order_{name}_{label}", "ms", values, sum(map(len, taken)))
+
+
+def _ratios(pairs: list[Pair], spent: Spent) -> Iterator[Figure]:
+    both = [(spent.within(pair.stalled), spent.within(pair.alone)) for pair in pairs]
+    for label, part in SHARES.items():
+        ratios = [_share(stalled, part) / _share(alone, part) for stalled, alone in both]
+        yield _ratio(label, ratios, sum(len(stalled) + len(alone) for stalled, alone in both))
+    yield _ratio("cpu", [pair.stalled.load / pair.alone.load for pair in pairs], len(pairs))
+
+
+def _ratio(label: str, ratios: list[float], count: int) -> Figure:
+    low, high = median_interval(ratios)
+    return Figure(
+        name=f"service_stalled_ratio_{label}",
+        unit="of alone",
+        median=statistics.median(ratios),
+        min=low,
+        max=high,
+        runs=len(ratios),
+        n=count,
+    )
+
+
+def median_interval(values: list[float]) -> tuple[float, float]:
+    """Between which two values the median of `values` lies, 19 times of 20: by drawing as many of
+    them again and again, with the same draws each time."""
+    draw = random.Random(BOOTSTRAP_SEED)
+    medians = sorted(
+        statistics.median(draw.choices(values, k=len(values))) for _ in range(BOOTSTRAP_DRAWS)
+    )
+    edge = BOOTSTRAP_DRAWS // 40
+    return medians[edge], medians[-edge - 1]
+
+
+def _pair(home: Path, pid: int, is_stalled_first: bool) -> Pair:
+    """Two windows, one after the other."""
+    if is_stalled_first:
+        stalled = _stalled(home, pid)
+        return Pair(_window(pid, _rest), stalled)
+    return Pair(_window(pid, _rest), _stalled(home, pid))
+
+
+def _stalled(home: Path, pid: int) -> Window:
+    with Bare.attach(home):  # Never reads again.
+        return _window(pid, _rest)
+
+
+def _with_faces(home: Path, pid: int, trips_ms: list[float]) -> Window:
+    faces = [Face(home), Face(home)]
+    try:
+        return _window(pid, partial(_trade, home, faces, trips_ms))
+    finally:
+        for face in faces:
+            face.close()
 
 
 @contextmanager
-def _engine(home: Path, samples: Path) -> Iterator[Callable[[], None]]:
+def _engine(home: Path, samples: Path) -> Iterator[tuple[int, Callable[[], None]]]:
     program = ["-m", "tests.bench.service_engine", str(samples)]
     process = subprocess.Popen(
         [sys.executable, *program, "engine", "--speed", str(SPEED)],
@@ -132,18 +231,28 @@ def _engine(home: Path, samples: Path) -> Iterator[Callable[[], None]]:
         process.communicate(timeout=30)
 
     try:
-        yield stop
+        yield process.pid, stop
     finally:
         process.kill()
         process.communicate()
 
 
-def _window(work: Callable[[], None]) -> tuple[int, int]:
-    """From when to when `work` ran, without its beginning."""
+def _window(pid: int, work: Callable[[], None]) -> Window:
+    """What `work` saw, without its beginning."""
     time.sleep(SETTLE_S)
-    began_ns = _clock.monotonic_ns()
+    began_ns, cpu_s = _clock.monotonic_ns(), _cpu_s(pid)
     work()
-    return began_ns, _clock.monotonic_ns()
+    return Window(began_ns, _clock.monotonic_ns(), _cpu_s(pid) - cpu_s)
+
+
+def _rest() -> None:
+    time.sleep(WINDOW_S)
+
+
+def _cpu_s(pid: int) -> float:
+    """Processor seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _trade(home: Path, faces: list[Face], trips_ms: list[float]) -> None:

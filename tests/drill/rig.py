@@ -102,7 +102,16 @@ class EngineLife:
         self._log_path = paths.state / "logs" / f"engine-{DRILL_PROFILE}.log"
         self._errors = self._errors_path.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND_LINE, "engine", "--drill", str(folder), *options],
+            [
+                sys.executable,
+                "-c",
+                COMMAND_LINE,
+                "engine",
+                "--drill",
+                "--dir",
+                str(folder),
+                *options,
+            ],
             cwd=ROOT,
             env={**os.environ, HOME_VARIABLE: str(home)},
             stdin=subprocess.DEVNULL,

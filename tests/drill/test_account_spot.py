@@ -11,24 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from app.drill import SPOT_BALANCES, new_account, open_drill
-from app.live_venues import make_account
+from app.drill import SPOT_BALANCES
 from engine.core.clock import NS_PER_SECOND, LiveClock
 from engine.domain.claims import ClaimStatus, OrderClaim
 from engine.domain.order import OrderType, Side, TimeInForce
-from engine.drill.control import Certificate, VenueControl
-from engine.drill.ports import (
-    Ending,
-    Fault,
-    FrameAct,
-    FrameSeen,
-    NoFaults,
-    Reply,
-    RequestSeen,
-    Send,
-)
-from engine.drill.resolver import drill_session
-from engine.drill.server import DrillServer
+from engine.drill.control import Certificate
+from engine.drill.ports import Ending, Fault, FrameAct, FrameSeen, Reply, Send
 from engine.ports.live import (
     FaultKind,
     LinkState,
@@ -39,84 +27,17 @@ from engine.ports.live import (
     VenueFault,
 )
 from engine.ports.venue import Submit
-from engine.venues.account import VenueAccount
-from tests.support.accounts import SPOT, Remembering, submit
+from tests.support.accounts import SPOT, submit
+from tests.support.drill_accounts import Rig, open_rig
 
 ORDER = "POST /api/v3/order"
 DIALECT = "binance_spot"
 
 
-class Keys:
-    """A drill account's key, as the engine is given one."""
-
-    def __init__(self, api_key: str, secret: str) -> None:
-        self._parts = (api_key, secret, "")
-
-    def reveal(self) -> tuple[str, str, str]:
-        return self._parts
-
-
-class Plan(NoFaults):
-    """Faults that a test sets while it runs."""
-
-    def __init__(self) -> None:
-        self.on_route: dict[str, Fault] = {}
-        self.frames: Callable[[FrameSeen], Sequence[FrameAct] | None] | None = None
-        self.control: VenueControl | None = None
-
-    def on_start(self, control: VenueControl) -> None:
-        self.control = control
-
-    def on_request(self, seen: RequestSeen) -> Fault | None:
-        return self.on_route.get(seen.request.route)
-
-    def on_frame(self, seen: FrameSeen) -> Sequence[FrameAct] | None:
-        return None if self.frames is None else self.frames(seen)
-
-
-class Rig:
-    """A drill exchange that stands still, and a loaded account there with a stream that is up."""
-
-    def __init__(self, server: DrillServer, plan: Plan, account: VenueAccount) -> None:
-        self.server = server
-        self.plan = plan
-        self.account = account
-        self.sink = Remembering()
-        self.control = server.control
-        self.core = server.control.core(DIALECT)
-
-    def fill(self, client_order_id: str, share: str) -> None:
-        self.control.fill_at_venue(DIALECT, "demo", client_order_id, Decimal(share))
-
-    def price_ticks(self, factor: str) -> int:
-        """A price relative to the market's, on the grid of a whole unit."""
-        price = self.control.price_of(DIALECT, "BTCUSDT")
-        assert price is not None
-        return int(price * Decimal(factor)) * 100
-
-
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    plan = Plan()
-    spec = new_account("demo")
-    server = open_drill(tmp_path, accounts=[spec], symbols=["BTCUSDT"], interceptor=plan)
-    async with server:
-        place = server.place
-        account = make_account(
-            "binance_spot",
-            Keys(spec.api_key, spec.secret),
-            LiveClock(),
-            session_factory=lambda: drill_session(Path(place.ca_path), place.port, place.hosts),
-        )
-        rig = Rig(server, plan, account)
-        while rig.control.price_of(DIALECT, "BTCUSDT") is None:  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(0.02)
-        await account.measure_clock()
-        await account.load_instruments(["BTCUSDT"])
-        await account.open_user_stream(rig.sink)
-        yield rig
-        await account.close()
-        assert not server.failures
+    async with open_rig(tmp_path, DIALECT) as opened:
+        yield opened
 
 
 def order(number: int, rig: Rig, factor: str = "0.9", **changes: object) -> Submit:
@@ -306,14 +227,7 @@ async def test_a_ban_a_revoked_key_and_maintenance(rig: Rig) -> None:
 )
 async def test_a_certificate_that_is_not_the_venues(rig: Rig, certificate: Certificate) -> None:
     rig.control.set_certificate(certificate)
-    fresh = make_account(
-        "binance_spot",
-        Keys("k", "s"),
-        LiveClock(),
-        session_factory=lambda: drill_session(
-            Path(rig.server.place.ca_path), rig.server.place.port, rig.server.place.hosts
-        ),
-    )
+    fresh = rig.another()
     with pytest.raises(VenueFault) as caught:
         await fresh.measure_clock()
     await fresh.close()
@@ -326,14 +240,7 @@ async def test_a_certificate_that_is_not_the_venues(rig: Rig, certificate: Certi
 
 async def test_no_name_and_no_connection(rig: Rig) -> None:
     """Nothing left this machine: the order definitely does not exist."""
-    await rig.account.close()
-    place = rig.server.place
-    account = make_account(
-        "binance_spot",
-        Keys("k", "s"),
-        LiveClock(),
-        session_factory=lambda: drill_session(Path(place.ca_path), place.port, place.hosts),
-    )
+    account = rig.another()
     rig.control.set_names_known(False)
     with pytest.raises(VenueFault, match="no such name"):
         await account.measure_clock()
@@ -400,3 +307,48 @@ async def test_a_strangers_order_is_told_and_left_alone(rig: Rig) -> None:
 async def test_a_deposit_is_cash(rig: Rig) -> None:
     rig.control.deposit(DIALECT, "demo", "USDT", Decimal("12.5"))
     await rig.sink.until(lambda: any(hasattr(item, "cash_id") for item in rig.sink.news))
+
+
+async def test_a_fee_in_a_third_asset_has_its_worth(tmp_path: Path) -> None:
+    symbols = ("BTCUSDT", "BNBUSDT")
+    async with open_rig(tmp_path, DIALECT, symbols=symbols, burns_fee_asset=True) as rig:
+        price = rig.control.price_of(DIALECT, "BNBUSDT")
+        assert price is not None
+        await rig.account.load_instruments(["BTCUSDT"])
+        placed = await rig.account.place(
+            submit(price_ticks=0, type=OrderType.MARKET, client_order_id="q1")
+        )
+        assert isinstance(placed, Placed)
+        for trade in placed.trades:
+            assert trade.fill.fee_asset == "BNB"
+            assert trade.fill.fee_worth is not None
+            # The market has moved on since the price was asked for, by a little.
+            known = trade.fill.fee_worth / trade.fill.fee
+            assert abs(known / price - 1) < Decimal("0.05")
+
+
+async def test_a_ban_is_known_to_every_process(rig: Rig) -> None:
+    rig.control.ban(rig.control.now_ns() + 100 * NS_PER_SECOND)
+    with pytest.raises(VenueFault):
+        await rig.account.fetch_balances()
+    asked = rig.server.requests.total()
+    another = rig.another()
+    with pytest.raises(VenueFault) as caught:
+        await another.measure_clock()
+    assert caught.value.kind is FaultKind.BANNED
+    outcome = await rig.account.place(order(1, rig))
+    assert isinstance(outcome, Refused)
+    assert (outcome.kind, outcome.was_sent) == (FaultKind.BANNED, False)
+    assert rig.server.requests.total() == asked
+    await another.close()
+
+
+async def test_giving_up_a_placement_leaves_its_fate_to_be_asked(rig: Rig) -> None:
+    rig.plan.on_route[ORDER] = Fault(ending=Ending.HANG)
+    placing = asyncio.create_task(rig.account.place(order(1, rig)))
+    await rig.sink.until(lambda: len(rig.sink.orders) == 1)
+    placing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await placing
+    found = await rig.account.find_order(SPOT, order(1, rig).client_order_id)
+    assert found is not None

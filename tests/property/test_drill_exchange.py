@@ -59,7 +59,7 @@ def orders(draw: st.DrawFn) -> Step:
             trigger=draw(near) * MS if kind.has_trigger else 0,
             tif=tif,
             client_order_id=f"c{draw(st.integers(0, 40))}",
-            self_trade=draw(st.sampled_from([None, *SelfTrade])),
+            self_trade=draw(st.sampled_from([None, *SelfTrade, SelfTrade.DECREMENT])),
         ),
     )
 
@@ -141,7 +141,10 @@ def _check_order(order: Order) -> None:
     assert order.filled == sum(trade.qty for trade in order.trades)
     assert order.filled_value == sum(value(trade.price, trade.qty) for trade in order.trades)
     assert order.filled + order.prevented <= order.qty
-    assert (order.status is Status.FILLED) == (order.filled == order.qty)
+    if order.filled == order.qty:
+        assert order.status is Status.FILLED
+    if order.status is Status.FILLED:
+        assert order.leaves == 0  # What was prevented is not coming any more.
     if not order.status.is_open:
         assert order.locked == 0
     for trade in order.trades:

@@ -150,8 +150,10 @@ def test_they_agree_on_a_venue_that_does_all_it_can() -> None:
     setting = generated(60, bots=one_grid(SIM_INSTRUMENT), scenario=EVERY_MODEL)
     wanted = backtested(setting)
 
-    for kind in (e.OrderRejected, e.FundingPaid, e.PositionLiquidated, e.FillMarked):
-        assert len(wanted.of(kind)) >= 3, kind
+    # The liquidation pauses the bot: after it there is little left to pay funding for.
+    least = {e.OrderRejected: 3, e.FundingPaid: 2, e.PositionLiquidated: 1, e.FillMarked: 3}
+    for kind, count in least.items():
+        assert len(wanted.of(kind)) >= count, kind
     liquidated = {one.order.client_order_id for one in wanted.of(e.PositionLiquidated)}  # type: ignore[union-attr]
     filled = {one.client_order_id for one in wanted.of(e.OrderFilled)}  # type: ignore[union-attr]
     assert liquidated & filled

@@ -14,6 +14,7 @@ from decimal import Decimal
 from engine.domain import events as e
 from engine.domain.claims import ClaimStatus
 from engine.domain.commands import KillLevel
+from engine.domain.incident import Incident, IncidentKind
 from engine.domain.instrument import InstrumentKind
 from engine.domain.order import Fill, OrderSpec, OrderStatus, Side
 from engine.ports.venue import Submit
@@ -109,6 +110,8 @@ class Checker:
         self.holds: dict[str, str] = {}
         self.opening: dict[str, Decimal] | None = None
         self.cash: dict[str, Decimal] = {}
+        self.incidents: dict[str, Incident] = {}
+        """Open ones."""
         self.told_kill = KillLevel.NONE
         """What the durable switch says may never be lower than what a person was promised."""
         self.kills: list[Kill] = []
@@ -154,6 +157,11 @@ class Checker:
         if mine is not None and mine.status in _NEVER_LIVED:
             self._fail("I2", f"{key} reached the venue after it was counted as {mine.status}")
         self._check_exposure(submit)
+
+    def on_cancel(self, client_order_id: str) -> None:
+        """Foreign orders are never touched."""
+        if client_order_id not in self.orders:
+            self._fail("I2", f"a cancel of {client_order_id}, which is not ours, was sent")
 
     def _is_durable(self, client_order_id: str) -> bool:
         disk, needle = self._disk(), client_order_id.encode()
@@ -240,6 +248,10 @@ class Checker:
                 self.holds[key] = reason
             case e.AccountOpened(balances=balances):
                 self.opening = dict(balances)
+            case e.IncidentOpened(incident=incident):
+                self.incidents[incident.incident_id] = incident
+            case e.IncidentResolved(incident_id=incident_id):
+                self.incidents.pop(incident_id)
             case e.CashMoved(cash=cash):
                 self.cash[cash.asset] = self.cash.get(cash.asset, ZERO) + cash.amount
             case _ if type(event) in _ENDS:
@@ -414,7 +426,7 @@ class Checker:
 
     def check_money(self) -> None:
         """I3: opening + fills - fees + cash of the durable events = the venue's totals, exactly,
-        but for what strangers' orders moved, of which the ledger has no fill."""
+        but for what an open incident names, to the last digit."""
         if self.opening is None:
             self._fail("I3", "the ledger never noted what the account held at first")
             return
@@ -430,20 +442,38 @@ class Checker:
                     _add(totals, instrument.base, sign * instrument.qty(fill.lots))
         for asset, amount in self.cash.items():
             _add(totals, asset, amount)
+        wrong = {
+            asset: total - totals.get(asset, ZERO)
+            for asset, total in self._exchange.balances.items()
+            if total != totals.get(asset, ZERO)
+        }
+        told: dict[str, Decimal] = {}
+        for incident in self.incidents.values():
+            if incident.kind is IncidentKind.BALANCE:
+                _add(told, incident.asset, incident.missing)
+        if wrong == told or (not self._is_spot and self._is_by_strangers(wrong)):
+            return
+        self._fail("I3", f"the venue has {wrong} more than the ledger, which tells of {told}")
+
+    @property
+    def _is_spot(self) -> bool:
+        instruments = self._exchange.instruments.values()
+        return all(one.kind is InstrumentKind.SPOT for one in instruments)
+
+    def _is_by_strangers(self, wrong: dict[str, Decimal]) -> bool:
+        """Whether trades of strangers make up for it, all but those before the account was opened.
+        Where positions are not balances, it is the positions that are compared and told of."""
         flows = self._foreign_flows()
-        # What strangers did before the account was opened lies in the opening already.
         for first in range(len(flows) + 1):
-            found = dict(totals)
+            found: dict[str, Decimal] = {}
             for asset, amount in (flow for trade in flows[first:] for flow in trade):
                 _add(found, asset, amount)
-            wrong = {
-                asset: (found.get(asset, ZERO), total)
-                for asset, total in self._exchange.balances.items()
-                if found.get(asset, ZERO) != total
-            }
-            if not wrong:
-                return
-        self._fail("I3", f"the ledger's total and the venue's: {wrong}")
+            if {asset: amount for asset, amount in found.items() if amount} == wrong:
+                return first == len(flows) or self._tells_of(IncidentKind.POSITION)
+        return False
+
+    def _tells_of(self, kind: IncidentKind) -> bool:
+        return any(incident.kind is kind for incident in self.incidents.values())
 
     def _foreign_flows(self) -> list[list[tuple[str, Decimal]]]:
         """What each trade of a stranger moved."""

@@ -133,3 +133,4 @@ def read_disk(disk: Disk) -> list[AnyEvent]:
         return list(journal.read_events(connection, path))
     finally:
         connection.close()
+        disk.unmount()

@@ -24,12 +24,15 @@ Courier, Folder = live_courier.Courier, live_claims.ClaimFolder
 @dataclass(frozen=True)
 class Mutant:
     name: str
+    breaks: tuple[str, ...]
+    """Which invariants it may be caught by."""
     break_it: Callable[[], AbstractContextManager[None]]
 
 
 MUTANTS = (
     Mutant(
         "intent after send",
+        ("I1",),
         lambda: edited(
             live.LiveRuntime._commit,
             "await self._journal.commit(outbox.events)",
@@ -40,6 +43,7 @@ MUTANTS = (
     ),
     Mutant(
         "resend on time-out",
+        ("I4",),
         lambda: edited(
             Courier._place,
             "if not isinstance(outcome, Placed):",
@@ -50,6 +54,7 @@ MUTANTS = (
     ),
     Mutant(
         "fill applied twice",
+        ("I8",),
         lambda: all_of(
             edited(order_step._step_fill, "fill.trade_id in order.trade_ids", "False"),
             edited(Folder.fold_trade, "claim.fill.trade_id in order.trade_ids", "False"),
@@ -57,6 +62,7 @@ MUTANTS = (
     ),
     Mutant(
         "NORMAL instead of FULL",
+        ("I1",),
         lambda: edited(
             database.open_writer,
             'f"PRAGMA synchronous = {schema.synchronous}"',
@@ -65,6 +71,7 @@ MUTANTS = (
     ),
     Mutant(
         "limit check without reservation",
+        ("I6",),
         lambda: edited(
             RiskGate.worst_case_lots,
             "reserved = exposure.buy_lots if side is Side.BUY else exposure.sell_lots",
@@ -73,6 +80,7 @@ MUTANTS = (
     ),
     Mutant(
         "a lost answer counts as a refusal",
+        ("I2",),
         lambda: edited(
             Courier._take_placed,
             "yield from self._unknown(key, reason)()",
@@ -81,6 +89,7 @@ MUTANTS = (
     ),
     Mutant(
         "absent after one miss",
+        ("I2",),
         lambda: all_of(
             replaced(live_courier, "QUIET_NS", 0),
             replaced(live_courier, "MISSES_MIN", 1),
@@ -89,6 +98,7 @@ MUTANTS = (
     ),
     Mutant(
         "a late acknowledgement reopens an ended order",
+        ("I2",),
         lambda: all_of(
             replaced(
                 order_step.TABLE[e.OrderAccepted], OrderStatus.CANCELED, Row(OrderStatus.OPEN)
@@ -102,10 +112,15 @@ MUTANTS = (
     ),
     Mutant(
         "a hole in the trades is ignored",
+        ("I8",),
         lambda: edited(Folder.fold_order, "if self._has_hole(key, claim):", "if False:"),
     ),
     Mutant(
         "the kill switch is not remembered",
+        (
+            "I5",
+            "I9",
+        ),
         lambda: edited(
             trader.Trader.restore,
             "self.state.apply(event)",
@@ -114,6 +129,7 @@ MUTANTS = (
     ),
     Mutant(
         "kill does not cancel",
+        ("I5",),
         lambda: all_of(
             edited(HelmDesk._kill, "self._orders.cancel(order, command.by, now_ns)", "pass"),
             edited(
@@ -123,10 +139,15 @@ MUTANTS = (
     ),
     Mutant(
         "entries under a hold",
+        ("I10",),
         lambda: edited(RiskGate._check_permission, "if hold:", "if False:"),
     ),
     Mutant(
         "no comparison after a reconnect",
+        (
+            "I2",
+            "I3",
+        ),
         lambda: edited(
             live_keeper.Keeper._reconcile,
             "words = await",
@@ -135,10 +156,12 @@ MUTANTS = (
     ),
     Mutant(
         "a restart does not ask what became of its placements",
+        ("I2",),
         lambda: edited(Courier.resume, "order.status is OrderStatus.INTENT", "False"),
     ),
     Mutant(
         "the gate forgets the placements without an answer",
+        ("I6",),
         lambda: edited(
             TradingState._reserve,
             "exposure.buy_lots += sign * order.leaves_lots",
@@ -147,6 +170,7 @@ MUTANTS = (
     ),
     Mutant(
         "fees are not booked",
+        ("I8",),
         lambda: edited(
             OrderManager._event_of,
             "fill=fill,",

@@ -108,6 +108,7 @@ def test_a_failing_disk_is_loud_and_what_it_acknowledged_stays(fault: DiskFault)
     loop.run_until_complete(story())
     loop.finish()
     assert len(told) == 1
+    disk.fault = None
     disk.crash()
     assert read_disk(disk) == [_note(1)]
 

@@ -130,9 +130,13 @@ class World:
             self.note(f"arrived {submit.client_order_id}")  # type: ignore[attr-defined]
             checker.on_place(submit)  # type: ignore[arg-type]
 
+        def on_cancel(key: str) -> None:
+            self.note(f"cancel arrived {key}")
+            checker.on_cancel(key)
+
         wire.on_sent = on_sent
         wire.on_place = on_place
-        wire.on_cancel = lambda key: self.note(f"cancel arrived {key}")
+        wire.on_cancel = on_cancel
         checker.is_reachable = self._is_reachable
         checker.untrusted = self._is_untrusted
         self.loop.after_step = self._after_step
@@ -466,6 +470,9 @@ class World:
         self.exchange.skew_ns = self.clock.skew_ns = 0
         for key in list(self.exchange.halted):
             self._unhalt(key)
+        for order in self.exchange.working():
+            if not order.is_ours:
+                self.exchange.end(order, ClaimStatus.CANCELED, "by its owner")
 
     # -- the end ---------------------------------------------------------------------------------
 

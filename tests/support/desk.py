@@ -10,7 +10,7 @@ from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain import reports as r
 from engine.domain.instrument import Instrument
-from engine.domain.order import Order, OrderSpec, Side, TimeInForce
+from engine.domain.order import Order, OrderSpec, OrderType, Purpose, Side, TimeInForce
 from engine.kernels import layout as k
 from engine.market.view import MarketView
 from engine.ports.venue import SIMULATED, Cancel, Submit, VenueAbilities, VenueRequest
@@ -187,6 +187,32 @@ class Desk:
             self.now_ns,
         )
         self.collect()
+
+    def liquidates(self, bot_id: str, lots: int, ticks: int) -> None:
+        """The venue closes so many lots of a long position by an order of its own."""
+        self.report_seq += 1
+        self.trader.process(
+            r.LiquidationReport(
+                report_seq=self.report_seq,
+                venue_ns=self.now_ns,
+                received_ns=self.now_ns,
+                client_order_id=f"liquidation-{self.report_seq}",
+                bot_id=bot_id,
+                spec=OrderSpec(
+                    instrument_id=self.id,
+                    side=Side.SELL,
+                    qty_lots=lots,
+                    type=OrderType.MARKET,
+                    tif=TimeInForce.IOC,
+                    reduce_only=True,
+                    purpose=Purpose.FLATTEN,
+                ),
+                due_ticks=ticks,
+            ),
+            self.now_ns,
+        )
+        self.collect()
+        self.fill(self.live[-1], ticks=ticks)
 
     def _report(self, kind: type[r.Report], order: Order, **fields: object) -> None:
         self.report_seq += 1

@@ -165,3 +165,10 @@ def test_every_way_leads_there(writes: list[tuple[int, int, str]]) -> None:
         plain.feed(f"\x1b[{row + 1};{column + 1}H{text}".encode())
     assert short.seen() == plain.seen()
     assert not short.unknown
+
+
+def test_what_was_laid_out_for_a_larger_terminal_is_cut() -> None:
+    """A resize overtakes an update that was rendered before it: it ended the app."""
+    canvas = Canvas()
+    spans = [(0, 2, [Piece("abcdef")]), (0, 8, [Piece("beyond")]), (3, 0, [Piece("below")])]
+    assert canvas.frame((4, 2), spans) == "\x1b[1;3Hab"

@@ -8,6 +8,7 @@ from app.views.viewstate import ViewState, find_order
 
 _GLOBAL = ("global",)
 _LADDER = ("ladder",)
+_ALGOS = ("algos",)
 
 
 def _move_or_guard(view: ViewState) -> str:
@@ -99,7 +100,7 @@ ORDERS = (
         "reverse",
         _LADDER,
         "reverse",
-        "reverse the position: one capped order of twice its size; its stops are cancelled",
+        "reverse the position: one capped order of twice its size; its stops go once it has turned",
         Risk.INCREASE,
         taps=2,
         why_not=rules.can_reverse,
@@ -146,6 +147,26 @@ ORDERS = (
         "cancel the order(s) at the cursor or in the selected row",
         Risk.REDUCE,
         why_not=rules.has_order_here,
+    ),
+    Action(
+        "algo_cancel",
+        _ALGOS,
+        "end",
+        "end the selected algo; a bracket that guards a position only stops entering",
+        Risk.REDUCE,
+        why_not=rules.has_algo,
+        shell="cancel ID",
+    ),
+    Action(
+        "algo_cancel_all",
+        _ALGOS,
+        "end all",
+        "end the selected algo with its stop and target",
+        Risk.REDUCE,
+        taps=2,
+        why_not=rules.has_algo,
+        announce=announce.end_algo,
+        shell="cancel ID --protective",
     ),
     Action(
         "order_next",

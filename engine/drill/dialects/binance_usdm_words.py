@@ -292,7 +292,7 @@ def order_event(order: Order, change: str, trade: Trade | None) -> dict[str, Any
         "l": text(trade.qty if trade else 0),
         "z": text(order.filled),
         "L": text(trade.price if trade else 0),
-        "T": now_ms,
+        "T": ms(trade.ts_ns) if trade else now_ms,
         "t": trade.trade_id if trade else 0,
         "b": "0",
         "a": "0",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from engine.domain.claims import (
     BalanceClaim,
@@ -30,7 +31,7 @@ from engine.venues.binance.spot_claims import (
 from engine.venues.ccxt_client import CcxtClient
 from engine.venues.classify import AskFailed
 from engine.venues.dialect import Asker, Request, StreamEnded, Told
-from engine.venues.fields import NS_PER_MS, Unreadable, as_object, objects, text, whole
+from engine.venues.fields import NS_PER_MS, Unreadable, amount, as_object, objects, text, whole
 from engine.venues.fills import Worth
 from engine.venues.rules import MarketRules
 from engine.venues.ws_subscribe import confirmed
@@ -101,6 +102,10 @@ class BinanceSpot:
 
     async def fetch_key_permissions(self) -> KeyPermissions:
         return await ask_permissions(self._ask, "enableSpotAndMarginTrading")
+
+    async def fetch_price(self, symbol: str) -> Decimal:
+        request = Request("public", "GET", "ticker/price", {"symbol": symbol}, 2, Priority.DATA)
+        return amount(as_object(await self._ask(request)), "price")
 
     # -- orders --------------------------------------------------------------------------------
 

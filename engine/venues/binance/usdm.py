@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from engine.domain.claims import (
     BalanceClaim,
@@ -44,6 +45,7 @@ from engine.venues.fields import (
     NS_PER_MS,
     JsonObject,
     Unreadable,
+    amount,
     as_object,
     objects,
     optional_text,
@@ -118,6 +120,10 @@ class BinanceUsdm:
 
     async def fetch_key_permissions(self) -> KeyPermissions:
         return await ask_permissions(self._ask, "enableFutures")
+
+    async def fetch_price(self, symbol: str) -> Decimal:
+        request = Request("fapiPublic", "GET", "ticker/price", {"symbol": symbol}, 2, Priority.DATA)
+        return amount(as_object(await self._ask(request)), "price")
 
     # -- orders --------------------------------------------------------------------------------
 

@@ -59,6 +59,9 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     dead_man: DeadMan = DeadMan.NOTHING
     has_positions: bool = False
 
+    fee_assets: tuple[str, ...] = ()
+    """Assets of the venue's own in which fees may be paid."""
+
     # -- streams ---------------------------------------------------------------------------
     has_user_stream: bool = False
     ws_ping_s: float = 12.0

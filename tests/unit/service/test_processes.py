@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from app.service import delta
+from app.service import protocol as p
 from app.service.client import RemoteSession
 from engine.core.ids import new_command_id
 from engine.domain import commands as c
@@ -22,6 +25,7 @@ from engine.domain.events import BotAdded, Helm, OrderFilled
 from engine.domain.snapshots import EngineSnapshot
 from engine.store import history
 from tests.support.service import (
+    Bare,
     EngineProcess,
     attached,
     command_line,
@@ -145,6 +149,42 @@ def test_two_faces_and_a_script_see_the_same(own_home: Path) -> None:
         assert listed == {bot.bot_id: str(bot.helm) for bot in shot_of(one).bots}
         assert listed["maker-1"] == "paused"
         assert told(own_home, "orders") == []
+
+
+@pytest.mark.parametrize("stall_s", [2, pytest.param(60, marks=pytest.mark.long)])
+def test_a_client_that_stops_reading_keeps_its_place(own_home: Path, stall_s: int) -> None:
+    """Under 2,000 messages a second: commands of others are answered all the while, and the first
+    it reads again after what was on the line is the present."""
+    with (
+        EngineProcess(own_home, "--speed", "10"),
+        Bare.attach(own_home) as asleep,
+        attached(own_home, "tui", "free") as awake,
+    ):
+        shown = asleep.hear_until(p.Picture).snapshot
+        commands = (c.PauseBot, c.ResumeBot)
+        until_s = time.monotonic() + stall_s
+        count = 0
+        while time.monotonic() < until_s or count % 2:
+            assert do(awake, commands[count % 2], bot_id="maker-1") == ""
+            assert awake.failure() == ""
+            count += 1
+            time.sleep(0.1)
+        assert kinds(awake) == ["bare 0", "tui"]
+        assert do(awake, c.PauseBot, bot_id="trend-1") == ""
+        eventually(lambda: "paused" in [bot.helm for bot in shot_of(awake).bots[1:]])
+        last, pictures = shot_of(awake).version, 0
+        while shown.version < last:
+            frame = asleep.hear()
+            if isinstance(frame, p.Picture | p.Delta):
+                pictures += 1
+                shown = (
+                    frame.snapshot
+                    if isinstance(frame, p.Picture)
+                    else delta.apply(shown, frame.changes)
+                )
+                asleep.say(p.Seen(version=shown.version))
+        assert pictures <= p.PICTURES_IN_FLIGHT + 2
+        assert {bot.bot_id: bot.helm for bot in shown.bots}["trend-1"] is Helm.PAUSED
 
 
 def test_a_killed_face_changes_nothing_and_a_new_one_sees_the_truth(own_home: Path) -> None:

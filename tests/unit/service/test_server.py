@@ -129,6 +129,24 @@ def test_a_face_that_does_not_read_is_not_waited_for(engine: ScriptedEngine) -> 
         assert pictures <= p.PICTURES_IN_FLIGHT + 2, "it had to read what nobody needs any more"
 
 
+def test_nothing_is_made_for_a_face_that_does_not_read(engine: ScriptedEngine) -> None:
+    """No picture is compared or encoded for it, whatever happens, until it says that it has seen
+    what it was sent."""
+    with Bare.attach(engine.home) as asleep:
+        seen = asleep.hear_until(p.Picture).snapshot.version
+        engine.publish(orders=[a_working_order("one", Side.BUY, MID)])
+        assert asleep.hear_until(p.Delta).base == seen  # As many as it may have unanswered.
+        engine.is_busy = True
+        turns = engine.turns
+        eventually(lambda: engine.turns > turns + 50)
+        engine.is_busy = False
+        eventually(lambda: engine.turns > turns + 60)
+        assert engine.server._encoded == {}
+        asleep.say(p.Seen(version=seen + 1))
+        assert asleep.hear_until(p.Delta).version == engine.snapshot.version
+        assert len(engine.server._encoded) == 1
+
+
 # -- wishes --------------------------------------------------------------------------------------
 
 

@@ -44,6 +44,18 @@ def test_position_counts_what_is_reserved_by_every_bot(desk: Desk) -> None:
     assert desk.place(SELL, 160, 600_001) == "", "the other side has room of its own"
 
 
+def test_position_counts_what_reduce_only_orders_may_still_close(desk: Desk) -> None:
+    """Short 160 with a resting close of 160: once that has filled, entries stand alone."""
+    desk.place(SELL, 160, 600_001)
+    desk.accept(desk.live[0])
+    desk.fill(desk.live[0], 160)
+    assert desk.place(BUY, 160, 599_000, reduce_only=True) == ""
+    assert desk.place(BUY, 160, 600_000) == desk.place(BUY, 160, 600_000) == ""
+    assert desk.place(BUY, 160, 600_000).startswith("position_max: limit 25000 USDT, order 28800")
+    desk.canceled(next(order for order in desk.live if order.spec.reduce_only))
+    assert desk.place(BUY, 160, 600_000) == "", "without the close, the short is still there"
+
+
 def test_a_cancelled_order_gives_its_reservation_back(desk: Desk) -> None:
     desk.place(BUY, 160, 600_000)
     desk.place(BUY, 160, 600_000)

@@ -9,6 +9,7 @@ import pytest
 from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain.commands import KillLevel
+from engine.domain.events import Helm
 from engine.domain.order import OrderType, Pending, Purpose, Side
 from tests.support.desk import Desk
 from tests.support.worlds import assert_same_state
@@ -178,9 +179,76 @@ def test_reversing_is_one_order_and_takes_the_old_guards_away(desk: Desk) -> Non
     assert reverse(desk, 10) == ""
     sent = desk.live[-1].spec
     assert (sent.side, sent.qty_lots, sent.price_ticks) == (SELL, 20, 597_000)
-    assert desk.trader.state.orders[stop].pending is Pending.CANCELLING
+    assert desk.trader.state.orders[stop].pending is Pending.NONE
     desk.fill(desk.live[-1], ticks=600_000)
     assert desk.trader.state.position("manual", desk.id).lots == -10
+    assert desk.trader.state.orders[stop].pending is Pending.CANCELLING
+
+
+def test_a_reverse_that_fills_in_part_leaves_the_rest_guarded(desk: Desk) -> None:
+    """It had lost its stop with the first word from the gate."""
+    hold(desk)
+    guard(desk)
+    stop = desk.live[-1].client_order_id
+    desk.place(BUY, 1, 599_000)
+    entry = desk.live[-1].client_order_id
+    assert reverse(desk, 10) == ""
+    turning = desk.live[-1]
+    assert desk.trader.state.orders[entry].pending is Pending.CANCELLING
+    desk.fill(turning, lots=4, ticks=600_000)
+    desk.fill(turning, lots=5, ticks=600_000)
+    desk.expired(turning)
+    assert desk.trader.state.position("manual", desk.id).lots == 1
+    assert desk.trader.state.orders[stop].pending is Pending.NONE
+    assert_same_state(desk.trader.state, desk.restarted().state)
+
+
+@pytest.mark.parametrize("parts", [(20,), (10, 10), (9, 1, 1), (1, 12)])
+def test_the_guards_go_with_the_fill_that_leaves_nothing_of_the_old_side(
+    desk: Desk, parts: tuple[int, ...]
+) -> None:
+    hold(desk)
+    guard(desk)
+    stop = desk.live[-1].client_order_id
+    assert reverse(desk, 10) == ""
+    turning, left = desk.live[-1], 10
+    for lots in parts:
+        desk.fill(turning, lots=lots, ticks=600_000)
+        left -= lots
+        assert (desk.trader.state.orders[stop].pending is Pending.CANCELLING) is (left <= 0)
+    assert desk.cancels().count(stop) == 1
+
+
+def test_a_reverse_is_an_entry_to_the_kill_switch(desk: Desk) -> None:
+    hold(desk)
+    assert reverse(desk, 10) == ""
+    turning = desk.live[-1].client_order_id
+    desk.do(c.Kill, level=KillLevel.REDUCE_ONLY)
+    assert desk.trader.state.orders[turning].pending is Pending.CANCELLING
+
+
+# -- liquidation -----------------------------------------------------------------------------
+
+
+def test_a_liquidated_bot_waits_for_a_person(desk: Desk) -> None:
+    """It went on trading as if nothing had been."""
+    bid = next(one for one in desk.live if one.spec.side is BUY)
+    desk.fill(bid)
+    assert desk.trader.state.bots[bid.bot_id].helm is Helm.AUTO
+    desk.liquidates(bid.bot_id, bid.spec.qty_lots, 590_000)
+    bot = desk.trader.state.bots[bid.bot_id]
+    assert (bot.helm, bot.helm_by, bot.helm_reason) == (
+        Helm.PAUSED,
+        "risk",
+        "liquidated by the venue",
+    )
+    assert {one.pending for one in desk.live} == {Pending.CANCELLING}
+    intents = desk.trader.state.intents
+    desk.book(590_000, 590_002)
+    desk.pass_ms(5_000)
+    assert desk.trader.state.intents == intents
+    assert_same_state(desk.trader.state, desk.restarted().state)
+    assert desk.do(c.ResumeBot, bot_id=bid.bot_id) == ""
 
 
 def test_a_refused_reverse_leaves_the_guards_alone(desk: Desk) -> None:

@@ -92,51 +92,51 @@ async def test_a_silent_venue_leaves_old_rules_but_not_ancient_ones(tmp_path: Pa
         await markets.get(["BTCUSDT"])
 
 
-async def test_changes_are_told_once(tmp_path: Path) -> None:
+async def test_changed_and_delisted_markets_are_found_when_it_is_time(tmp_path: Path) -> None:
     clock = SimClock(START_NS)
     venue = Venue(rules("BTCUSDT"), rules("ETHUSDT"), rules("OLDUSDT"))
     markets = Markets(tmp_path, "v", venue.fetch, clock)
-    assert await markets.refresh() == []
-    assert not venue.asked
-    await markets.get(["BTCUSDT", "ETHUSDT", "OLDUSDT"])
-    clock.advance_to(clock.now_ns() + RELOAD_NS)
+    symbols = ["BTCUSDT", "ETHUSDT", "OLDUSDT"]
+    before = await markets.get(symbols)
     venue.known["BTCUSDT"] = rules("BTCUSDT", "0.1")
     venue.known["ETHUSDT"] = rules("ETHUSDT", is_trading=False)
     del venue.known["OLDUSDT"]
-    tick, halt, gone = await markets.refresh()
-    assert (tick.before.instrument.tick, tick.after.instrument.tick) == (
-        Decimal("0.01"),
-        Decimal("0.1"),
-    )
-    assert (tick.halted, tick.resumed) == ("", False)
-    assert halt.halted == "the venue says BREAK"
-    assert gone.halted == "the venue says not listed any more"
-    assert await markets.refresh() == []
-    venue.known["ETHUSDT"] = rules("ETHUSDT")
+    assert await markets.get(symbols) == before
     clock.advance_to(clock.now_ns() + RELOAD_NS)
-    (back,) = await markets.refresh()
-    assert back.resumed
+    after = await markets.get(symbols)
+    assert after["BTCUSDT"].instrument.tick == Decimal("0.1")
+    assert not after["ETHUSDT"].is_trading
+    assert (after["OLDUSDT"].is_trading, after["OLDUSDT"].status) == (
+        False,
+        "not listed any more",
+    )
 
 
-async def test_doubt_reloads_once_a_minute(tmp_path: Path) -> None:
+async def test_doubt_asks_again_and_once_a_minute_at_most(tmp_path: Path) -> None:
     clock = SimClock(START_NS)
     venue = Venue(rules("BTCUSDT"))
     markets = Markets(tmp_path, "v", venue.fetch, clock)
     await markets.get(["BTCUSDT"])
     markets.doubt()
-    assert not markets.is_due
+    await markets.get(["BTCUSDT"])
+    assert len(venue.asked) == 1  # They are a moment old.
     clock.advance_to(START_NS + DOUBT_NS_MIN)
-    assert await markets.refresh() == []
+    venue.known["BTCUSDT"] = rules("BTCUSDT", "0.1")
+    markets.doubt()
+    assert (await markets.get(["BTCUSDT"]))["BTCUSDT"].instrument.tick == Decimal("0.1")
+    await markets.get(["BTCUSDT"])
     assert len(venue.asked) == 2
     clock.advance_to(clock.now_ns() + DOUBT_NS_MIN)
-    assert not markets.is_due
-    markets.doubt()
     venue.fault = SILENT
-    with pytest.raises(VenueFault):
-        await markets.refresh()
-    assert not markets.is_due  # Not before a minute has passed.
-    clock.advance_to(clock.now_ns() + DOUBT_NS_MIN)
-    assert markets.is_due
+    markets.doubt()
+    assert list(await markets.get(["BTCUSDT"])) == ["BTCUSDT"]  # Better old rules than none.
+
+
+async def test_without_a_folder_nothing_is_kept() -> None:
+    venue = Venue(rules("BTCUSDT"))
+    for _ in range(2):
+        await Markets(None, "v", venue.fetch, SimClock(START_NS)).get(["BTCUSDT"])
+    assert len(venue.asked) == 2
 
 
 async def test_exact_numbers_come_back_exact(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""What the simulation found in the live runtime, each as the shortest story that shows it."""
+
+from __future__ import annotations
+
+from engine.domain import commands as c
+from engine.domain.claims import ClaimStatus
+from engine.domain.order import OrderStatus
+from engine.ports.venue import Submit
+from engine.trading.state import MANUAL
+from tests.support.live import LiveRig, VirtualClock, a_buy, run_virtual
+
+
+def test_an_order_that_the_venue_cut_has_ended_when_the_venue_says_filled() -> None:
+    """Reduce-only: the venue takes what can be reduced and calls that the whole order."""
+
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock)
+        async with rig.engine() as live:
+            await live.until_trading()
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(10))
+            await live.until(lambda: any(one.venue_order_id for one in live.state.orders.values()))
+            key = next(iter(live.state.orders))
+            rig.exchange.fill(key, 4)
+            rig.exchange.end(key, ClaimStatus.FILLED)
+            await live.until(lambda: not live.state.orders)
+            order = live.state.final_orders[key]
+            assert (order.status, order.filled_lots) == (OrderStatus.EXPIRED, 4)
+            assert live.state.exposure["test.BTCUSDT"].buy_lots == 0
+
+    run_virtual(program)
+
+
+def test_a_stranger_with_an_id_of_ours_is_a_stranger() -> None:
+    """Venues keep ids apart among open orders only: an ended one's can come again."""
+
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock)
+        async with rig.engine() as live:
+            await live.until_trading()
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(10))
+            await live.until(lambda: any(one.venue_order_id for one in live.state.orders.values()))
+            key = next(iter(live.state.orders))
+            rig.exchange.fill(key, 10)
+            await live.until(lambda: not live.state.orders)
+            again = rig.exchange.place_foreign(
+                Submit(client_order_id=key, bot_id="", spec=a_buy(7))
+            )
+            rig.exchange.fill(key, 3)
+            await live.until(lambda: again.venue_order_id in live.state.foreign)
+            await live.wait(90)
+            order = live.state.final_orders[key]
+            assert (order.status, order.filled_lots) == (OrderStatus.FILLED, 10)
+            assert live.state.foreign[again.venue_order_id].leaves_lots == 4
+            assert any(one.asset == "USDT" for one in live.state.incidents.values())
+
+    run_virtual(program)
