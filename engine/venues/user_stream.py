@@ -86,7 +86,7 @@ class UserStream:
             await (self._subscribe() if has_stream else self._poller.poll(self._heard_until_ns))
         except (VenueFault, Unreadable) as fault:
             await self._client.close_sockets()
-            self._tell(LinkState.DOWN, fault.words)
+            self._tell(LinkState.DOWN, fault.words, _kind_of(fault))
             if isinstance(fault, VenueFault):
                 raise
             raise VenueFault(FaultKind.MALFORMED, fault.words) from None
@@ -190,7 +190,7 @@ class UserStream:
                 not_before_s = self._earliest_s(fault)
                 await self._client.close_sockets()
                 if self._state is not LinkState.POLLING:
-                    self._tell(LinkState.DOWN, fault.words)
+                    self._tell(LinkState.DOWN, fault.words, _kind_of(fault))
             else:
                 self._tell(LinkState.UP)
                 return
@@ -231,7 +231,7 @@ class UserStream:
             self._heard_until_ns = asked_ns
         except (VenueFault, Unreadable) as fault:
             self._stay_away_s = self._earliest_s(fault)
-            self._tell(LinkState.DOWN, fault.words)
+            self._tell(LinkState.DOWN, fault.words, _kind_of(fault))
         else:
             is_failing = self._client.quirks.has_user_stream
             self._tell(LinkState.POLLING, STREAM_FAILS if is_failing else NO_STREAM)
@@ -249,14 +249,18 @@ class UserStream:
             self._lost_reason = reason
             self._lost.set()
 
-    def _tell(self, state: LinkState, reason: str = "") -> None:
+    def _tell(self, state: LinkState, reason: str = "", kind: FaultKind | None = None) -> None:
         if state is self._state and state is not LinkState.DOWN:
             return
         self._state = state
-        self._sink.on_user_link(UserLinkChanged(state=state, reason=clean(reason)))
+        self._sink.on_user_link(UserLinkChanged(state=state, reason=clean(reason), kind=kind))
 
     def _venue_ns(self) -> int:
         return self._client.venue_ns()
+
+
+def _kind_of(fault: VenueFault | Unreadable) -> FaultKind:
+    return fault.kind if isinstance(fault, VenueFault) else FaultKind.MALFORMED
 
 
 def _announce_death(task: asyncio.Task[None]) -> None:
