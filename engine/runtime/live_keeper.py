@@ -17,6 +17,7 @@ import msgspec
 
 from engine.core.clock import NS_PER_SECOND
 from engine.domain.claims import KeyPermissions
+from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.domain.snapshots import LinkStage
 from engine.ports.live import (
@@ -259,7 +260,11 @@ class Keeper:
         if now_ns < self._rules_due_ns:
             return
         symbols = [instrument.symbol for instrument in self._instruments]
-        for instrument in await self._account.load_instruments(symbols):
+        try:
+            found = await self._account.load_instruments(symbols)
+        except BadInput as error:  # Delisted: the venue knows it no more.
+            raise VenueFault(FaultKind.REFUSED, str(error)) from error
+        for instrument in found:
             self._on_rules(instrument)
         self._rules_due_ns = now_ns + FULL_NS
 
