@@ -15,7 +15,7 @@ import msgspec
 
 from app import paths
 from app.views.shelf import Page, Run, RunRow, SettingRow, Told
-from engine.domain.errors import BadInput, WorkFailed
+from engine.domain.errors import BadInput, ConfigError, WorkFailed
 
 if TYPE_CHECKING:
     from engine.store.results import Listed
@@ -39,7 +39,7 @@ class FileShelf:
 
         if not self._is_local:
             raise WorkFailed(_ELSEWHERE.format(ident))
-        for ledger in self._ledgers():
+        for ledger in paths.locate().ledgers(self._profile):
             events = [row.event for row in history.order_events(ledger, ident)]
             if events:
                 sentences = order_story(events, history.instruments(ledger))
@@ -74,7 +74,23 @@ class FileShelf:
                 name = f"{section}.{key}"
                 source = loaded.sources.get(name, "default")
                 rows.append(SettingRow(name, _setting_words(value), source))
-        return rows
+        return [*rows, *self._venue_keys()]
+
+    def _venue_keys(self) -> list[SettingRow]:
+        """Which venues have a key, and where it is kept: never the key."""
+        from app.secrets import index
+
+        if not self._is_local:
+            return [SettingRow("key", "on the other machine", "pilothouse keys list, there")]
+        path = index.path_of(paths.locate(), self._profile)
+        try:
+            entries = index.read(path)
+        except ConfigError as error:
+            return [SettingRow("key", "unreadable", str(error))]
+        return [
+            SettingRow(f"key.{entry.venue}", entry.fingerprint, f"in the {entry.store} store")
+            for entry in entries
+        ]
 
     def pages(self, ident: str = "") -> Sequence[Page]:
         folder = resources.files("resources") / "docs"
@@ -86,12 +102,6 @@ class FileShelf:
         named = [name for name in _linked(texts.get("index", "")) if name in texts]
         rest = sorted(set(texts) - set(named) - {"index"})
         return [Page(name, _title(texts[name], name), texts[name]) for name in (*named, *rest)]
-
-    def _ledgers(self) -> list[Path]:
-        """Newest first."""
-        folder = paths.locate().profile(self._profile)
-        found = sorted(folder.glob("ledger-*.db"), key=lambda path: path.stat().st_mtime)
-        return found[::-1]
 
 
 def files_words(places: paths.Paths, keymap: Path | None) -> str:

@@ -123,7 +123,7 @@ class Live:
             ledger_path(self._paths, request, world), clock=LiveClock(), on_failure=_note_failure
         )
         seed = 1 + self._ledger.salt % SEED_RANGE
-        self._account = make_account(
+        account = self._account = make_account(
             request.venue,
             key,
             self._clock,
@@ -138,6 +138,7 @@ class Live:
             _check_symbols(request, first.instruments)
             if first.world != world:
                 raise ConfigError(f"ledger: it belongs to {first.world}, not to {world}")
+            account.keep_units(first.instruments)
         else:
             session = await self._first_session(world)
         self._runtime = self._make_runtime(session, sessions, self._venue_folder(fingerprint))

@@ -39,6 +39,12 @@ class Paths:
         """The folder of one engine: its ledger, its socket."""
         return self.state / "profiles" / name
 
+    def ledgers(self, name: str) -> list[Path]:
+        """The ledgers of a profile, newest first: of paper, and of each venue and key."""
+        kinds = ("ledger", "live", "drill")
+        found = [path for kind in kinds for path in self.profile(name).glob(f"{kind}-*.db")]
+        return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
     @property
     def logs(self) -> Path:
         return self.state / "logs"

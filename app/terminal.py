@@ -54,7 +54,7 @@ def attach(call: Call) -> str:
 def _unlock(call: Call) -> None:
     from app.cli.typed import hidden
     from app.service.links import SocketRoad, SshRoad
-    from app.service.unlock import unlock_engine
+    from app.service.locked import unlock_engine
 
     endpoint = endpoint_of(locate(), call.profile)
     road = SshRoad(call.ssh, call.profile, call.remote) if call.ssh else SocketRoad(endpoint)

@@ -41,8 +41,8 @@ _PRICED = frozenset(
 )
 _OF_ORDER = frozenset({"order_cancel", "order_move", "order_move_guard"})
 _OF_INCIDENT = frozenset({"incident_adopt", "incident_ignore", "incident_flatten"})
-_BY_HAND = frozenset({"reset_kill"})
-"""Has a command of its own that asks for a typed word."""
+_BY_HAND = frozenset({"reset_kill", "algo_cancel", "algo_cancel_all"})
+"""Have commands of their own, with words that are no options here."""
 
 
 @app.command("act")

@@ -17,6 +17,7 @@ from engine.domain.money import parse_decimal
 
 if TYPE_CHECKING:
     from app.demo import DemoRequest
+    from app.service.protocol import Bye
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -27,6 +28,11 @@ Seed = Annotated[int, typer.Option(help="Seed of the generated market.", min=0)]
 Speed = Annotated[str, typer.Option(help="Market seconds per second; 0: no waiting.")]
 
 
+Live = Annotated[bool, typer.Option("--live", help="Trade with real money.")]
+Venue = Annotated[str, typer.Option(help="Where: binance_spot, binance_usdm.")]
+Symbol = Annotated[
+    list[str] | None, typer.Option(help="What, as the venue calls it; again for more.")
+]
 Drill = Annotated[
     bool, typer.Option("--drill", help="Trade on the drill exchange that runs on this machine.")
 ]
@@ -40,13 +46,11 @@ def engine(
     context: typer.Context,
     profile: Profile = DEFAULT_PROFILE,
     paper: Annotated[bool, typer.Option("--paper", help="Trade on paper (the default).")] = False,
-    live: Annotated[bool, typer.Option("--live", help="Trade with real money.")] = False,
+    live: Live = False,
     drill: Drill = False,
     directory: DrillDirectory = None,
-    venue: Annotated[str, typer.Option(help="Where: binance_spot, binance_usdm.")] = "",
-    symbol: Annotated[
-        list[str] | None, typer.Option(help="What, as the venue calls it; again for more.")
-    ] = None,
+    venue: Venue = "",
+    symbol: Symbol = None,
     capture: Capture = None,
     seed: Seed = 1,
     speed: Speed = "1",
@@ -87,11 +91,9 @@ def engine(
     from app import logs
     from app.demo import set_aside
     from app.paths import locate
-    from app.secrets.index import refuse_live
     from app.service.host import HostedDemo, serve
     from app.settings import load_settings
 
-    refuse_live(locate(), profile)
     logs.start(f"engine-{profile}", load_settings().log.level)
     if fresh:
         set_aside(request, locate())
@@ -161,10 +163,14 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 @app.command("install")
 def install(
+    context: typer.Context,
     profile: Profile = DEFAULT_PROFILE,
     capture: Capture = None,
     seed: Seed = 1,
     speed: Speed = "1",
+    live: Live = False,
+    venue: Venue = "",
+    symbol: Symbol = None,
 ) -> None:
     """Write a systemd user unit that runs this engine at every boot, and say how to start it."""
     from app.service.launch import command_line
@@ -172,10 +178,23 @@ def install(
 
     if sys.platform != "linux":
         raise BadInput("install", sys.platform, "only Linux has systemd; see engine --restart")
+    if live:
+        from app.cli.engine_live import Wish, install_live
+
+        chosen = _chosen_profile(context, profile)
+        install_live(Wish(chosen, True, False, None, venue, tuple(symbol or ())))
+        return
+    if venue or symbol:
+        raise BadInput("--venue" if venue else "--symbol", "on paper", "add --live")
     _request(profile, capture, seed, speed)  # What cannot run is not installed.
     path = unit_path(profile)
     command = [*command_line(), *_options(profile, capture, seed, speed)]
     write_unit(path, unit_text(profile, command))
+    print_installed(path)
+
+
+def print_installed(path: Path) -> None:
+    """How to start what was written there."""
     print(f"written: {path}")
     print("start it now and at every login:")
     print(f"  systemctl --user daemon-reload && systemctl --user enable --now {path.stem}")
@@ -203,15 +222,31 @@ def uninstall(profile: Profile = DEFAULT_PROFILE) -> None:
 @app.command("stop")
 def stop(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     """Stop the engine gracefully: its ledger is closed, and it says what it leaves behind."""
-    with attached(profile, topics=()) as session:
-        session.stop_engine()
-        bye = session.wait_gone(STOP_S)
+    from app.service.protocol import LOCKED, Refused
+
+    try:
+        with attached(profile, topics=()) as session:
+            session.stop_engine()
+            bye = session.wait_gone(STOP_S)
+    except Refused as refused:
+        if refused.code != LOCKED:
+            raise
+        bye = _stop_locked(profile)
     if bye.report is None:
         raise WorkFailed(bye.words or "engine gone without a word: its ledger is checked at start")
     if json:
         print_json(bye.report)
     else:
         print(bye.words)
+
+
+def _stop_locked(profile: str) -> Bye:
+    from app.paths import locate
+    from app.service.endpoint import endpoint_of
+    from app.service.links import SocketRoad
+    from app.service.locked import stop_locked
+
+    return stop_locked(SocketRoad(endpoint_of(locate(), profile)))
 
 
 @app.command("bridge", hidden=True)

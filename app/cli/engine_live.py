@@ -45,6 +45,7 @@ def run_live(wish: Wish, arrange_stop: Callable[[asyncio.Event], None]) -> StopR
     request = request_of(wish, settings)
     weak = harden()
     logs.start(f"engine-{request.profile}", settings.log.level)
+    logs.catch_strays()
     for words in weak:
         log.warning("%s", words)
     paths = locate()
@@ -95,6 +96,35 @@ def supervise_live(wish: Wish) -> int:
     from app.service.supervise import Supervisor
     from engine.core.clock import LiveClock
 
+    return Supervisor([*command_line(), *options_of(wish)], LiveClock(), print_error).run()
+
+
+def install_live(wish: Wish) -> None:
+    """Write the systemd user unit of a live engine, with the credentials it is handed."""
+    from app.cli.engine import print_installed
+    from app.paths import locate
+    from app.secrets import KeyStore
+    from app.secrets.systemd import unit_trouble
+    from app.service.launch import command_line
+    from app.service.unit import unit_path, unit_text, write_unit
+    from app.settings import load_settings
+
+    request = request_of(wish, load_settings())  # What cannot run is not installed.
+    store = KeyStore(locate(), request.profile)
+    entry = store.entry(request.venue)
+    path = unit_path(request.profile)
+    command = [*command_line(), *options_of(wish._replace(profile=request.profile))]
+    write_unit(path, unit_text(request.profile, command, credentials=store.unit_lines()))
+    print_installed(path)
+    if entry.store == "sealed":
+        print("its keys are sealed; after every start somebody has to type the passphrase:")
+        print(f"  pilothouse keys unlock --profile {request.profile}")
+    elif entry.store == "systemd" and (trouble := unit_trouble()):
+        print(trouble)
+
+
+def options_of(wish: Wish) -> list[str]:
+    """The command line that asks for the same engine from any folder."""
     options = ["engine", "--drill" if wish.drill else "--live"]
     if wish.directory is not None:
         options += ["--dir", str(wish.directory.resolve())]
@@ -104,4 +134,4 @@ def supervise_live(wish: Wish) -> int:
         options += ["--venue", wish.venue]
     for symbol in wish.symbols:
         options += ["--symbol", symbol]
-    return Supervisor([*command_line(), *options], LiveClock(), print_error).run()
+    return options

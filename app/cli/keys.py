@@ -156,7 +156,7 @@ def unlock(
     from app.paths import locate
     from app.service.endpoint import endpoint_of
     from app.service.links import SocketRoad, SshRoad
-    from app.service.unlock import unlock_engine
+    from app.service.locked import unlock_engine
 
     endpoint = endpoint_of(locate(), profile)
     typed = _Passphrase(_stdin(passphrase_stdin))

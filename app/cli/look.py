@@ -250,9 +250,7 @@ def why(
     """The story of an order, an algo or a bot, from the ledger; also when no engine runs."""
     from app.paths import check_profile, locate
 
-    folder = locate().profile(check_profile(profile))
-    ledgers = sorted(folder.glob("ledger-*.db"), key=lambda path: path.stat().st_mtime)
-    for ledger in reversed(ledgers):
+    for ledger in locate().ledgers(check_profile(profile)):
         sentences = _story(ledger, ident)
         if sentences:
             break

@@ -53,7 +53,7 @@ def judge(permissions: KeyPermissions, entry: KeyEntry) -> Verdict:
 def explain(venue: str, fault: VenueFault) -> PilothouseError:
     """Why the venue did not tell, as one line with its exit code. A fault's words name the remedy
     where it is known from the answer alone."""
-    words = f"keys check {venue}: {fault.words}"
+    words = fault.words if venue in fault.words else f"{venue}: {fault.words}"
     match fault.kind:
         case FaultKind.KEY:
             return ConfigError(f"{words}, or store it anew: pilothouse keys add {venue}")

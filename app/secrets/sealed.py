@@ -81,7 +81,7 @@ def unseal(sealed: bytes, passphrase: str, name: str) -> bytes:
     header, lines, ciphertext = _parse(sealed, name)
     key, verifier = _derive(header, passphrase)
     if not hmac.compare_digest(verifier, header.verifier):
-        raise WrongPassphrase(f"{name}: wrong passphrase: type it again")
+        raise WrongPassphrase(f"{name}: wrong passphrase (type it again)")
     try:
         return AESGCM(key).decrypt(header.nonce, ciphertext, lines)
     except InvalidTag:

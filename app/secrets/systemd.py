@@ -42,6 +42,18 @@ def look() -> str:
     return ""
 
 
+def unit_trouble() -> str:
+    """What a person's own unit cannot do with encrypted credentials here; "" when it can."""
+    version = _version()
+    if version >= USER_SCOPE_SINCE:
+        return ""
+    return (
+        f"systemd {version} opens encrypted credentials for system units only: copy the unit to "
+        "/etc/systemd/system with User= in it, or use systemd "
+        f"{USER_SCOPE_SINCE} or newer"
+    )
+
+
 def _version() -> int:
     try:
         told = subprocess.run([TOOL, "--version"], capture_output=True, text=True, check=False)

@@ -136,12 +136,22 @@ async def _serve(
     async def unlock(passphrase: str) -> str:
         return await hosted.unlock(passphrase)
 
-    server = EngineServer(claim, clock, on_turn=notifier.turned, on_stop=stop_for, on_unlock=unlock)
+    server = EngineServer(
+        claim,
+        clock,
+        on_turn=notifier.turned,
+        on_stop=stop_for,
+        on_unlock=unlock,
+        waits_for=lambda: hosted.waits_for,
+    )
     hosted = make(server)
     farewell = Bye(words="the engine was stopped")
     try:
         if not await _open(hosted, server, notifier, stop, on_ready):
-            return StopReport(orders_working=0, positions_open=0, events=0, ledger="")
+            by = next(iter(stopped_by), "")
+            report = StopReport(orders_working=0, positions_open=0, events=0, ledger="", by=by)
+            farewell = Bye(words=str(report), report=report)
+            return report
         await server.open(hosted.commands)
         ready = f"engine: serving profile {profile} (process {os.getpid()})"
         notifier.ready(ready)

@@ -210,8 +210,11 @@ class StopReport(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         venue = f"; {self.venue}" if self.venue else ""
+        stopped = f"stopped{f' by {self.by}' if self.by else ''}"
+        if not self.ledger:
+            return f"{stopped} before it had opened its ledger"
         return (
-            f"stopped{f' by {self.by}' if self.by else ''}: "
+            f"{stopped}: "
             f"{_counted(self.orders_working, 'order')} working, "
             f"{_counted(self.positions_open, 'position')} open, "
             f"ledger {self.ledger} closed after {_counted(self.events, 'event')}"

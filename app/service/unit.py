@@ -17,13 +17,21 @@ def unit_path(profile: str, environ: Mapping[str, str] = os.environ) -> Path:
     return Path(config) / "systemd" / "user" / f"pilothouse-{profile}.service"
 
 
-def unit_text(profile: str, command: Sequence[str], environ: Mapping[str, str] = os.environ) -> str:
-    """The unit that runs `command` for `profile`, in the home of `environ` if it names one."""
+def unit_text(
+    profile: str,
+    command: Sequence[str],
+    environ: Mapping[str, str] = os.environ,
+    *,
+    credentials: Sequence[str] = (),
+) -> str:
+    """The unit that runs `command` for `profile`, in the home of `environ` if it names one;
+    `credentials` are its lines that load them."""
     home = environ.get(HOME_VARIABLE)
     template = files("resources").joinpath("systemd/pilothouse.service").read_text("utf-8")
     return template.format(
         profile=profile,
         command=" ".join(_quoted(word, is_command=True) for word in command),
+        credentials="\n".join(line.replace("%", "%%") for line in credentials),
         environment=f"Environment={_quoted(f'{HOME_VARIABLE}={home}')}" if home else "",
     )
 

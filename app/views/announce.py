@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from app.views import format as fmt
 from app.views.handover import holding
-from app.views.viewstate import ViewState, find_incident, steering_bots
+from app.views.viewstate import ViewState, find_algo, find_incident, steering_bots
 from engine.domain.incident import Choice
 from engine.domain.order import Purpose, Side
 from engine.domain.snapshots import EngineSnapshot, OrderSnapshot
@@ -172,6 +172,11 @@ def reverse(view: ViewState) -> str:
     after = fmt.signed_qty(-view.acting_lots, instrument)
     told = "its stops and targets go once it has turned"
     return f"{view.closing_side} {size} now to hold {after}; {told}"
+
+
+def end_algo(view: ViewState) -> str:
+    algo = find_algo(view.snapshot, view.algo_id)
+    return f"end {algo.words}, its stop and target as well" if algo is not None else "end an algo"
 
 
 def incident(choice: Choice) -> Callable[[ViewState], str]:

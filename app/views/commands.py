@@ -237,6 +237,20 @@ def _cancel_here(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
     ]
 
 
+def _end_algo(with_protective: bool) -> Builder:
+    def build(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
+        return [
+            c.CancelAlgo(
+                command_id=sender.new_id(),
+                by=sender.by,
+                algo_id=view.algo_id,
+                with_protective=with_protective,
+            )
+        ]
+
+    return build
+
+
 def _move_grabbed(view: ViewState, sender: Sender) -> list[c.AnyCommand]:
     return [
         c.MoveOrder(
@@ -289,6 +303,8 @@ BUILDERS: dict[str, Builder] = {
     "incident_ignore": _incident(c.IgnoreIncident),
     "incident_flatten": _incident(c.FlattenIncident),
     "order_cancel": _cancel_here,
+    "algo_cancel": _end_algo(with_protective=False),
+    "algo_cancel_all": _end_algo(with_protective=True),
     "order_move": _move_grabbed,
     "order_move_guard": _move_grabbed,
 }

@@ -34,6 +34,10 @@ def _bot_ids(desk: Desk) -> list[str]:
     return [bot.bot_id for bot in desk.snapshot.bots] if desk.snapshot is not None else []
 
 
+def _algo_ids(desk: Desk) -> list[str]:
+    return [algo.algo_id for algo in desk.snapshot.algos] if desk.snapshot is not None else []
+
+
 def _incident_ids(desk: Desk) -> list[str]:
     rows = desk.snapshot.incidents if desk.snapshot is not None else []
     return [row.incident.incident_id for row in rows]
@@ -43,6 +47,7 @@ _IDS: dict[str, Callable[[Desk], list[str]]] = {
     "bots": _bot_ids,
     "orders": order_ids,
     "fills": _fill_ids,
+    "algos": _algo_ids,
     "runs": _run_ids,
     "incidents": _incident_ids,
 }

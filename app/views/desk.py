@@ -229,6 +229,7 @@ class Desk:
             bot_id=self.bot_id,
             order_id=self.order_id if pane == "orders" else "",
             fill_seq=int(cursors.selected(self, "fills") or 0) if pane == "fills" else 0,
+            algo_id=cursors.selected(self, "algos"),
             incident_id=cursors.selected(self, "incidents"),
             run_id=cursors.selected(self, "runs") if pane in ("runs", "run") else "",
             pane=pane,

@@ -104,7 +104,9 @@ def _right(
         cells.append(Cell(f" STALE {fmt.age(view.feed_age_ms)} ", "alert"))
     else:
         cells.append(Cell(f"feed {fmt.age(view.feed_age_ms):>5}", band))
-    if width >= 120 and not snapshot.has_ended:
+    if width >= 120 and snapshot.link is not None:
+        cells.append(Cell(f"  {snapshot.link.stage.value}", band))
+    elif width >= 120 and not snapshot.has_ended:
         pace = "max" if snapshot.speed == 0 else f"{snapshot.speed.normalize():f}x"
         cells.append(Cell(f"  speed {pace}", band))
     if width >= 120 and lag_ms is not None:
@@ -120,7 +122,7 @@ def _right(
 def _second(view: ViewState, snapshot: EngineSnapshot, width: int, glyphs: Glyphs) -> Line:
     if view.failure:
         return (Cell(fit(f" ENGINE STOPPED: {view.failure}", width), "alert"),)
-    alarms = (*_alarms(snapshot), *_company(view.standing))
+    alarms = (*_alarms(snapshot, width), *_company(view.standing))
     parts = _money_parts(snapshot, glyphs)
     if view.standing is not None and view.standing.others:
         also = ", ".join(face.rpartition(" ")[0] or face for face in view.standing.others)
@@ -129,14 +131,15 @@ def _second(view: ViewState, snapshot: EngineSnapshot, width: int, glyphs: Glyph
     return spread((Cell(" "), *money), alarms, width)
 
 
-def _alarms(snapshot: EngineSnapshot) -> Line:
-    """Kill switch, halt and the end of a recording, in words."""
+def _alarms(snapshot: EngineSnapshot, width: int) -> Line:
+    """Kill switch, halt and the end of a recording, in words; the money beside them has room."""
     cells: list[Cell] = []
     if snapshot.kill is not KillLevel.NONE:
         level = snapshot.kill.name.replace("_", " ")
         cells.append(Cell(f" KILL: {level} ", "alert"))
     if snapshot.incidents:
-        cells.append(Cell(f" {fmt.count(len(snapshot.incidents), 'INCIDENT')} ", "alert"))
+        count = fmt.count(len(snapshot.incidents), "incident").upper()
+        cells.append(Cell(f" {count} ", "alert"))
     waiting = len(open_alerts(snapshot))
     if waiting and snapshot.kill is KillLevel.NONE:
         cells.append(Cell(f" {fmt.count(waiting, 'alert')} ", "warn_box"))
@@ -146,7 +149,7 @@ def _alarms(snapshot: EngineSnapshot) -> Line:
         )
     elif snapshot.link is not None and snapshot.link.stage is not LinkStage.TRADING:
         words = f" NOT TRADING: {stage_words(snapshot.link)} "
-        cells.append(Cell(fit(words, min(60, len(words))), "warn_box"))
+        cells.append(Cell(fit(words, min(max(26, width // 3), len(words))), "warn_box"))
     if snapshot.has_ended:
         cells.append(Cell(" the recording has ended ", "warn_box"))
     return tuple(cells)
@@ -190,7 +193,10 @@ def _money_parts(snapshot: EngineSnapshot, glyphs: Glyphs) -> list[_Part]:
     parts.append(_Part(6, (Cell("orders ", "dim"), Cell(str(len(snapshot.orders))))))
     if snapshot.link is not None:
         words = dead_man_words(snapshot.link)
-        parts.append(_Part(8, (Cell("dead man ", "dim"), Cell(words, "text"))))
+        is_safe = words == "venue timer"
+        tone = "text" if is_safe else "warn"
+        # Where nothing takes the orders off if this machine dies, that is worth more than a sum.
+        parts.append(_Part(8 if is_safe else 2, (Cell("dead man ", "dim"), Cell(words, tone))))
     return parts
 
 

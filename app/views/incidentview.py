@@ -14,13 +14,14 @@ from app.views.viewstate import find_instrument
 from engine.domain.incident import Choice, IncidentKind
 from engine.domain.snapshots import EngineSnapshot, IncidentSnapshot
 
-_NAME = 12
+_NAME = 13
 
 _KINDS = {
     IncidentKind.CONTRADICTION: "an answer contradicts our record",
     IncidentKind.UNKNOWN: "a placement was never answered",
     IncidentKind.FOREIGN: "an order that we never sent",
     IncidentKind.POSITION: "the venue holds another position",
+    IncidentKind.BALANCE: "the venue holds another amount of the asset",
 }
 _CHOICES = {
     Choice.ADOPT: ("incident_adopt", "the venue is right, our record becomes what it says"),
@@ -44,7 +45,9 @@ def incident_lines(
         if is_selected:
             lines += [*_body(row, width), *_choices(row.choices, keymap, width), ()]
     words = " while one is open, its instrument takes only orders that reduce risk"
-    return [*lines, (), (Cell(fit(words, width), "dim"),)]
+    if lines[-1]:
+        lines.append(())
+    return [*lines, (Cell(fit(words, width), "dim"),)]
 
 
 def _head(
@@ -55,7 +58,8 @@ def _head(
     symbol = instrument.symbol if instrument is not None else incident.instrument_id or "all"
     over = "/select" if is_selected else ""
     age = fmt.ago(max(0, snapshot.ts_ns - incident.since_ns) // 1_000_000)
-    words = f"{symbol}  {incident.bot_id}  {_KINDS.get(incident.kind, incident.kind.value)}"
+    about = (incident.asset or symbol, incident.bot_id, _KINDS[incident.kind])
+    words = "  ".join(part for part in about if part)
     mark = glyphs.pointer if is_selected else " "
     room = max(0, width - 12)
     return (

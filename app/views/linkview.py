@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from app.views import format as fmt
+from app.views.cells import Cell, Line, fit
 from engine.domain.snapshots import EngineSnapshot, LinkSnapshot, LinkStage
 
 _STAGES = {
@@ -15,11 +18,17 @@ _STAGES = {
     LinkStage.HALTED: "halted",
 }
 
+_NAME = 30
+_ODD = ("unanswered", "foreign orders", "key")
+"""Rows that are there only when a person should know."""
+
 
 def stage_words(link: LinkSnapshot) -> str:
     """`trading`, or the stage with its reason."""
     stage = _STAGES[link.stage]
-    return f"{stage}: {link.words}" if link.words else stage
+    if not link.words or link.words.startswith(stage):
+        return link.words or stage
+    return f"{stage}: {link.words}"
 
 
 def dead_man_words(link: LinkSnapshot) -> str:
@@ -53,6 +62,20 @@ def link_figures(shot: EngineSnapshot) -> list[tuple[str, str]]:
     if link.key_words:
         rows.append(("key", link.key_words))
     return rows
+
+
+def link_lines(shot: EngineSnapshot | None, width: int) -> list[Line]:
+    """The same as lines; what is not as it should be stands out."""
+    if shot is None or shot.link is None:
+        return []
+    lines: list[Line] = [(Cell(fit(" the venue", width), "title"),)]
+    for name, words in link_figures(shot):
+        pieces = textwrap.wrap(words, max(20, width - _NAME)) or [""]
+        is_odd = name in _ODD or (name == "venue" and shot.link.stage is not LinkStage.TRADING)
+        for at, piece in enumerate(pieces):
+            head = fit(f"   {name}" if at == 0 else "", _NAME)
+            lines.append((Cell(head, "dim"), Cell(piece, "warn" if is_odd else "text")))
+    return lines
 
 
 def _because(words: str) -> str:

@@ -103,6 +103,7 @@ _PANE = {
     ),
     "bots": ("bot_pause", "bot_take", "bot_return", "bot_stop", "bot_edit", "bot_detail"),
     "orders": ("order_cancel", "why", "orders_filter"),
+    "algos": ("algo_cancel", "algo_cancel_all"),
     "fills": ("why",),
     "tape": ("tape_larger", "tape_smaller"),
     "log": ("log_level", "log_source", "log_find", "log_follow", "log_clear"),

@@ -13,6 +13,7 @@ from app.views import breakeven
 from app.views import format as fmt
 from app.views.viewstate import (
     ViewState,
+    find_algo,
     find_bot,
     find_incident,
     find_order,
@@ -113,6 +114,13 @@ def has_order_here(view: ViewState) -> str:
     if view.pane == "ladder":
         return "no own order in the cursor's row"
     return "no order selected"
+
+
+def has_algo(view: ViewState) -> str:
+    algo = find_algo(view.snapshot, view.algo_id)
+    if algo is None:
+        return "no algo selected"
+    return is_alive(view) or (f"{algo.algo_id} is ending already" if algo.ending else "")
 
 
 def orders_here(view: ViewState) -> list[OrderSnapshot]:

@@ -9,6 +9,7 @@ from engine.domain.events import Helm
 from engine.domain.instrument import Instrument
 from engine.domain.order import Side
 from engine.domain.snapshots import (
+    AlgoSnapshot,
     BotSnapshot,
     EngineSnapshot,
     IncidentSnapshot,
@@ -33,6 +34,8 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     """Selected row of the orders pane; "" elsewhere."""
     fill_seq: int = 0
     """Selected row of the fills pane; 0 while there is none."""
+    algo_id: str = ""
+    """Selected row of the algos pane."""
     incident_id: str = ""
     """Selected row of the incidents pane."""
     run_id: str = ""
@@ -156,6 +159,12 @@ def find_incident(snapshot: EngineSnapshot | None, incident_id: str) -> Incident
         return None
     shown = snapshot.incidents
     return next((one for one in shown if one.incident.incident_id == incident_id), None)
+
+
+def find_algo(snapshot: EngineSnapshot | None, algo_id: str) -> AlgoSnapshot | None:
+    if snapshot is None:
+        return None
+    return next((algo for algo in snapshot.algos if algo.algo_id == algo_id), None)
 
 
 def open_alerts(snapshot: EngineSnapshot) -> list[LogRow]:

@@ -316,6 +316,13 @@ class DoubtRaised(Event, frozen=True, kw_only=True):
     report_seq: int = 0
 
 
+class RulesChanged(Event, frozen=True, kw_only=True):
+    """The venue's rules for an instrument, other than its units, are these now."""
+
+    instrument: Instrument
+    report_seq: int = 0
+
+
 class ReceiptVerified(Event, frozen=True, kw_only=True):
     """The venue was asked what a command left behind."""
 
@@ -520,5 +527,6 @@ AnyEvent = (
     | ForeignChanged
     | BalanceAdopted
     | DoubtRaised
+    | RulesChanged
     | ReceiptVerified
 )

@@ -8,6 +8,7 @@ import msgspec
 
 from engine.domain.claims import CashClaim
 from engine.domain.foreign import ForeignOrder
+from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, OrderSpec
 
 
@@ -135,6 +136,13 @@ class DoubtReport(VenueReport, frozen=True, kw_only=True):
     words: str
 
 
+class RulesReport(VenueReport, frozen=True, kw_only=True):
+    """The venue's present rules for an instrument: least quantity and value may have changed, its
+    units have not."""
+
+    instrument: Instrument
+
+
 class VerifiedReport(VenueReport, frozen=True, kw_only=True):
     """The venue was asked what is left after a command that takes orders off."""
 
@@ -158,7 +166,13 @@ AnyReport = (
 """Of orders."""
 
 AnyAccountReport = (
-    OpeningReport | CashReport | ForeignReport | BalanceReport | DoubtReport | VerifiedReport
+    OpeningReport
+    | CashReport
+    | ForeignReport
+    | BalanceReport
+    | DoubtReport
+    | RulesReport
+    | VerifiedReport
 )
 """Of the account of a live venue."""
 

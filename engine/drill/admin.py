@@ -34,6 +34,7 @@ VERBS = (
     "close_sockets_everywhere",
     "crash_market",
     "deposit",
+    "drop_connections",
     "fill_at_venue",
     "log",
     "place_foreign",

@@ -91,6 +91,9 @@ class VenueControl(Protocol):
     def close_sockets_everywhere(self, *, abort: bool = False, code: int = 1001) -> None:
         """`close_sockets` of every dialect."""
 
+    def drop_connections(self) -> None:
+        """RST on every connection, websocket or not: clients have to connect anew."""
+
     def announce_shutdown(self, after_ns: int) -> None:
         """`serverShutdown` on every websocket, which is closed `after_ns` later."""
 

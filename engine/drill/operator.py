@@ -260,6 +260,10 @@ class Operator:
         for dialect in self._server.venues:
             self.close_sockets(dialect, abort=abort, code=code)
 
+    def drop_connections(self) -> None:
+        self._server.drop_connections()
+        self.log("every connection is reset")
+
     def announce_shutdown(self, after_ns: int) -> None:
         event = b'{"e":"serverShutdown","E":%d}' % (self.now_ns() // 1_000_000)
         for outlet in list(self._server.outlets.values()):

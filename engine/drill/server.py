@@ -150,6 +150,11 @@ class DrillServer:
             outlet.abort()
         await self._http.shutdown(timeout=0.5)
 
+    def drop_connections(self) -> None:
+        """RST on every connection, also those that wait for the next request."""
+        for handler in list(self._http.connections):
+            reset(handler.transport)
+
     def set_names_known(self, is_known: bool) -> None:
         """Whether the clients' resolvers, also those of other processes, find anything."""
         note = self._folder / NAMES_GONE

@@ -133,6 +133,8 @@ class UserLinkChanged(msgspec.Struct, frozen=True, kw_only=True):
 
     state: LinkState
     reason: str = ""
+    kind: FaultKind | None = None
+    """What sort of failure `reason` is, where the venue or the network has said."""
 
 
 class FeedLinkChanged(msgspec.Struct, frozen=True, kw_only=True):

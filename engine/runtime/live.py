@@ -21,6 +21,7 @@ from engine.core.messages import Hold, MarketAdvanced, Message, TimersDue
 from engine.core.tasks import Failure, TaskOwner
 from engine.domain import commands as c
 from engine.domain import events as e
+from engine.domain import reports as r
 from engine.domain import snapshots as s
 from engine.domain.claims import AccountNews, CashClaim, OrderClaim, TradeClaim
 from engine.domain.errors import ConfigError, WorkFailed
@@ -317,6 +318,10 @@ class LiveRuntime:
                 trader.process(message, now_ns)
         if len(self._inbox):
             self.poke()
+        for instrument in self._markets.changed.values():
+            rules = r.RulesReport(**self.folder.stamp(), instrument=instrument)
+            trader.process(rules, now_ns)
+        self._markets.changed.clear()
         for hold in self._holds():
             trader.process(hold, now_ns)
         mask = trader.wake_mask & _MARKET_REASONS

@@ -86,6 +86,12 @@ class ClaimFolder:
         self._learn(claim.venue_order_id, key)
         if claim.fill.trade_id in order.trade_ids:
             return
+        if not order.venue_order_id and claim.venue_order_id and not order.status.is_final:
+            # A trade proves that the venue took the order. Its id must be in the ledger: after a
+            # restart a trade that is told by this id alone would be a stranger's.
+            yield r.AcceptReport(
+                **self.stamp(), client_order_id=key, venue_order_id=claim.venue_order_id
+            )
         yield r.FillReport(**self.stamp(), client_order_id=key, fill=claim.fill)
         hole = self.holes.get(key)
         if hole is not None:

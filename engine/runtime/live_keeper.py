@@ -17,6 +17,7 @@ import msgspec
 
 from engine.core.clock import NS_PER_SECOND
 from engine.domain.claims import KeyPermissions
+from engine.domain.errors import BadInput
 from engine.domain.instrument import Instrument
 from engine.domain.snapshots import LinkStage
 from engine.ports.live import (
@@ -132,6 +133,9 @@ class Keeper:
 
     def note_user_link(self, news: UserLinkChanged) -> None:
         self.ties.user = news.state
+        if news.kind is FaultKind.KEY:
+            # Waiting for the stream would be waiting for ever.
+            self.note_fault(VenueFault(news.kind, news.reason))
         if not self.ties.is_heard():
             self._must_reconcile = True
             self._suspend(f"the account's stream is {news.state}", news.reason)
@@ -197,6 +201,8 @@ class Keeper:
     async def _back_off(self, fault: VenueFault) -> None:
         self._fault = None
         self._must_reconcile = True
+        if fault.kind is FaultKind.KEY:
+            self._key_due_ns = 0  # Nothing goes on before it has been looked at again.
         self._enter(_stage_for(fault), _words_of(fault))
         pause_ns = self._patience(fault)
         self._failures += 1
@@ -254,7 +260,11 @@ class Keeper:
         if now_ns < self._rules_due_ns:
             return
         symbols = [instrument.symbol for instrument in self._instruments]
-        for instrument in await self._account.load_instruments(symbols):
+        try:
+            found = await self._account.load_instruments(symbols)
+        except BadInput as error:  # Delisted: the venue knows it no more.
+            raise VenueFault(FaultKind.REFUSED, str(error)) from error
+        for instrument in found:
             self._on_rules(instrument)
         self._rules_due_ns = now_ns + FULL_NS
 
@@ -277,6 +287,9 @@ class Keeper:
             self._enter(LinkStage.CONNECTING, "waiting for the account's stream")
             self._wake.clear()
             await wait_for(self._wake, self._clock, PATIENCE_NS[-1])
+            fault, self._fault = self._fault, None
+            if fault is not None and fault.kind is FaultKind.KEY:
+                raise fault
             if not self.ties.is_heard():
                 # It reconnects by itself; this only finds out whether the venue is there at all.
                 await self._measure()

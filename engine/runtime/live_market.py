@@ -68,6 +68,8 @@ class LiveMarkets:
         self.links = dict.fromkeys(self.views, LinkState.DOWN)
         self.reasons = dict.fromkeys(self.views, 0)
         """Why each market should be looked at; whoever looks sets it back to 0."""
+        self.changed: dict[str, Instrument] = {}
+        """Rules that the trader has not been told of; whoever tells it clears them."""
         self.moved_ns = clock.monotonic_ns()
         """When any market last moved, by the monotonic clock."""
         self.on_change: Callable[[str], None] = _ignore
@@ -137,7 +139,7 @@ class LiveMarkets:
             "open, then start a new ledger"
         )
         if same_units:
-            view.instrument = new
+            view.instrument = self.changed[new.instrument_id] = new
 
 
 def _ignore(instrument_id: str) -> None:

@@ -126,13 +126,16 @@ def _narrate_live(event: e.AnyEvent) -> Line | None:
         case e.BalanceAdopted():
             amount = f"{plain(event.amount)} {event.asset}"
             return Line("alert", "risk", f"{amount} unexplained, adopted by {event.by}")
+        case e.RulesChanged(instrument=one):
+            words = f"least quantity {plain(one.qty(one.min_lots))}, least value "
+            return Line("warn", one.instrument_id, f"rules: {words}{plain(one.min_notional)}")
         case e.ReceiptVerified(words=words, left=left):
             return Line("alert" if left else "info", "engine", words)
         case _:
             return None
 
 
-_LIVE_EVENTS = (e.HoldChanged, e.CashMoved, e.BalanceAdopted, e.ReceiptVerified)
+_LIVE_EVENTS = (e.HoldChanged, e.CashMoved, e.BalanceAdopted, e.RulesChanged, e.ReceiptVerified)
 _ALGO_EVENTS = (
     e.AlgoStarted,
     e.AlgoDenied,

@@ -228,6 +228,7 @@ class Trader:
                 | r.ForeignReport()
                 | r.BalanceReport()
                 | r.DoubtReport()
+                | r.RulesReport()
                 | r.VerifiedReport()
             ):
                 self._account.on_report(message, now_ns)

@@ -43,6 +43,11 @@ class AccountDesk:
                             ts_ns=now_ns, client_order_id=key, words=words, report_seq=seq
                         )
                     )
+            case r.RulesReport(instrument=instrument):
+                if self._state.instruments[instrument.instrument_id] != instrument:
+                    self._record(
+                        e.RulesChanged(ts_ns=now_ns, instrument=instrument, report_seq=seq)
+                    )
             case r.VerifiedReport(command_id=command_id, words=words, left=left):
                 self._record(
                     e.ReceiptVerified(

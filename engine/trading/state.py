@@ -494,6 +494,10 @@ class TradingState(LiveSide):
         if len(self.commands) > COMMANDS_KEPT:
             self.commands.popitem(last=False)
 
+    def _rules_changed(self, event: e.RulesChanged) -> None:
+        self.report_seq = max(self.report_seq, event.report_seq)
+        self.instruments[event.instrument.instrument_id] = event.instrument
+
     def _no_effect(self, event: e.AnyEvent) -> None:
         """Facts that only the log shows."""
 
@@ -543,6 +547,7 @@ _APPLY: dict[type, Callable[[TradingState, Any], None]] = {
     e.CashMoved: LiveSide.cash_moved,
     e.ForeignChanged: LiveSide.foreign_changed,
     e.BalanceAdopted: LiveSide.balance_adopted,
+    e.RulesChanged: TradingState._rules_changed,
     e.DoubtRaised: LiveSide.doubt_raised,
     e.ReceiptVerified: LiveSide.receipt_verified,
     **dict.fromkeys(

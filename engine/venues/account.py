@@ -37,7 +37,7 @@ from engine.ports.live import (
 )
 from engine.ports.venue import Submit
 from engine.venues.budget import RateBudget
-from engine.venues.ccxt_client import ApiKey, CcxtClient
+from engine.venues.ccxt_client import ApiKey, CcxtClient, find_exchange
 from engine.venues.classify import AskFailed
 from engine.venues.dialect import Dialect
 from engine.venues.fee_prices import FeePrices
@@ -47,7 +47,7 @@ from engine.venues.markets import Markets
 from engine.venues.quirks import Quirks
 from engine.venues.rest import SessionFactory
 from engine.venues.roads import make_dialect
-from engine.venues.rules import MarketRules, broken_rule
+from engine.venues.rules import MarketRules, broken_rule, in_units
 from engine.venues.user_stream import UserStream
 from engine.venues.venue_clock import VenueClock
 
@@ -90,6 +90,7 @@ class VenueAccount:
         self._client.venue_clock = self._venue_clock
         self._markets = Markets(folder, quirks.venue, self._fetch_rules, clock)
         self._rules: dict[str, MarketRules] = {}
+        self._units: dict[str, Instrument] = {}
         self._stream: UserStream | None = None
         self._reloading: asyncio.Task[None] | None = None
 
@@ -113,14 +114,22 @@ class VenueAccount:
 
     # -- what the venue is ---------------------------------------------------------------------
 
+    def keep_units(self, instruments: Sequence[Instrument]) -> None:
+        """A ledger counts in these ticks and lots: claims and orders are told in them whatever the
+        venue's steps are by now. Without it the first rules that are loaded decide. What was
+        loaded returns as the venue has it, so that a change is seen."""
+        self._units |= {instrument.instrument_id: instrument for instrument in instruments}
+
     async def load_instruments(self, symbols: Sequence[str]) -> Sequence[Instrument]:
         found = await self._markets.get(symbols)
         for symbol in symbols:
             if symbol not in found:
                 raise BadInput("symbol", symbol, f"{self.venue} has no such instrument")
         for symbol, rules in found.items():
-            self._rules[rules.instrument.instrument_id] = rules
-            self._dialect.instruments[symbol] = rules.instrument
+            instrument_id = rules.instrument.instrument_id
+            unit = self._units.setdefault(instrument_id, rules.instrument)
+            self._rules[instrument_id] = told = in_units(rules, unit)
+            self._dialect.instruments[symbol] = told.instrument
         await self._prices.refresh(self._dialect.instruments.values())
         return [found[symbol].instrument for symbol in symbols]
 
@@ -283,6 +292,7 @@ def open_account(
     reconnections; without `worth` fees in a third asset are priced by the venue. In `folder` the
     processes of this machine share the rate budget and keep the venue's rules; without one both
     are this account's alone. BadInput when ccxt has no such exchange."""
+    find_exchange(quirks)  # Before there is a session to close.
     return VenueAccount(quirks, key, session_factory(), clock, rng, worth, folder)
 
 

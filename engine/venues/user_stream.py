@@ -37,6 +37,7 @@ KEEP_ALIVE_EVERY_S = 20 * 60.0
 WATCH_EVERY_S = 1.0
 ECHO_WITHIN_S = 10.0
 """An order that was placed is heard of on the stream within this, or the stream is dead."""
+HEARD_MAX = 1_000
 
 
 STREAM_FAILS = "the user stream fails: orders are asked for"
@@ -67,6 +68,8 @@ class UserStream:
         self._heard_until_ns = 0
         """The venue's time until which nothing was missed."""
         self._echoes_due: dict[str, int] = {}
+        self._heard: dict[str, None] = {}
+        """Orders that the stream has told of, the latest last."""
         self._stay_away_s = 0.0
         """How long polling pauses at least, after a limit or a refused key."""
         self._task: asyncio.Task[None] | None = None
@@ -83,7 +86,7 @@ class UserStream:
             await (self._subscribe() if has_stream else self._poller.poll(self._heard_until_ns))
         except (VenueFault, Unreadable) as fault:
             await self._client.close_sockets()
-            self._tell(LinkState.DOWN, fault.words)
+            self._tell(LinkState.DOWN, fault.words, _kind_of(fault))
             if isinstance(fault, VenueFault):
                 raise
             raise VenueFault(FaultKind.MALFORMED, fault.words) from None
@@ -105,7 +108,8 @@ class UserStream:
 
     def expect_echo(self, venue_order_id: str) -> None:
         """The venue has taken this order: the stream will tell of it, or it is not alive."""
-        if self._state is LinkState.UP:
+        # The stream is often faster than the answer to the request.
+        if self._state is LinkState.UP and venue_order_id not in self._heard:
             due_ns = self._clock.monotonic_ns() + int(ECHO_WITHIN_S * NS_PER_SECOND)
             self._echoes_due.setdefault(venue_order_id, due_ns)
 
@@ -129,17 +133,26 @@ class UserStream:
         for item in news:
             if isinstance(item, OrderClaim):
                 self._echoes_due.pop(item.venue_order_id, None)
+                self._heard[item.venue_order_id] = None
+                if len(self._heard) > HEARD_MAX:
+                    del self._heard[next(iter(self._heard))]
             self._sink.on_account(item, received_ns)
 
     # -- supervision ---------------------------------------------------------------------------
 
     async def _run(self) -> None:
         while True:
-            reason = await self._until_lost()
-            self._heard_until_ns = self._venue_ns()
-            self._tell(LinkState.DOWN, reason)
-            await self._client.close_sockets()
-            await self._resubscribe()
+            try:
+                reason = await self._until_lost()
+                self._heard_until_ns = self._venue_ns()
+                self._tell(LinkState.DOWN, reason)
+                await self._client.close_sockets()
+                await self._resubscribe()
+            except Exception:
+                # A mistake of ours, or of ccxt's, must not leave a link that looks alive.
+                log.critical("%s: user stream", self._client.quirks.venue, exc_info=True)
+                self._lose("its supervision failed")
+                await self._clock.sleep(int(BACKOFF_MAX_S * NS_PER_SECOND))
 
     async def _until_lost(self) -> str:
         """Watch the stream that is up. Returns why it no longer is."""
@@ -177,7 +190,7 @@ class UserStream:
                 not_before_s = self._earliest_s(fault)
                 await self._client.close_sockets()
                 if self._state is not LinkState.POLLING:
-                    self._tell(LinkState.DOWN, fault.words)
+                    self._tell(LinkState.DOWN, fault.words, _kind_of(fault))
             else:
                 self._tell(LinkState.UP)
                 return
@@ -218,7 +231,7 @@ class UserStream:
             self._heard_until_ns = asked_ns
         except (VenueFault, Unreadable) as fault:
             self._stay_away_s = self._earliest_s(fault)
-            self._tell(LinkState.DOWN, fault.words)
+            self._tell(LinkState.DOWN, fault.words, _kind_of(fault))
         else:
             is_failing = self._client.quirks.has_user_stream
             self._tell(LinkState.POLLING, STREAM_FAILS if is_failing else NO_STREAM)
@@ -236,14 +249,18 @@ class UserStream:
             self._lost_reason = reason
             self._lost.set()
 
-    def _tell(self, state: LinkState, reason: str = "") -> None:
+    def _tell(self, state: LinkState, reason: str = "", kind: FaultKind | None = None) -> None:
         if state is self._state and state is not LinkState.DOWN:
             return
         self._state = state
-        self._sink.on_user_link(UserLinkChanged(state=state, reason=clean(reason)))
+        self._sink.on_user_link(UserLinkChanged(state=state, reason=clean(reason), kind=kind))
 
     def _venue_ns(self) -> int:
         return self._client.venue_ns()
+
+
+def _kind_of(fault: VenueFault | Unreadable) -> FaultKind:
+    return fault.kind if isinstance(fault, VenueFault) else FaultKind.MALFORMED
 
 
 def _announce_death(task: asyncio.Task[None]) -> None:

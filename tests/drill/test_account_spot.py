@@ -10,6 +10,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from app.drill import SPOT_BALANCES
 from engine.core.clock import NS_PER_SECOND, LiveClock
@@ -352,3 +359,52 @@ async def test_giving_up_a_placement_leaves_its_fate_to_be_asked(rig: Rig) -> No
         await placing
     found = await rig.account.find_order(SPOT, order(1, rig).client_order_id)
     assert found is not None
+
+
+async def test_a_change_of_steps_changes_no_number_of_ours(rig: Rig) -> None:
+    """The venue makes its tick ten times as large while our order rests between the new ones."""
+    wish = order(1, rig)
+    wish = submit(price_ticks=wish.spec.price_ticks + 1, client_order_id=wish.client_order_id)
+    assert isinstance(await rig.account.place(wish), Placed)
+    rig.control.set_filter(DIALECT, "BTCUSDT", "tick", Decimal("0.1"))
+    refused = await rig.account.place(
+        submit(price_ticks=wish.spec.price_ticks, client_order_id="q2")
+    )
+    assert isinstance(refused, Refused)
+    assert refused.was_sent  # Nobody has told us before.
+    another = rig.another()
+    await another.measure_clock()
+    another.keep_units(list(rig.account._units.values()))
+    for account in (rig.account, another):
+        account._markets._tried_mono_ns = None  # As if the last look were longer ago.
+        account._markets.doubt()
+        [told] = await account.load_instruments(["BTCUSDT"])
+        assert told.tick == Decimal("0.1")
+        found = await account.find_order(SPOT, wish.client_order_id)
+        assert found is not None
+        assert found.price_ticks == wish.spec.price_ticks
+        refused = await account.place(
+            submit(price_ticks=wish.spec.price_ticks, client_order_id="q3")
+        )
+        assert isinstance(refused, Refused)
+        assert (refused.was_sent, "multiples of 0.1" in refused.reason) == (False, True)
+        ours = wish.spec.price_ticks - 1
+        placed = await account.place(submit(price_ticks=ours, client_order_id="q4"))
+        assert isinstance(placed, Placed)
+        assert placed.order.price_ticks == ours
+        await account.cancel(SPOT, "q4")
+    await another.close()
+
+
+async def test_a_key_pair_signs_requests_and_the_stream(tmp_path: Path) -> None:
+    """Ed25519: the venue never sees what signs."""
+    pair = Ed25519PrivateKey.generate()
+    private = pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = pair.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    private = private.replace("\n", "\r\n")  # As a key comes from another system.
+    fields = {"secret": private, "public_key": public.decode()}
+    async with open_rig(tmp_path, DIALECT, **fields) as rig:
+        assert rig.sink.states[-1] is LinkState.UP
+        wish = order(1, rig)
+        assert isinstance(await rig.account.place(wish), Placed)
+        await rig.sink.until(lambda: len(rig.sink.orders) == 1)

@@ -81,16 +81,14 @@ def test_an_unlisted_exchange_is_trusted_in_nothing() -> None:
 
 
 async def test_what_ccxt_does_not_have_is_named(rig: Rig) -> None:
-    session = rig.session()
     with pytest.raises(BadInput, match="nosuchplace"):
         open_account(
             quirks_of("nosuchplace"),
             Keys(rig.spec),
-            session_factory=lambda: session,
+            session_factory=rig.session,
             clock=LiveClock(),
             rng=session_rng(1),
         )
-    await session.close()
 
 
 async def test_symbols_by_either_name(account: VenueAccount) -> None:

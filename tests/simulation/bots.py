@@ -13,7 +13,7 @@ from tests.simulation.chance import Chance
 
 class RestlessParams(Params, frozen=True, kw_only=True):
     seed: int
-    every_ms: int = 900
+    every_ms: int = 1600
 
 
 class Restless(Strategy):
@@ -35,8 +35,11 @@ class Restless(Strategy):
         self._chance = Chance(self._params.seed ^ ctx.now_ns)
 
     def on_timer(self, ctx: Context) -> None:
-        if not ctx.is_ready:
-            return
+        if ctx.is_ready:
+            self._act(ctx)
+            self._act(ctx)
+
+    def _act(self, ctx: Context) -> None:
         chance = self._chance
         dice = chance.below(100)
         lots = chance.between(1, 25)

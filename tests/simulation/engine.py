@@ -28,8 +28,8 @@ from tests.simulation.venue import SimAccount, SimFeed
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-HOUSEKEEPING_NS = 1_000_000_000
-IDLE_NS = 1_000_000_000
+HOUSEKEEPING_NS = 2_000_000_000
+IDLE_NS = 2_000_000_000
 PUBLISH_NS = 5_000_000_000
 WINDOW_TICKS = 1 << 12
 WORLD = "sim venue, key 5f1c"
@@ -122,7 +122,7 @@ class EngineProcess:
         ]
 
     def _note_disk(self, error: LedgerError) -> None:
-        self._world.note(f"disk {error}")
+        self._world.note(f"the disk fails: {type(error.__cause__).__name__}")
 
     def poke(self) -> None:
         """As the people's side does when a wish comes in."""

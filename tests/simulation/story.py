@@ -18,7 +18,7 @@ LIVENESS_S = 60.0
 AGREED_S = 66.0
 """From the end of the faults to the venue's word on every order: what a stream has lost without
 saying so comes to light in the comparison that is due once a minute, and takes a few seconds."""
-SETTLE_S = 16.0
+SETTLE_S = 14.0
 """From the last wish of the person to the comparison with the venue."""
 
 
@@ -114,7 +114,7 @@ def tell(seed: int) -> Story:
         fee_asset = "BNB"
         balances["BNB"] = Decimal("0.02" if faults.has(Kind.FEE_ASSET_OUT) else "50")
     begin_s = float(chance.between(4, 8)) if chance.hits(800) else 0.0
-    faults_end_s = begin_s + chance.between(10, 28)
+    faults_end_s = begin_s + chance.between(8, 22)
     first_ms, last_ms = int(begin_s * 1000), int(faults_end_s * 1000)
     strokes = [
         Stroke(chance.between(first_ms, last_ms) / 1000, kind, _length(chance, kind))

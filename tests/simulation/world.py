@@ -206,8 +206,8 @@ class World:
         engine = self.engine
         if engine is None or engine.task is not task:
             return
-        self.note(f"ended {error!r}")
-        if isinstance(error, LedgerError) and self.disk.fault is not None:
+        self.note(f"ended {type(error).__name__}")
+        if isinstance(error, LedgerError) and self._disk_fails:
             self._bury(engine)
             self.disk.crash()
             self.wire.later(2.0, self._restart)
@@ -215,6 +215,11 @@ class World:
         broken = Broken("I11", f"the engine ended by itself: {error!r}")
         broken.__cause__ = error
         self.checker.first = self.checker.first or broken
+
+    @property
+    def _disk_fails(self) -> bool:
+        """Or has until a moment ago."""
+        return self.faults.has(Kind.DISK_FULL) or self.faults.has(Kind.SYNC_EIO)
 
     def _bury(self, engine: EngineProcess) -> None:
         self.engine = None

@@ -23,8 +23,9 @@ def linear(**changes: object) -> Instrument:
     return Instrument(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def spot() -> Instrument:
-    return linear(kind=InstrumentKind.SPOT, tick=Decimal("0.01"), lot=Decimal("0.00001"))
+def spot(**changes: object) -> Instrument:
+    fields: dict[str, object] = {"kind": InstrumentKind.SPOT, "tick": Decimal("0.01")}
+    return linear(**{**fields, "lot": Decimal("0.00001"), **changes})
 
 
 def inverse() -> Instrument:

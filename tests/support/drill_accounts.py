@@ -14,7 +14,7 @@ from app.drill import new_account, open_drill
 from app.live_venues import make_account
 from engine.core.clock import LiveClock
 from engine.drill.control import VenueControl
-from engine.drill.ports import Fault, FrameAct, FrameSeen, NoFaults, RequestSeen
+from engine.drill.ports import Fault, FrameAct, FrameSeen, Interceptor, NoFaults, RequestSeen
 from engine.drill.resolver import drill_session
 from engine.drill.server import DrillServer
 from engine.drill.values import AccountSpec
@@ -94,13 +94,18 @@ class Rig:
 
 @asynccontextmanager
 async def open_rig(
-    folder: Path, dialect: str, *, symbols: Sequence[str] = ("BTCUSDT",), **account: object
+    folder: Path,
+    dialect: str,
+    *,
+    symbols: Sequence[str] = ("BTCUSDT",),
+    plan: Interceptor | None = None,
+    **account: object,
 ) -> AsyncIterator[Rig]:
-    """`account`: fields of its `AccountSpec`."""
-    plan, spec = Plan(), new_account("demo", **account)
-    server = open_drill(folder, accounts=[spec], symbols=symbols, interceptor=plan)
+    """`plan`: instead of the rig's own; `account`: fields of its `AccountSpec`."""
+    own, spec = Plan(), new_account("demo", **account)
+    server = open_drill(folder, accounts=[spec], symbols=symbols, interceptor=plan or own)
     async with server:
-        rig = Rig(dialect, server, plan, spec, folder)
+        rig = Rig(dialect, server, own, spec, folder)
         while rig.control.price_of(dialect, "BTCUSDT") is None:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.02)
         await rig.account.measure_clock()

@@ -280,6 +280,9 @@ def shell(
 class EngineProcess:
     """`pilothouse engine` in a process of its own, from when faces can attach."""
 
+    ready = "serving"
+    """What its first line says by then."""
+
     def __init__(self, home: Path, *options: str, **environ: str) -> None:
         self.home = home
         self._process = subprocess.Popen(
@@ -292,7 +295,7 @@ class EngineProcess:
         )
         assert self._process.stderr is not None
         self.greeting = self._process.stderr.readline()
-        assert "serving" in self.greeting, self.greeting + self._process.stderr.read()
+        assert self.ready in self.greeting, self.greeting + self._process.stderr.read()
 
     @property
     def pid(self) -> int:

@@ -10,6 +10,7 @@ from engine.domain.order import Side, TimeInForce
 from engine.domain.snapshots import ReceiptSnapshot
 from tests.support.session import BTC, MID, a_bot, a_position, a_snapshot, a_working_order
 from tests.tui.harness import NARROW, WIDE, at_terminal
+from tests.unit.views.test_algo_lines import an_algo
 from ui_tui.widgets.ladder import LadderPane
 
 SIZES = pytest.mark.parametrize("size", [NARROW, WIDE])
@@ -257,3 +258,29 @@ async def test_ctrl_c_and_ctrl_q_do_not_leave() -> None:
         await person.press("ctrl+q", "ctrl+c")
         assert not person.app._exit
         assert "Q Q leaves" in person.last_line()
+
+
+async def test_an_algo_is_ended_from_its_list() -> None:
+    """Its first key leaves a guarded position guarded, the other asks and takes the guards, too."""
+    algos = [an_algo(algo_id="a3"), an_algo(algo_id="a4")]
+    async with at_terminal(WIDE, a_snapshot(algos=algos)) as person:
+        await person.press("4", "tab", "tab")
+        assert person.app.main.pane_key == "algos"
+        assert "▸a3" in person.screen()
+        await person.press("down", "x")
+        await person.press("X")
+        assert "X again" in person.last_line()
+        assert "its stop and target as well" in person.last_line()
+        await person.press("X")
+        mild, whole = person.session.commands
+        assert isinstance(mild, c.CancelAlgo)
+        assert isinstance(whole, c.CancelAlgo)
+        assert (mild.algo_id, mild.with_protective) == ("a4", False)
+        assert (whole.algo_id, whole.with_protective) == ("a4", True)
+
+
+async def test_there_is_no_algo_to_end() -> None:
+    async with at_terminal(WIDE) as person:
+        await person.press("4", "tab", "tab", "x")
+        assert "no algo selected" in person.last_line()
+        assert person.session.commands == []

@@ -118,7 +118,7 @@ def _runs(look: Look) -> View:
 
 
 def _incidents(look: Look) -> View:
-    incidents, log = IncidentsPane(look), LogPane(look)
+    incidents, log = IncidentsPane(look), LogPane(look, classes="log")
     root = Container(incidents, log, id="incidents", classes="view halves")
     return View(root, [incidents, log])
 

@@ -44,6 +44,7 @@ CONTEXTS: dict[str, str] = {
     "bots": "Bots",
     "ladder": "Ladder",
     "orders": "Orders",
+    "algos": "Algos",
     "fills": "Fills",
     "chart": "Chart",
     "tape": "Tape",

@@ -8,6 +8,7 @@ from app.views.viewstate import ViewState, find_order
 
 _GLOBAL = ("global",)
 _LADDER = ("ladder",)
+_ALGOS = ("algos",)
 
 
 def _move_or_guard(view: ViewState) -> str:
@@ -146,6 +147,26 @@ ORDERS = (
         "cancel the order(s) at the cursor or in the selected row",
         Risk.REDUCE,
         why_not=rules.has_order_here,
+    ),
+    Action(
+        "algo_cancel",
+        _ALGOS,
+        "end",
+        "end the selected algo; a bracket that guards a position only stops entering",
+        Risk.REDUCE,
+        why_not=rules.has_algo,
+        shell="cancel ID",
+    ),
+    Action(
+        "algo_cancel_all",
+        _ALGOS,
+        "end all",
+        "end the selected algo with its stop and target",
+        Risk.REDUCE,
+        taps=2,
+        why_not=rules.has_algo,
+        announce=announce.end_algo,
+        shell="cancel ID --protective",
     ),
     Action(
         "order_next",

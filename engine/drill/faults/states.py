@@ -74,7 +74,7 @@ class VenueStates:
         control, kind = self._control, strike.kind
         if kind in _CERTIFICATES:
             control.set_certificate(_CERTIFICATES[kind])
-            control.close_sockets_everywhere(abort=True)
+            control.drop_connections()
             return lambda: control.set_certificate(Certificate.GOOD)
         if kind in _STATUSES:
             return self._each_market(
@@ -85,9 +85,11 @@ class VenueStates:
         match kind:
             case FaultKind.CONNECTION_REFUSED:
                 control.refuse_connections(True)
+                control.drop_connections()
                 return lambda: control.refuse_connections(False)
             case FaultKind.NAME_UNKNOWN:
                 control.set_names_known(False)
+                control.drop_connections()
                 return lambda: control.set_names_known(True)
             case FaultKind.MAINTENANCE:
                 return self._maintenance()

@@ -15,11 +15,12 @@ from app.paths import HOME_VARIABLE, locate
 from app.secrets import Credentials, KeyStore, StoreKind, Unlocking, sealed
 from app.service import protocol as p
 from app.service.links import SocketRoad
-from app.service.unlock import unlock_engine
+from app.service.locked import unlock_engine
 from engine.domain.errors import ConfigError, EngineNotRunning
 from tests.support.canary import Canary
 from tests.support.service import (
     Bare,
+    EngineProcess,
     ScriptedEngine,
     attached,
     command_line,
@@ -153,6 +154,27 @@ def test_a_face_of_a_locked_engine_is_told_what_to_do(own_home: Path) -> None:
         unlock_engine(SocketRoad(endpoint_at(own_home, "live")), lambda: canary.sealing)
         with attached(own_home, profile="live") as session:
             assert session.snapshot() is not None
+
+
+def test_a_locked_engine_can_be_stopped(own_home: Path) -> None:
+    """The real one: it never gets as far as its venue."""
+    canary = Canary()
+    sealed_store(canary)
+    (own_home / "config").mkdir()
+    (own_home / "config" / "settings.toml").write_text("[live]\narmed = true\n")
+    with LockedEngine(own_home, "--live") as engine:
+        assert "engine: locked: keys of profile live are sealed" in engine.greeting
+        wrong = shell_with(own_home, "no, not this one\n")
+        assert (wrong.returncode, wrong.stdout) == (4, "")
+        stopped = shell(own_home, "stop", "--profile", "live")
+        assert (stopped.returncode, stopped.stderr) == (0, "")
+        assert "before it had opened its ledger" in stopped.stdout
+        assert engine.wait() == 0
+    canary.assert_silent(own_home)
+
+
+class LockedEngine(EngineProcess):
+    ready = "locked"
 
 
 def test_the_terminal_asks_for_the_passphrase_and_goes_on(own_home: Path) -> None:

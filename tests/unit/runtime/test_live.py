@@ -9,6 +9,7 @@ from engine.domain import events as e
 from engine.domain.order import OrderStatus, Side
 from engine.domain.snapshots import LinkStage
 from engine.trading.state import MANUAL
+from tests.support.builders import spot
 from tests.support.live import LiveRig, VirtualClock, a_buy, run_virtual
 
 KEY = "test.BTCUSDT"
@@ -101,5 +102,23 @@ def test_a_restart_without_a_market_values_at_the_last_price_of_the_ledger():
         async with rig.engine() as live:
             assert not live.markets.views[KEY].is_ready
             assert live.trader.portfolio.equity() == before
+
+    run_virtual(program)
+
+
+def test_rules_that_the_venue_changed_bind_the_gate_and_survive_a_restart():
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock)
+        async with rig.engine() as live:
+            await live.until_trading()
+            assert not any(isinstance(event, e.RulesChanged) for event in rig.journal.events)
+            rig.exchange.instruments = [spot(min_lots=50)]
+            await live.kill()
+        async with rig.engine() as live:
+            await live.until_trading()
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(49))
+            await live.until(lambda: live.state.denied == 1)
+        assert rig.folded().instruments[KEY].min_lots == 50
+        assert not rig.exchange.places
 
     run_virtual(program)

@@ -200,6 +200,31 @@ def test_systemd_finds_nothing_to_object_to(own_home: Path, tmp_path: Path) -> N
     assert (again.returncode, again.stderr.count("\n")) == (4, 1)
 
 
+def test_a_live_engine_is_handed_its_credentials(own_home: Path, tmp_path: Path) -> None:
+    config = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    settings = own_home / "config" / "settings.toml"
+    unarmed = shell(own_home, "engine", "install", "--live", **config)
+    assert (unarmed.returncode, unarmed.stdout) == (4, "")
+    settings.parent.mkdir()
+    settings.write_text("[live]\narmed = true\n")
+    no_key = shell(own_home, "engine", "install", "--live", **config)
+    assert no_key.returncode == 4
+    assert "pilothouse keys add binance --profile live" in no_key.stderr
+    sealed = f"a long enough one\n{'k' * 64}\n{'s' * 64}\n"
+    options = ("--password-stdin", "--passphrase-stdin", "--store", "sealed")
+    assert shell(own_home, "keys", "add", "binance", *options, said=sealed).returncode == 0
+    done = shell(own_home, "engine", "install", "--live", "--symbol", "ETHUSDT", **config)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pilothouse keys unlock --profile live" in done.stdout
+    text = unit_path("live", config).read_text()
+    assert '"engine" "--live" "--profile" "live" "--symbol" "ETHUSDT"' in text
+    assert "LoadCredential" not in text
+    line = "LoadCredentialEncrypted=pilothouse.live.binance:/a 50% b/binance.cred"
+    handed = configparser.RawConfigParser(strict=True)
+    handed.read_string(unit_text("live", ["x"], {}, credentials=[line]))
+    assert handed["Service"]["LoadCredentialEncrypted"].endswith(":/a 50%% b/binance.cred")
+
+
 def test_a_unit_that_cannot_be_written_or_removed(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")

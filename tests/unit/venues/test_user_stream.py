@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from engine.domain.claims import ClaimStatus
 from engine.ports.live import FaultKind, LinkState, Placed, VenueFault
@@ -24,7 +25,7 @@ from tests.support.accounts import (
     spot_order,
     submit,
 )
-from tests.support.scripted_venue import ScriptedVenue
+from tests.support.scripted_venue import Asked, ScriptedVenue
 
 OURS = "q00000000000000001"
 
@@ -59,6 +60,49 @@ async def test_a_stream_that_does_not_tell_of_a_taken_order_is_dead(
     assert isinstance(await account.place(submit()), Placed)
     await sink.until(lambda: sink.states.count(LinkState.UP) == 2)
     assert "does not tell" in next(link.reason for link in sink.links if link.reason)
+    await account.close()
+
+
+async def test_a_stream_that_is_faster_than_the_answer_is_alive(
+    venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_stream, "ECHO_WITHIN_S", 0.0)
+    monkeypatch.setattr(user_stream, "WATCH_EVERY_S", 0.05)
+    account = await spot_account(venue)
+    sink = Remembering()
+    await account.open_user_stream(sink)
+
+    async def tell_first(asked: Asked) -> web.Response:
+        await venue.tell(execution_report())
+        await sink.until(lambda: len(sink.orders) == 1)
+        return web.json_response(spot_order())
+
+    venue.on("POST /api/v3/order", tell_first)
+    assert isinstance(await account.place(submit()), Placed)
+    await asyncio.sleep(0.5)  # Ten looks around.
+    assert sink.states[-1] is LinkState.UP
+    await account.close()
+
+
+async def test_a_mistake_in_supervision_is_loud_and_not_the_end(
+    venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(user_stream, "BACKOFF_MAX_S", 0.1)
+    account = await spot_account(venue)
+    sink = Remembering()
+    await account.open_user_stream(sink)
+    mistakes = [ZeroDivisionError("ours")]
+    subscribe = account._dialect.subscribe
+
+    async def fail_once() -> None:
+        if mistakes:
+            raise mistakes.pop()
+        await subscribe()
+
+    monkeypatch.setattr(account._dialect, "subscribe", fail_once)
+    await venue.drop_sockets()
+    await sink.until(lambda: sink.states.count(LinkState.UP) == 2)
+    assert "user stream" in caplog.text
     await account.close()
 
 

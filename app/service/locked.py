@@ -1,6 +1,7 @@
-"""Handing a passphrase to an engine that waits for its keys, over the private socket or ssh.
+"""What can be said to an engine that waits for its keys, over the private socket or ssh: the
+passphrase, or to end.
 
-A connection of its own, and not a `RemoteSession`: a locked engine has no picture to show yet.
+Connections of their own, and not a `RemoteSession`: a locked engine has no picture to show yet.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ def unlock_engine(road: Road, ask: Callable[[], str]) -> None:
         raise ConfigError(f"keys: {refused}")
 
 
+def stop_locked(road: Road) -> p.Bye:
+    """How the engine takes its leave. EngineNotRunning, TimedOut."""
+    return asyncio.run(_stop(road))
+
+
 async def _unlock(road: Road, ask: Callable[[], str]) -> str:
     link = await road.open()
     try:
@@ -40,6 +46,24 @@ async def _unlock(road: Road, ask: Callable[[], str]) -> str:
         raise await _gone(link) from None
     finally:
         await link.close()
+
+
+async def _stop(road: Road) -> p.Bye:
+    link = await road.open()
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            await _meet(link)
+            link.writer.write(p.encode(p.StopEngine()))
+            while (frame := await p.read_from_engine(link.reader)) is not None:
+                if isinstance(frame, p.Bye):
+                    return frame
+    except TimeoutError:
+        raise TimedOut("engine: it did not end in time: see its log") from None
+    except ConnectionError:
+        raise await _gone(link) from None
+    finally:
+        await link.close()
+    raise await _gone(link)
 
 
 async def _meet(link: Link) -> None:

@@ -1,0 +1,120 @@
+"""The markets and the clock of a live engine."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.core.clock import NS_PER_SECOND, SimClock
+from engine.domain.order import Side
+from engine.kernels import layout as k
+from engine.ports.live import (
+    BookDoubted,
+    BookTrusted,
+    FeedLinkChanged,
+    InstrumentChanged,
+    InstrumentHalted,
+    LinkState,
+)
+from engine.runtime.live_market import LiveMarkets
+from engine.runtime.live_time import SteadyClock
+from tests.support.builders import linear
+
+KEY = "test.BTCUSDT"
+WINDOW = 1 << 14
+
+
+def markets() -> LiveMarkets:
+    return LiveMarkets([linear()], {"1s": NS_PER_SECOND}, SimClock(NS_PER_SECOND), WINDOW)
+
+
+def rows(*levels: tuple[int, int, int, int], now_ns: int = NS_PER_SECOND) -> k.Rows:
+    """(kind, side, ticks, lots)."""
+    found = np.zeros(len(levels), k.ROW)
+    for index, (kind, side, ticks, lots) in enumerate(levels):
+        found[index] = (now_ns, now_ns, ticks, lots, kind, side)
+    return found
+
+
+def snapshot(bid: int, ask: int, lots: int = 5) -> k.Rows:
+    """A whole book of one level a side, as a feed tells it."""
+    return rows(
+        (k.ROW_CLEAR, k.BUY, 0, 0),
+        (k.ROW_CLEAR, k.SELL, 1 << 40, 0),
+        (k.ROW_SNAPSHOT, k.BUY, bid, lots),
+        (k.ROW_SNAPSHOT, k.SELL, ask, lots),
+    )
+
+
+@given(st.lists(st.integers(100, 1 << 36), min_size=1, max_size=6))
+def test_the_window_finds_every_fresh_book_wherever_it_lies(bids: list[int]):
+    found = markets()
+    for bid in bids:
+        found.on_rows(KEY, snapshot(bid, bid + 3))
+        view = found.views[KEY]
+        assert (view.best_bid, view.best_ask) == (bid, bid + 3)
+        assert view.depth(Side.BUY, 10) == [(bid, 5)]
+        assert view.depth(Side.SELL, 10) == [(bid + 3, 5)]
+        assert view.is_ready
+
+
+def test_a_doubted_book_is_shown_and_not_traded_on():
+    found = markets()
+    found.on_feed(FeedLinkChanged(state=LinkState.UP))
+    found.on_rows(KEY, snapshot(1_000, 1_002))
+    assert found.troubles[KEY].words == ""
+    found.on_feed(BookDoubted(instrument_id=KEY, reason="a gap"))
+    assert not found.views[KEY].is_ready
+    assert found.views[KEY].best_bid == 1_000
+    assert found.troubles[KEY].words == "the book is doubted: a gap"
+    found.on_feed(BookTrusted(instrument_id=KEY))
+    assert found.views[KEY].is_ready
+
+
+def test_a_halt_wins_over_what_else_is_wrong_and_ends():
+    found = markets()
+    found.on_feed(InstrumentHalted(instrument_id=KEY, reason="BREAK"))
+    assert found.troubles[KEY].words == "the venue does not trade it: BREAK"
+    found.on_feed(InstrumentHalted(instrument_id=KEY, reason=""))
+    assert found.troubles[KEY].words == "no market data yet"
+
+
+def test_units_that_change_stop_trading_and_other_rules_are_taken_over():
+    found = markets()
+    found.on_feed(FeedLinkChanged(state=LinkState.UP))
+    found.on_feed(InstrumentChanged(instrument=linear(min_lots=3)))
+    assert found.troubles[KEY].words == ""
+    assert found.views[KEY].instrument.min_lots == 3
+    found.on_feed(InstrumentChanged(instrument=linear(tick=linear().lot)))
+    assert "the venue changed its units" in found.troubles[KEY].words
+
+
+def test_reasons_add_up_until_somebody_looks():
+    found = markets()
+    seen: list[str] = []
+    found.on_change = seen.append
+    found.on_rows(KEY, snapshot(1_000, 1_002))
+    found.on_rows(KEY, rows((k.ROW_TRADE, k.BUY, 1_002, 1)))
+    assert found.reasons[KEY] & k.WAKE_TOP
+    assert found.reasons[KEY] & k.WAKE_TRADE
+    assert seen == [KEY, KEY]
+
+
+def test_the_steady_clock_follows_no_step_of_the_wall():
+    class Wall(SimClock):
+        step_ns = 0
+
+        def now_ns(self) -> int:
+            return super().now_ns() + self.step_ns
+
+    wall = Wall(100 * NS_PER_SECOND)
+    clock = SteadyClock(wall)
+    wall.step_ns = -50 * NS_PER_SECOND
+    wall.advance_to(101 * NS_PER_SECOND)
+    assert clock.now_ns() == 101 * NS_PER_SECOND
+    assert clock.wall_lead_ns() == -50 * NS_PER_SECOND
+    clock.raise_to(90 * NS_PER_SECOND)
+    assert clock.now_ns() == 101 * NS_PER_SECOND
+    clock.raise_to(200 * NS_PER_SECOND)
+    assert clock.now_ns() == 200 * NS_PER_SECOND
