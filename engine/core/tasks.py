@@ -133,6 +133,10 @@ class OwnedThread:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
+    def release(self) -> None:
+        """Its work may come back from now on; somebody is about to tell it to."""
+        self._stopping.set()
+
     def stop(self, deadline_s: float = 5.0) -> None:
         """Ask the thread to end and wait for it. TimedOut when it does not within the deadline."""
         self._stopping.set()

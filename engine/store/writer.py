@@ -146,6 +146,8 @@ class GroupWriter:
             if self._is_closed:
                 return
             self._is_closed = True
+            # Before it is told: it may be through before the next line runs.
+            self._thread.release()
             self._queue.put(None)
         self._thread.stop(_CLOSE_DEADLINE_S)
 
