@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.drill.dialects.binance_spot import BinanceSpot
 from engine.drill.exchange import Exchange
-from engine.drill.ports import Reply, Request
+from engine.drill.ports import Outlet, Reply, Request
 from engine.drill.values import Kind, SelfTrade, Status
 from engine.kernels.layout import BUY, ROW_DEPTH, ROW_TRADE, SELL
 from tests.support.drill import START_NS, small_exchange
@@ -148,3 +148,61 @@ def test_nobody_gets_in_without_a_good_signature(
     entries = len(dialect.core.ledger.entries)
     assert dialect.handle(request).status in (400, 401)
     assert len(dialect.core.ledger.entries) == entries
+
+
+class Collected:
+    """The server's end of a socket that keeps what would be sent. See `ports.Outlet`."""
+
+    number = 1
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes]] = []
+
+    def send(self, stream: str, kind: str, payload: bytes, account: str = "") -> None:
+        self.sent.append((stream, payload))
+
+    def close(self, code: int = 1000, reason: bytes = b"") -> None:
+        raise AssertionError("nobody asked for that")
+
+
+leaf = st.one_of(
+    st.none(),
+    st.integers(-9, 9),
+    st.sampled_from(["SUBSCRIBE", "UNSUBSCRIBE", "btcusdt@depth", "btcusdt@kline_9d"]),
+    st.sampled_from(
+        ["!ticker@arr", "btcusdt@depth5@100ms", "order.place", "userDataStream.unsubscribe", "a@b"]
+    ),
+)
+documents = st.dictionaries(
+    st.sampled_from(["method", "params", "id", "x"]),
+    st.one_of(leaf, st.lists(st.one_of(leaf, st.lists(leaf)), max_size=3), st.just({"a": 1})),
+)
+
+
+def _json(document: object) -> str:
+    return msgspec.json.encode(document).decode()
+
+
+@given(
+    path=st.sampled_from(["/ws", "/ws/0", "/stream?streams=btcusdt@trade/x", "/ws-api/v3"]),
+    texts=st.lists(st.one_of(st.text(max_size=20), documents.map(_json)), max_size=8),
+)
+def test_every_message_on_a_socket_is_answered(path: str, texts: list[str]) -> None:
+    dialect, outlet = _dialect(), Collected()
+    typed: Outlet = outlet
+    session = dialect.open_socket(
+        path, typed, lambda request, answer: answer(dialect.handle(request))
+    )
+    for text in texts:
+        before = len(outlet.sent)
+        session.on_text(text)
+        stream, payload = outlet.sent[before]
+        assert stream == "answer"
+        assert isinstance(msgspec.json.decode(payload), dict)
+    dialect.on_step()
+    for _, payload in outlet.sent:
+        msgspec.json.decode(payload)
+    session.on_close()
+    count = len(outlet.sent)
+    dialect.on_step()
+    assert len(outlet.sent) == count

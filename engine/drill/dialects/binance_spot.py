@@ -70,6 +70,8 @@ class BinanceSpot:
 
     def handle(self, request: Request) -> Reply:
         route = self.routes.get(request.route)
+        if route is None and request.method == "WS":
+            return ApiError(-1000, "Unknown method.").reply
         if route is None:
             return Reply(status=404, body=b"")
         verdict = self._weigh(route, request)
