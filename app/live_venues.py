@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from engine.core.clock import Clock
 from engine.core.ids import session_rng
+from engine.ports.live import MarketFeed
 from engine.venues.account import VenueAccount, open_account
 from engine.venues.budget import RateBudget
-from engine.venues.feed import StreamFeed, binance_feed
+from engine.venues.ccxt_feed import PolledFeed
+from engine.venues.feed import binance_feed
 from engine.venues.fills import Worth
 from engine.venues.quirks import FIRST_CLASS, quirks_of
 
@@ -67,8 +69,12 @@ def make_feed(
     *,
     session_factory: SessionFactory = plain_session,
     folder: Path | None = None,
-) -> StreamFeed:
-    """A market feed that is not opened yet; `folder` as with accounts. May compile for a minute in
-    a fresh installation."""
-    budget = RateBudget(folder, quirks_of(venue).venue, clock)
+) -> MarketFeed:
+    """A market feed that is not opened yet; `folder` as with accounts. Frames of the proven venues
+    are read as they come; others are asked through ccxt every few seconds. May compile for a minute
+    in a fresh installation. BadInput when there is no such venue."""
+    quirks = quirks_of(venue)
+    budget = RateBudget(folder, quirks.venue, clock)
+    if venue not in FIRST_CLASS:
+        return PolledFeed(quirks, session_factory, clock, budget=budget)
     return binance_feed(venue, session_factory, clock, budget=budget)

@@ -159,3 +159,22 @@ def clear_asks(book: Int64s, scalars: Int64s, up_to: int) -> None:
             book[ASK, index] = 0
     if best <= up_to:
         scalars[M_BEST_ASK] = next_ask(book, scalars, up_to)
+
+
+@kernel
+def best_levels(levels: Int64s, first: int, end: int, step: int, found: Int64s) -> int:
+    """Columns from `first` to before `end`, in `step`s of 1 or -1, that hold something, with what
+    they hold, into `found`.
+
+    levels  int64[window]   found  int64[n, 2]  (column, lots)
+
+    Returns how many were found, at most as many as `found` has room for.
+    """
+    count, column = 0, first
+    while column != end and count < found.shape[0]:
+        if levels[column] != 0:
+            found[count, 0] = column
+            found[count, 1] = levels[column]
+            count += 1
+        column += step
+    return count

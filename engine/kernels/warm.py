@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.kernels import cross as x
 from engine.kernels import layout as k
+from engine.kernels.book import best_levels
 from engine.kernels.frames import read_frame, step_scales
 from engine.kernels.guard import take_depth
 from engine.kernels.local import local_message, local_run
@@ -45,3 +46,4 @@ def warm_feeds() -> None:
     take_depth(market.book, market.scalars, rows, 0)
     local_run(market, rows, 0, 0, 0, 0, 0, 0)
     local_message(*market, rows, 0, 0)
+    best_levels(market.book[k.BID], 0, 0, 1, np.zeros((1, 2), np.int64))

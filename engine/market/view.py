@@ -10,6 +10,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY
 from engine.domain.order import Side
 from engine.kernels import layout as k
+from engine.kernels.book import best_levels
 from engine.ports.strategy import Bar
 
 
@@ -87,18 +88,17 @@ class MarketView:
         if side is Side.BUY:
             if self.best_bid == k.NO_BID:
                 return []
-            top = self.best_bid - base
-            low = max(0, top - within_ticks)
-            held = np.flatnonzero(self.state.book[k.BID, low : top + 1])[::-1][:levels] + low
-            quantities = self.state.book[k.BID, held]
+            row, step, top = k.BID, -1, self.best_bid - base
+            end = max(-1, top - within_ticks - 1)
         else:
             if self.best_ask == k.NO_ASK:
                 return []
-            top = self.best_ask - base
-            high = min(self.state.book.shape[1], top + within_ticks)
-            held = np.flatnonzero(self.state.book[k.ASK, top:high])[:levels] + top
-            quantities = self.state.book[k.ASK, held]
-        return list(zip((held + base).tolist(), quantities.tolist(), strict=True))
+            row, step, top = k.ASK, 1, self.best_ask - base
+            end = min(self.state.book.shape[1], top + within_ticks)
+        found = np.empty((levels, 2), np.int64)
+        count = best_levels(self.state.book[row], top, end, step, found)
+        found[:, 0] += base
+        return [(ticks, lots) for ticks, lots in found[:count].tolist()]
 
     def tape(self, count: int) -> list[tuple[int, int, int, int]]:
         """The latest trades (local ns, ticks, lots, aggressor side), oldest first."""

@@ -107,13 +107,16 @@ class CcxtClient:
         the request does not leave."""
         ticket = await self._admitted(request)
         # Signed after any wait: the receive window begins with the timestamp.
+        return await self._exchanged(self.signed(request), ticket, read)
+
+    def signed(self, request: Request) -> Wire:
+        """`request` as it goes out now."""
         signed = self.exchange.sign(
             request.path, [request.api], request.method, dict(request.params)
         )
         headers = dict(signed["headers"] or {})
         headers.setdefault("Accept", "application/json")
-        wire = Wire(request.method, signed["url"], headers, signed["body"] or "")
-        return await self._exchanged(wire, ticket, read)
+        return Wire(request.method, signed["url"], headers, signed["body"] or "")
 
     async def send(self, wire: Wire) -> tuple[Answer, object]:
         """What ccxt's unified methods have signed. The body is the venue's word, good or bad."""

@@ -175,6 +175,17 @@ class Keeper:
         if self._is_passed(rows, now_ns):
             self._fail(words)
 
+    def on_whole(self, rows: Rows, now_ns: int) -> None:
+        """What has changed since the last look at a book that is asked for, for venues without a
+        stream: as good as the last answer, and no older than the guard allows."""
+        if self._judged.is_broken:
+            self._guard.forget_price()  # The second answer that says so.
+        self._sync.restart()
+        self._sync.join(0)
+        self._sync.prove()
+        self._guard.heard(now_ns, 0)
+        self._put(rows, now_ns)
+
     def on_proof(self, now_ns: int) -> None:
         """The venue was asked: there was nothing to tell."""
         self._guard.heard(now_ns, 0)

@@ -108,6 +108,16 @@ class Unified:
     async def fetch_price(self, symbol: str) -> Decimal:
         raise AssertionError("no third fee asset is known here")
 
+    # -- the market ----------------------------------------------------------------------------
+
+    async def fetch_book(self, symbol: str, levels: int) -> object:
+        """ccxt's order book: `bids` and `asks`, decimals as text."""
+        return await self._call(self._client.exchange.fetch_order_book(symbol, levels))
+
+    async def fetch_tape(self, symbol: str, count: int) -> object:
+        """ccxt's latest public trades."""
+        return await self._call(self._client.exchange.fetch_trades(symbol, None, count))
+
     # -- orders --------------------------------------------------------------------------------
 
     async def place(self, submit: Submit, instrument: Instrument) -> Placed:

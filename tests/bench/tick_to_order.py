@@ -1,55 +1,71 @@
-"""From one market row to the order request that it causes, through everything in between.
+"""From a venue's bytes to the signed bytes of the order that they cause, through everything.
 
-`tick_to_order_p50`, `_p99`  row into the book, a strategy's features of the top five levels, its
-                             decision, risk gate, order manager, state; nothing on the disk
-`tick_to_durable_p50`, `_p99`  the same with the order's intent durable in a ledger first, which is
-                             how paper and live trading send it
+`tick_to_order_p50`, `_p99`  a depth frame as it comes from the socket: read, sequence, guard, book,
+                             a strategy's features of the top five levels, its decision, risk gate,
+                             order manager, state, the request encoded and signed; not sent, and
+                             nothing on the disk
+`tick_to_durable_p50`, `_p99`  the same with the order's intent durable in a ledger before the
+                             request is made, which is how live trading does it
 `fdatasync_p50`, `_p99`      4 kB appended and synced in the same folder, turn by turn with it
 `tick_to_durable_over_disk`  tick_to_durable less fdatasync, at the median: what is not the disk
-
-Reading a venue's bytes and writing the order's are not part of it.
+`tick_to_durable_times`      tick_to_durable by fdatasync, at the median
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import tempfile
 from decimal import Decimal
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
+import aiohttp
+import msgspec
 
-from app.bootstrap import build_bot, market_of, session_of
-from engine.core.clock import LiveClock
+from app.bootstrap import build_bot
+from engine.archive.instruments import known_instruments
+from engine.core.clock import LiveClock, SimClock
 from engine.core.ids import BACKTEST_SALT
+from engine.core.messages import MarketAdvanced, TimersDue
 from engine.core.tasks import Failure
 from engine.core.watchdog import Watchdog
+from engine.domain.errors import WorkFailed
+from engine.domain.events import SessionStarted
+from engine.domain.instrument import Instrument
 from engine.domain.order import Side, TimeInForce
-from engine.kernels import layout as k
+from engine.domain.reports import AcceptReport, ExpireReport
+from engine.kernels.warm import warm_feeds
 from engine.ports.store import Journal
 from engine.ports.strategy import Context, Params, Strategy, WakeFilter
-from engine.runtime.driver import Driver
-from engine.runtime.trader import Trader
-from engine.sim.exchange import SimExchange
-from engine.sim.generator import SIM_INSTRUMENT
-from engine.sim.scenario import Scenario
+from engine.ports.venue import Submit
+from engine.runtime.live_market import LiveMarkets
+from engine.runtime.trader import Outbox, Trader
 from engine.store.journal import open_ledger
 from engine.store.memory import MemoryJournal
 from engine.strategy.grid import GridParams
-from engine.strategy.runner import NEVER_NS
 from engine.trading.risk.limits import RiskLimits
+from engine.venues.asker import PublicAsker
+from engine.venues.binance.feed import BinanceFeed
+from engine.venues.binance.spot import order_params
+from engine.venues.budget import RateBudget
+from engine.venues.ccxt_client import CcxtClient
+from engine.venues.dialect import Request
+from engine.venues.link import FeedPace, InstrumentLink
+from engine.venues.quality import GuardLimits
+from engine.venues.quirks import quirks_of
 from tests.bench.figures import Context as BenchContext
 from tests.bench.figures import Figure, figure
 
 ORDERS = 2_000
 DURABLE_ORDERS = 300
 LEVELS = 5
-ROW_GAP_NS = 20_000_000
-MID_TICKS = 600_000
+FRAME_GAP_MS = 20
+START_MS = 1_700_000_000_000
+MID_TICKS = 6_000_000
 PAGE = b"\0" * 4096
-QUICK = Scenario(entry_latency_ns=1_000_000, response_latency_ns=1_000_000)
+NS_PER_MS = 1_000_000
 
 
 class Leaner(Strategy):
@@ -76,10 +92,11 @@ class Leaner(Strategy):
         best_bid, best_ask = bids[0], asks[0]
         weighted = best_bid[0] * best_ask[1] + best_ask[0] * best_bid[1]
         micro = weighted / (best_bid[1] + best_ask[1])
+        lots = 1_000
         if imbalance > 0 or micro > (best_bid[0] + best_ask[0]) / 2:
-            ctx.buy(1, best_bid[0] - 1, TimeInForce.IOC)
+            ctx.buy(lots, best_bid[0] - 1, TimeInForce.IOC)
         else:
-            ctx.sell(1, best_ask[0] + 1, TimeInForce.IOC)
+            ctx.buy(lots, best_bid[0] - 2, TimeInForce.IOC)
 
 
 class Taken(NamedTuple):
@@ -87,16 +104,24 @@ class Taken(NamedTuple):
     syncs_ns: list[int]
 
 
+class BenchKey:
+    """A key that opens nothing."""
+
+    def reveal(self) -> tuple[str, str, str]:
+        return "k" * 64, "s" * 64, ""
+
+
 def run(context: BenchContext) -> list[Figure]:
+    warm_feeds()
     quick, durable = [], []
     for _ in range(context.runs + 1):
-        quick.append(_measure(MemoryJournal(), ORDERS, None))
+        quick.append(asyncio.run(_measure(MemoryJournal(), ORDERS, None)))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder)
             with open_ledger(
                 path / "ledger.db", clock=LiveClock(), on_failure=_is_raised_too
             ) as kept:
-                durable.append(_measure(kept, DURABLE_ORDERS, path))
+                durable.append(asyncio.run(_measure(kept, DURABLE_ORDERS, path)))
     figures = []
     for percent in (50, 99):
         orders = [_percentile(taken.orders_ns, percent) for taken in quick[1:]]
@@ -107,65 +132,185 @@ def run(context: BenchContext) -> list[Figure]:
             figure(f"tick_to_durable_p{percent}", "us", kept_orders, DURABLE_ORDERS),
             figure(f"fdatasync_p{percent}", "us", syncs, DURABLE_ORDERS),
         ]
-    over = [
-        _percentile(taken.orders_ns, 50) - _percentile(taken.syncs_ns, 50) for taken in durable[1:]
+    medians = [
+        (_percentile(taken.orders_ns, 50), _percentile(taken.syncs_ns, 50)) for taken in durable[1:]
     ]
-    return [*figures, figure("tick_to_durable_over_disk", "us", over, DURABLE_ORDERS)]
+    return [
+        *figures,
+        figure(
+            "tick_to_durable_over_disk",
+            "us",
+            [order - sync for order, sync in medians],
+            DURABLE_ORDERS,
+        ),
+        figure(
+            "tick_to_durable_times", "x", [order / sync for order, sync in medians], DURABLE_ORDERS
+        ),
+    ]
 
 
-def rows_of(count: int) -> k.Rows:
-    """Five levels a side, then rows of which each changes the best bid's or the best ask's size."""
-    rows = np.zeros(2 * LEVELS + count, k.ROW)
-    numbers = np.arange(len(rows))
-    rows["kind"] = k.ROW_DEPTH
-    rows["side"] = np.where(numbers % 2, k.BUY, k.SELL)
-    away = np.where(numbers < 2 * LEVELS, numbers // 2, 0)
-    rows["price_ticks"] = MID_TICKS - rows["side"] * (1 + away)
-    rows["qty_lots"] = 1_000 + numbers * 37 % 500
-    rows["ts_exch_ns"] = rows["ts_local_ns"] = 1_700_000_000_000_000_000 + numbers * ROW_GAP_NS
-    return rows
+class Frames:
+    """Depth frames of which each changes the size of the best bid or the best ask."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self._instrument = instrument
+        self._number = 0
+
+    def snapshot(self) -> bytes:
+        sides = {"bids": -1, "asks": 1}
+        book = {
+            name: [[self._price(sign * away), "1.00000"] for away in range(1, LEVELS + 3)]
+            for name, sign in sides.items()
+        }
+        return msgspec.json.encode({"lastUpdateId": 1, **book})
+
+    def next(self) -> bytes:
+        self._number += 1
+        number = self._number
+        level = [[self._price(1 if number % 2 else -1), f"1.{number * 37 % 500 + 1:05d}"]]
+        return msgspec.json.encode(
+            {
+                "e": "depthUpdate",
+                "E": START_MS + number * FRAME_GAP_MS,
+                "s": self._instrument.symbol,
+                "U": number + 1,
+                "u": number + 1,
+                "b": [] if number % 2 else level,
+                "a": level if number % 2 else [],
+            }
+        )
+
+    def _price(self, away: int) -> str:
+        return f"{self._instrument.price(MID_TICKS + away):.8f}"
 
 
-def _measure(journal: Journal, orders: int, folder: Path | None) -> Taken:
-    """With a `folder`, a bare sync of it follows each order."""
-    world = SimExchange(SIM_INSTRUMENT, rows_of(orders), QUICK)
-    market = market_of(world, {}, None, 0, "bench")
-    watchdog = Watchdog()
-    try:
-        trader = Trader(
+class Desk:
+    """What a live engine puts together, but for its sockets and its loop."""
+
+    def __init__(self, instrument: Instrument, session: aiohttp.ClientSession) -> None:
+        self.clock = SimClock(START_MS * NS_PER_MS)
+        self.instrument = instrument
+        self.frames = Frames(instrument)
+        self.markets = LiveMarkets([instrument], {}, self.clock)
+        quirks = quirks_of(instrument.venue)
+        self.client = CcxtClient(
+            quirks, BenchKey(), session, self.clock, RateBudget(None, quirks.venue, self.clock)
+        )
+        self.watchdog = Watchdog()
+        self.trader = Trader(
             limits=RiskLimits(orders_per_s_max=1_000),
-            markets=market.views,
-            guard=watchdog.guard,
-            shield=watchdog,
+            markets=self.markets.views,
+            guard=self.watchdog.guard,
+            shield=self.watchdog,
             build=lambda *_: Leaner(),
         )
-        session = session_of(market, QUICK, Decimal(10_000_000), BACKTEST_SALT)
-        trader.begin(session, [build_bot("bench", "grid", {}, SIM_INSTRUMENT)])
-        journal.append(trader.drain().events).result()
-        return _trade(Driver(trader, world), world, journal, folder)
-    finally:
-        watchdog.close()
+        self.link = InstrumentLink(
+            instrument,
+            BinanceFeed(instrument.venue),
+            session,
+            PublicAsker(session, quirks, self.clock),
+            self.clock,
+            self.markets,
+            GuardLimits(),
+            FeedPace(),
+        )
+        self._report_seq = 0
+
+    def begin(self) -> Outbox:
+        """Trade a fresh session on a book that is trusted."""
+        keeper, now_ns = self.link.keeper, self.clock.now_ns()
+        reader = BinanceFeed(self.instrument.venue).reader(self.instrument)
+        book = reader.read_book(self.frames.snapshot(), now_ns, now_ns)
+        keeper.on_connected(now_ns)
+        keeper.on_snapshot(book.last_id, book.rows, now_ns)
+        session = SessionStarted(
+            ts_ns=now_ns,
+            world="bench",
+            capital=Decimal(10_000_000),
+            settle=self.instrument.settle,
+            salt=BACKTEST_SALT,
+            instruments=[self.instrument],
+        )
+        self.trader.begin(session, [build_bot("bench", "grid", {}, self.instrument)])
+        return self.trader.drain()
+
+    def take(self, raw: bytes) -> Outbox:
+        """One frame to what the engine makes of it."""
+        trader, markets = self.trader, self.markets
+        self.link.on_frame(raw)
+        now_ns = self.clock.now_ns()
+        for instrument_id, reasons in markets.reasons.items():
+            markets.reasons[instrument_id] = 0
+            if reasons & trader.wake_mask:
+                moved = MarketAdvanced(
+                    instrument_id=instrument_id, reasons=reasons & trader.wake_mask
+                )
+                trader.process(moved, now_ns)
+        trader.process(TimersDue(), now_ns)
+        return trader.drain()
+
+    def signed(self, submit: Submit) -> bytes:
+        params = order_params(submit, self.instrument)
+        wire = self.client.signed(Request("private", "POST", "order", params, is_order=True))
+        return wire.body.encode()
+
+    def answer(self, submit: Submit) -> Outbox:
+        """The venue took the order and let it expire, as an IOC order behind the touch."""
+        now_ns = self.clock.now_ns()
+        for kind, words in (
+            (AcceptReport, {"venue_order_id": "1"}),
+            (ExpireReport, {"reason": "ioc"}),
+        ):
+            self._report_seq += 1
+            fields: dict[str, Any] = {
+                "report_seq": self._report_seq,
+                "venue_ns": now_ns,
+                "received_ns": now_ns,
+                "client_order_id": submit.client_order_id,
+                **words,
+            }
+            self.trader.process(kind(**fields), now_ns)
+        return self.trader.drain()
 
 
-def _trade(driver: Driver, world: SimExchange, journal: Journal, folder: Path | None) -> Taken:
+async def _measure(journal: Journal, orders: int, folder: Path | None) -> Taken:
+    """With a `folder`, a bare sync of it follows each order."""
+    async with aiohttp.ClientSession() as session:
+        desk = Desk(known_instruments()["binance_spot.BTCUSDT"], session)
+        try:
+            journal.append(desk.begin().events).result()
+            gc.collect()
+            return _trade(desk, journal, orders, folder)
+        finally:
+            desk.watchdog.close()
+            await desk.client.close()
+
+
+def _trade(desk: Desk, journal: Journal, orders: int, folder: Path | None) -> Taken:
     clock, taken = LiveClock(), Taken([], [])
-    gc.collect()
-    while True:
+    for _ in range(2 * orders):
+        raw = desk.frames.next()
+        desk.clock.advance_to(desk.clock.now_ns() + FRAME_GAP_MS * NS_PER_MS)
         start_ns = clock.monotonic_ns()
-        wake = driver.advance(NEVER_NS)
-        outbox = driver.batch(wake)
+        outbox = desk.take(raw)
         if folder is not None:
             journal.append(outbox.events).result()
+        submits = [request for request in outbox.requests if isinstance(request, Submit)]
+        for submit in submits:
+            desk.signed(submit)
         spent_ns = clock.monotonic_ns() - start_ns
         if folder is None:
             journal.append(outbox.events).result()
-        if outbox.requests:
+        if submits:
             taken.orders_ns.append(spent_ns)
-            world.submit(outbox.requests, wake.ts_ns)
+            journal.append(desk.answer(submits[0]).events).result()
             if folder is not None:
                 taken.syncs_ns.append(_sync_ns(folder / "plain", clock))
-        if wake.reasons & k.WAKE_END:
+        if len(taken.orders_ns) == orders:
             return taken
+    raise WorkFailed(
+        f"bench tick_to_order: only {len(taken.orders_ns)} of {orders} orders were made"
+    )
 
 
 def _sync_ns(path: Path, clock: LiveClock) -> int:
