@@ -28,7 +28,6 @@ from ui_tui.inside import ShortFrames
 from ui_tui.look import Look
 from ui_tui.pane import NeedsPaint, Pointed, Wheeled
 from ui_tui.screens.dialog import Dialog
-from ui_tui.screens.dialogs import DIALOGS
 from ui_tui.screens.main import MainScreen
 
 POLL_S = 0.1
@@ -280,6 +279,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         self.paint(at_once=True)
 
     def _open(self, name: str) -> None:
+        from ui_tui.screens.dialogs import DIALOGS  # The first picture does not wait for them.
+
         came_from = self.main.dialog.came_from if self.main.dialog else self.main.focused
         self.main.open(DIALOGS[name](self.desk, self.look, came_from))
 

@@ -44,6 +44,12 @@ def demo(
         bool | None,
         typer.Option(help="Begin with the tour; without a word, the first time it does."),
     ] = None,
+    drill: Annotated[
+        str,
+        typer.Option(
+            metavar="SCENARIO", help="Train on the drill exchange: crash, ban ...; or a fault file."
+        ),
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="One JSON document (headless).")] = False,
 ) -> None:
     """Watch two bots trade a generated or recorded market on paper, and take the helm."""
@@ -61,6 +67,14 @@ def demo(
         raise BadInput("--seconds", seconds, "must be greater than zero")
     if json and not headless:
         raise BadInput("--json", "without --headless", "add --headless, or leave --json out")
+    if drill:
+        from app.cli.practice import practise
+
+        if capture or fresh or tour or speed != "1" or profile != "demo":
+            words = "goes with --seed, --seconds, --headless and --json only"
+            raise BadInput("--drill", drill, words)
+        practise(drill, seed, length, headless=headless, json=json)
+        return
     request = DemoRequest(
         scenario=paper_scenario(settings.paper),
         limits=settings.risk,

@@ -173,7 +173,7 @@ def _carry_out(
     if json:
         print_json(receipt)
     check(receipt)
-    if receipt.left:
+    if not receipt.is_clean:
         raise WorkFailed(f"{done}; {receipt.verified}")
     if not json:
         print(f"{done}; {receipt.verified}" if receipt.verified else done)

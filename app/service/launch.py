@@ -67,6 +67,12 @@ def wait_for_engine(profile: str, on_wait: Callable[[], None] = _nothing) -> Non
     _wait_for(endpoint_of(paths.locate(), profile), on_wait)
 
 
+def wait_until_open(endpoint: Endpoint, engine: subprocess.Popen[bytes], output: Path) -> None:
+    """Until the engine that somebody has started, writing to `output`, can be attached to.
+    WorkFailed with its last line when it ends instead."""
+    _wait_for(endpoint, _nothing, engine, output)
+
+
 def _wait_for(
     endpoint: Endpoint,
     on_wait: Callable[[], None],

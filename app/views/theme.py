@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -40,6 +41,7 @@ class Theme(msgspec.Struct, frozen=True, kw_only=True):
         return tone
 
 
+@lru_cache
 def load_theme(name: str) -> Theme:
     """The palette `name` over the base; BadInput when there is none of that name."""
     if name not in PALETTES:

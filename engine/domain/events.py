@@ -329,6 +329,8 @@ class ReceiptVerified(Event, frozen=True, kw_only=True):
     command_id: str
     words: str
     left: list[str]
+    is_clean: bool = True
+    """The venue has answered, and nothing of ours is left."""
     report_seq: int = 0
 
 

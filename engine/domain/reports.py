@@ -150,6 +150,8 @@ class VerifiedReport(VenueReport, frozen=True, kw_only=True):
     words: str
     left: list[str]
     """Ids of our orders that are still open, or not known to be gone; empty when it is done."""
+    is_clean: bool = True
+    """The venue has answered, and nothing of ours is left."""
 
 
 AnyReport = (

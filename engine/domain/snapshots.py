@@ -207,6 +207,8 @@ class ReceiptSnapshot(Snapshot, frozen=True, kw_only=True):
     """What the venue said when it was asked what is left; empty before, and where nobody asks."""
     left: list[str] = []
     """Our orders that were still open then."""
+    is_clean: bool = True
+    """Unless the venue was asked and orders are left, or it did not answer."""
 
 
 class LinkStage(enum.StrEnum):

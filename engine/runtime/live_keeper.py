@@ -53,6 +53,8 @@ DEAD_MAN_NS = 15 * NS_PER_SECOND
 STALLED_NS = 10 * NS_PER_SECOND
 """A loop that has not turned for so long may not renew it."""
 
+_STATES = (FaultKind.KEY, FaultKind.LIMITED, FaultKind.BANNED, FaultKind.MAINTENANCE)
+"""What one request has met all would meet."""
 _WORDS = {
     FaultKind.NETWORK: "the venue cannot be reached",
     FaultKind.TIMEOUT: "the venue does not answer",
@@ -147,14 +149,8 @@ class Keeper:
             self._faults_in_a_row = 0
             return
         self._faults_in_a_row += 1
-        serious = (
-            FaultKind.KEY,
-            FaultKind.CLOCK,
-            FaultKind.LIMITED,
-            FaultKind.BANNED,
-            FaultKind.MAINTENANCE,
-        )
-        if fault.kind in serious or self._faults_in_a_row >= FAULTS_MAX:
+        is_serious = fault.kind in _STATES or fault.kind is FaultKind.CLOCK
+        if is_serious or self._faults_in_a_row >= FAULTS_MAX:
             self._fault = fault
             if self.ties.stage is LinkStage.TRADING:
                 self._enter(_stage_for(fault), _words_of(fault))
@@ -312,7 +308,8 @@ class Keeper:
         while True:
             self._wake.clear()
             fault, self._fault = self._fault, None
-            if fault is not None and not await self._is_harmless(fault):
+            if fault is not None:
+                await self._look_into(fault)
                 return
             if not self.ties.is_heard() or self._must_reconcile:
                 return
@@ -328,19 +325,16 @@ class Keeper:
             )
             await wait_for(self._wake, self._clock, due_ns - self._clock.now_ns())
 
-    async def _is_harmless(self, fault: VenueFault) -> bool:
-        """Look into a fault of somebody's request: raises it where it is the venue's state."""
-        match fault.kind:
-            case FaultKind.CLOCK:
-                if self._clock.now_ns() - self._clock_asked_ns < CLOCK_AGAIN_NS:
-                    await self._clock.sleep(NS_PER_SECOND)
-                await self._measure()
-                return False
-            case FaultKind.KEY | FaultKind.LIMITED | FaultKind.BANNED | FaultKind.MAINTENANCE:
-                raise fault
-            case _:
-                await self._measure()  # Raises where the venue is not there.
-                return False
+    async def _look_into(self, fault: VenueFault) -> None:
+        """A fault of somebody's request: raises it, or another, where it is the venue's state."""
+        if fault.kind in _STATES:
+            raise fault
+        if fault.kind is FaultKind.CLOCK:
+            # Measured lately, and refused all the same: not more often than this.
+            asked_ns = self._clock.now_ns() - self._clock_asked_ns
+            if asked_ns < CLOCK_AGAIN_NS:
+                await self._clock.sleep(NS_PER_SECOND)
+        await self._measure()  # Raises where the venue is not there.
 
     # -- dead man ------------------------------------------------------------------------------
 

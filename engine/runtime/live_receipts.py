@@ -95,16 +95,20 @@ class Receipts:
             left = await self._ask(in_scope)
             age_ns = self._clock.monotonic_ns() - started_ns
             if left.is_clean or (age_ns >= DEADLINE_NS and not is_late):
-                await self._tell(command_id, _words_of(left, age_ns), left.ours)
+                await self._tell(command_id, left, age_ns)
                 is_late = True
             if left.is_clean or age_ns >= GIVE_UP_NS:
                 return
             await self._clock.sleep(SLOW_ASK_NS if is_late else ASK_NS)
 
-    async def _tell(self, command_id: str, words: str, left: list[str]) -> None:
+    async def _tell(self, command_id: str, left: Left, age_ns: int) -> None:
         def work() -> Iterator[Message]:
             yield r.VerifiedReport(
-                **self._folder.stamp(), command_id=command_id, words=words, left=left
+                **self._folder.stamp(),
+                command_id=command_id,
+                words=_words_of(left, age_ns),
+                left=left.ours,
+                is_clean=left.is_clean,
             )
 
         await self._perform(work)

@@ -129,8 +129,8 @@ def _narrate_live(event: e.AnyEvent) -> Line | None:
         case e.RulesChanged(instrument=one):
             words = f"least quantity {plain(one.qty(one.min_lots))}, least value "
             return Line("warn", one.instrument_id, f"rules: {words}{plain(one.min_notional)}")
-        case e.ReceiptVerified(words=words, left=left):
-            return Line("alert" if left else "info", "engine", words)
+        case e.ReceiptVerified(words=words, is_clean=is_clean):
+            return Line("info" if is_clean else "alert", "engine", words)
         case _:
             return None
 

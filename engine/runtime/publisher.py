@@ -106,7 +106,7 @@ class Publisher:
         for index, receipt in enumerate(self._receipts):
             if receipt.command_id == event.command_id:
                 self._receipts[index] = msgspec.structs.replace(
-                    receipt, verified=event.words, left=event.left
+                    receipt, verified=event.words, left=event.left, is_clean=event.is_clean
                 )
 
     def _remember_fill(self, event: e.OrderFilled) -> None:

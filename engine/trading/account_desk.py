@@ -48,13 +48,14 @@ class AccountDesk:
                     self._record(
                         e.RulesChanged(ts_ns=now_ns, instrument=instrument, report_seq=seq)
                     )
-            case r.VerifiedReport(command_id=command_id, words=words, left=left):
+            case r.VerifiedReport(command_id=command_id, words=words, left=left, is_clean=clean):
                 self._record(
                     e.ReceiptVerified(
                         ts_ns=now_ns,
                         command_id=command_id,
                         words=words,
                         left=left,
+                        is_clean=clean,
                         report_seq=seq,
                     )
                 )

@@ -7,7 +7,7 @@ libraries between the wire and here turn an unquoted 0.1 into one.
 from __future__ import annotations
 
 import json
-import re
+import logging
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -18,10 +18,12 @@ from engine.domain.text import clean
 
 JsonObject = Mapping[str, object]
 
+log = logging.getLogger(__name__)
+
 NS_PER_MS = 1_000_000
 _MAX_ID = 64
 _MAX_WHOLE = 1 << 63
-_ASSET = re.compile(r"[A-Z0-9_.\-]{1,24}")
+_MAX_ASSET = 40
 
 
 class Unreadable(Exception):
@@ -68,6 +70,20 @@ def text(source: JsonObject, field: str) -> str:
     return clean(value)
 
 
+def of_loaded(
+    rows: Sequence[JsonObject], instruments: Mapping[str, Instrument]
+) -> list[tuple[JsonObject, Instrument]]:
+    """Rows with their instruments by `symbol`. Those of others are counted in the log."""
+    known = [
+        (row, instrument)
+        for row in rows
+        if (instrument := instruments.get(text(row, "symbol"))) is not None
+    ]
+    if len(known) < len(rows):
+        log.info("%d open orders of instruments that are not loaded", len(rows) - len(known))
+    return known
+
+
 def optional_text(source: JsonObject, field: str) -> str:
     """As `text`; "" where the field is absent or null."""
     return "" if source.get(field) is None else text(source, field)
@@ -96,8 +112,14 @@ def need_name(source: JsonObject, *fields: str) -> str:
 
 
 def asset(source: JsonObject, field: str) -> str:
+    """The name of an asset: some are not in Latin letters."""
     value = source.get(field)
-    if not isinstance(value, str) or _ASSET.fullmatch(value) is None:
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= _MAX_ASSET
+        or clean(value) != value
+        or any(char.isspace() for char in value)
+    ):
         raise Unreadable(field, value, "expected the name of an asset")
     return value
 

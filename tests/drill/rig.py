@@ -98,7 +98,6 @@ class EngineLife:
         self._home = home
         self._errors_path = home / "engine.err"
         paths = locate({HOME_VARIABLE: str(home)})
-        folder = drill_folder(paths)
         self._log_path = paths.state / "logs" / f"engine-{DRILL_PROFILE}.log"
         self._errors = self._errors_path.open("ab")
         self.process = subprocess.Popen(
@@ -109,7 +108,7 @@ class EngineLife:
                 "engine",
                 "--drill",
                 "--dir",
-                str(folder),
+                str(drill_folder(paths)),
                 *options,
             ],
             cwd=ROOT,
@@ -168,11 +167,15 @@ class EngineLife:
         assert self.session is not None
         return self.session.new_command_id()
 
+    def said(self) -> str:
+        """What a person at its terminal has seen."""
+        return self._errors_path.read_text(errors="replace").strip()
+
     def words(self) -> str:
-        said = self._errors_path.read_text(errors="replace")[-800:]
+        """The same, and the last traceback of its log."""
         logged = self._log_path.read_text(errors="replace") if self._log_path.exists() else ""
         crash = logged.rpartition("Traceback")[2].replace("\\n", "\n")[:5000]
-        return f"{said}\n{crash}"
+        return f"{self.said()[-800:]}\n{crash}"
 
     def kill(self) -> None:
         self.process.kill()

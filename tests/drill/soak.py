@@ -136,6 +136,12 @@ DEADLY = (
 )
 
 
+def _drawn(seed: int, chance: random.Random) -> Sequence[FaultRule]:
+    """Each rule in turn, and three by chance."""
+    first = RULES[seed % len(RULES)]
+    return (first, *chance.sample([rule for rule in RULES if rule is not first], 3))
+
+
 class Run(msgspec.Struct, kw_only=True):
     """What became of one run."""
 
@@ -163,18 +169,17 @@ class Run(msgspec.Struct, kw_only=True):
 class Soak:
     """One run, from an empty folder to the judge."""
 
-    def __init__(self, rig: Rig, seed: int) -> None:
+    def __init__(
+        self, rig: Rig, seed: int, rules: Sequence[FaultRule] = (), moment: str = ""
+    ) -> None:
+        """`rules` and `moment` are drawn by `seed` where they are not given."""
         self.rig = rig
         self.random = random.Random(seed)
-        first = RULES[seed % len(RULES)]
-        others = self.random.sample([rule for rule in RULES if rule is not first], 3)
-        self.plan = FaultPlan(name=f"soak {seed}", rules=(first, *others), seed=seed)
-        self.moment = DEADLY[seed // len(RULES) % len(DEADLY)]
-        if seed < len(RULES):
-            self.moment = DEADLY[seed % len(DEADLY)]
-        self.report = Run(
-            seed=seed, rules=[rule.kind.value for rule in self.plan.rules], moment=self.moment
-        )
+        rules = rules or _drawn(seed, self.random)
+        self.plan = FaultPlan(name=f"soak {seed}", rules=tuple(rules), seed=seed)
+        turn = seed if seed < len(RULES) else seed // len(RULES)
+        self.moment = moment or DEADLY[turn % len(DEADLY)]
+        self.report = Run(seed=seed, rules=[rule.kind.value for rule in rules], moment=self.moment)
 
     async def run(self) -> Run:
         rig, report = self.rig, self.report
@@ -326,10 +331,15 @@ class Soak:
         return any(one.command_id == command_id and one.verified for one in life.picture.receipts)
 
 
-async def one_run(seed: int, venue: str = "binance_spot") -> Run:
+async def one_run(
+    seed: int,
+    venue: str = "binance_spot",
+    rules: Sequence[FaultRule] = (),
+    moment: str = "",
+) -> Run:
     with tempfile.TemporaryDirectory(prefix="soak") as folder:
         async with open_rig(Path(folder) / "home", seed=seed, venue=venue) as rig:
-            soak = Soak(rig, seed)
+            soak = Soak(rig, seed, rules, moment)
             try:
                 return await soak.run()
             except AssertionError as error:

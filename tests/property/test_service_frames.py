@@ -17,7 +17,13 @@ from app.service.wishes import unusable
 from engine.domain import commands as c
 from engine.domain.algo import AnyAlgo
 from engine.domain.order import OrderSpec, Side
-from engine.domain.snapshots import EngineSnapshot, ReplaySnapshot
+from engine.domain.snapshots import (
+    EngineSnapshot,
+    FeedLinkSnapshot,
+    LinkSnapshot,
+    LinkStage,
+    ReplaySnapshot,
+)
 from tests.support.desk import Desk
 from tests.support.service import Bare, ScriptedEngine
 from tests.support.session import BTC, MID, a_bot, a_log, a_market, a_snapshot, a_working_order
@@ -227,10 +233,26 @@ def test_every_field_of_a_picture_travels() -> None:
     """Also one that has been added since."""
     old = a_snapshot()
     for field in msgspec.structs.fields(EngineSnapshot):
-        other = _another(getattr(old, field.name))
+        other = A_LINK if field.name == "link" else _another(getattr(old, field.name))
         new = msgspec.structs.replace(old, **{field.name: other})
         assert delta.apply(old, delta.changes(old, new)) == new, field.name
         assert delta.apply(new, delta.changes(new, old)) == old, field.name
+
+
+A_LINK = LinkSnapshot(
+    stage=LinkStage.DEGRADED,
+    words="the venue does not answer",
+    since_ns=1,
+    venue="v",
+    user_stream="up",
+    feeds=[FeedLinkSnapshot(instrument_id="v.A", state="up", trouble="")],
+    clock_offset_ms=None,
+    reconciled_ns=0,
+    unanswered=1,
+    foreign=0,
+    dead_man="nothing",
+    dead_man_words="",
+)
 
 
 def _another(value: Any) -> Any:

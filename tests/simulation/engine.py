@@ -21,9 +21,10 @@ from engine.runtime.trader import BotSpec, Trader
 from engine.trading.state import TradingState
 from tests.simulation.bots import build
 from tests.simulation.faults import Kind
+from tests.simulation.feed import SimFeed
 from tests.simulation.invariants import Broken
 from tests.simulation.ledger import SimLedger
-from tests.simulation.venue import SimAccount, SimFeed
+from tests.simulation.venue import SimAccount
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

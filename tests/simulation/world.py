@@ -15,18 +15,18 @@ from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain.claims import ClaimStatus
 from engine.domain.errors import LedgerError
-from engine.domain.order import OrderSpec, Side
 from engine.domain.snapshots import EngineSnapshot
 from engine.trading.risk.limits import RiskLimits
 from tests.simulation.chance import Chance
-from tests.simulation.disk import Disk, DiskFault
+from tests.simulation.disk import Disk
 from tests.simulation.engine import EngineProcess
-from tests.simulation.exchange import Exchange, NotTaken
+from tests.simulation.exchange import Exchange
 from tests.simulation.faults import Kind
 from tests.simulation.invariants import KILL_FLAT_S, Broken, Checker
 from tests.simulation.ledger import SimLedger, format_disk, read_disk
 from tests.simulation.loop import SimLoop, SimTime, Stalled
-from tests.simulation.story import EPOCH_NS, Story, Stroke, tell
+from tests.simulation.story import EPOCH_NS, Story, tell
+from tests.simulation.strokes import Strokes
 from tests.simulation.venue import Wire
 
 CANARY = "CANARY-5f1c-sim-secret"
@@ -42,9 +42,6 @@ LIMITS = RiskLimits(
     daily_loss_max_pct=Decimal(90),
     drawdown_max_pct=Decimal(90),
 )
-
-
-_ENDS = (ClaimStatus.CANCELED, ClaimStatus.EXPIRED)
 
 
 @dataclass
@@ -114,7 +111,10 @@ class World:
         self.starts = 0
         self.disk_is_slow = False
         self.said: list[str] = []
-        self._crash_at: tuple[int, Kind, float] | None = None
+        self.dies_at: tuple[int, Kind, float] | None = None
+        """At this step of the loop, of what, and how long until it is started again."""
+        self.power_down_s = 1.0
+        self.strokes = Strokes(self)
         self._digest = hashlib.sha256()
         self._trace: list[str] | None = [] if keeps_trace else None
         self._bind()
@@ -181,16 +181,14 @@ class World:
             raise self.checker.first
         if self.loop.steps > STEPS_MAX:
             raise Broken("I11", f"{STEPS_MAX} steps and no end")
-        if self._crash_at is not None and self.loop.steps >= self._crash_at[0]:
-            _, kind, down_s = self._crash_at
-            self._crash_at = None
+        if self.dies_at is not None and self.loop.steps >= self.dies_at[0]:
+            _, kind, down_s = self.dies_at
+            self.dies_at = None
             self._crash(kind, down_s)
         if self.disk.is_off:
-            self._crash(Kind.POWER_CUT, self._power_down_s)
+            self._crash(Kind.POWER_CUT, self.power_down_s)
 
     # -- the machine -------------------------------------------------------------------------------
-
-    _power_down_s = 1.0
 
     def start_engine(self) -> None:
         self.starts += 1
@@ -239,6 +237,12 @@ class World:
             self.disk.crash()
         self.wire.later(down_s, self._restart)
 
+    def restart_cleanly(self) -> None:
+        if self.engine is not None:
+            self._bury(self.engine)
+            self.disk.crash()
+            self.wire.later(1.0, self._restart)
+
     def _restart(self) -> None:
         if self.engine is None:
             self.start_engine()
@@ -253,149 +257,6 @@ class World:
         if self.disk_is_slow:
             return self.chance.between(50, 900) / 1000
         return self.chance.between(1, 12) / 1000
-
-    # -- strokes -----------------------------------------------------------------------------------
-
-    def strike(self, stroke: Stroke) -> None:
-        kind, wire, for_s = stroke.kind, self.wire, stroke.for_s
-        for_s = min(for_s, max(0.0, self.story.faults_end_s - self.loop.time()))
-        engine, exchange = self.engine, self.exchange
-        key = self.chance.pick([one.instrument_id for one in self.story.instruments])
-        match kind:
-            case Kind.CRASH:
-                self._crash_at = (self.loop.steps + self.chance.below(60), kind, stroke.for_s)
-                return
-            case Kind.POWER_CUT:
-                self._power_down_s = stroke.for_s
-                if self.chance.hits(500):
-                    self.disk.cut_at = self.disk.writes + 1 + self.chance.below(12)
-                else:
-                    self._crash_at = (self.loop.steps + self.chance.below(60), kind, stroke.for_s)
-                return
-            case Kind.DISK_FULL | Kind.SYNC_EIO:
-                self.disk.fault = DiskFault.FULL if kind is Kind.DISK_FULL else DiskFault.SYNC_EIO
-            case Kind.SLOW_DISK:
-                self.disk_is_slow = True
-                wire.later(for_s, self._set_slow_disk, False)
-            case Kind.BANNED:
-                wire.banned_until_s = self.loop.time() + for_s
-            case Kind.MAINTENANCE:
-                wire.maintenance = True
-                wire.later(for_s, setattr, wire, "maintenance", False)
-            case Kind.KEY_REVOKED:
-                wire.key_is_revoked = True
-                wire.later(for_s, self._renew_key)
-            case Kind.VENUE_SKEW:
-                exchange.skew_ns += self.chance.between(-20_000, 20_000) * 1_000_000
-                wire.later(for_s, setattr, exchange, "skew_ns", 0)
-            case Kind.CLOCK_STEP:
-                self.clock.skew_ns += self.chance.between(-3600, 3600) * 1_000_000_000
-                wire.later(for_s, setattr, self.clock, "skew_ns", 0)
-            case Kind.DEPOSIT:
-                exchange.deposit("USDT", Decimal(self.chance.between(1, 500)))
-            case Kind.RULES_CHANGE:
-                changed = exchange.change_rules(key)
-                for feed in wire.feeds:
-                    feed.changed(changed)
-            case Kind.HALT:
-                self._halt(key, for_s)
-            case Kind.ENDED_BY_VENUE | Kind.FOREIGN_ORDER | Kind.FOREIGN_FILL | Kind.ID_REUSE:
-                if not self._meddle(kind, key):
-                    return
-            case _:
-                if engine is None or not self._strike_stream(kind, key, for_s):
-                    return
-        self.note(f"stroke {kind} for {for_s:.3f} s")
-        self.faults.saw(kind)
-
-    def _set_slow_disk(self, is_slow: bool) -> None:
-        self.disk_is_slow = is_slow
-
-    def _renew_key(self) -> None:
-        """A person puts a working key in and starts the engine again."""
-        self.wire.key_is_revoked = False
-        if self.engine is not None:
-            self._bury(self.engine)
-            self.disk.crash()
-            self.wire.later(1.0, self._restart)
-
-    def _halt(self, key: str, for_s: float) -> None:
-        self.exchange.halted.add(key)
-        for feed in self.wire.feeds:
-            feed.halt(key)
-        self.wire.later(for_s, self._unhalt, key)
-
-    def _unhalt(self, key: str) -> None:
-        self.exchange.halted.discard(key)
-        for feed in self.wire.feeds:
-            feed.resume(key)
-
-    def _meddle(self, kind: Kind, key: str) -> bool:
-        """The venue, or a stranger with the same key, does something with the account's orders."""
-        exchange = self.exchange
-        book = exchange.books[key]
-        if kind is Kind.ENDED_BY_VENUE:
-            working = [order for order in exchange.working() if order.is_ours]
-            if not working:
-                return False
-            order = self.chance.pick(working)
-            exchange.end(order, self.chance.pick(_ENDS), "by the venue")
-            return True
-        name = f"web_{len(exchange.orders)}"
-        if kind is Kind.ID_REUSE:
-            # Those that the engine has seen end: of others nobody could tell the second from it.
-            ended = [
-                one
-                for one in exchange.orders.values()
-                if one.is_ours
-                and not one.is_working
-                and self.checker.has_seen_end(one.client_order_id)
-            ]
-            if not ended:
-                return False
-            name = self.chance.pick(ended).client_order_id
-        price = book.bid - 40 if kind is not Kind.FOREIGN_FILL else book.ask
-        spec = OrderSpec(instrument_id=key, side=Side.BUY, qty_lots=3, price_ticks=price)
-        try:
-            exchange.accept(name, spec, is_ours=False)
-        except NotTaken:
-            return False
-        return True
-
-    def _strike_stream(self, kind: Kind, key: str, for_s: float) -> bool:
-        engine = self.engine
-        assert engine is not None
-        if engine.account is None or engine.feed is None:
-            return False
-        match kind:
-            case Kind.STREAM_DROP:
-                engine.account.break_stream(0.01, for_s)
-            case Kind.HALF_OPEN:
-                engine.account.break_stream(for_s, 0.5)
-            case Kind.FEED_DROP:
-                engine.feed.drop(key, for_s)
-            case Kind.PRICE_SPIKE:
-                engine.feed.doubt(key, "a jump of more than 50 %", for_s)
-            case Kind.BOOK_GAP:
-                engine.feed.doubt(key, "a gap in the sequence", for_s)
-            case Kind.BOOK_CROSSED:
-                engine.feed.doubt(key, "crossed", for_s)
-            case Kind.BOOK_STALE:
-                engine.feed.doubt(key, "stale", for_s)
-            case Kind.SECOND_ENGINE:
-                return self._start_second_engine()
-            case _:
-                return False
-        return True
-
-    def _start_second_engine(self) -> bool:
-        """On the same ledger: it must find the lock taken, and leave without having written."""
-        before = self.disk.writes
-        try:
-            WatchedLedger(self, lambda error: None)
-        except LedgerError:
-            return self.disk.writes == before
-        raise Broken("I12", "two engines opened one ledger")
 
     # -- the story -------------------------------------------------------------------------------
 
@@ -419,7 +280,7 @@ class World:
             wire.timer_until_ns = None
             self.note("dead-man timer")
             for order in self.exchange.working():
-                self.exchange.end(order, _ENDS[0], "the timer ran out")
+                self.exchange.end(order, ClaimStatus.CANCELED, "the timer ran out")
 
     async def play(self) -> None:
         story = self.story
@@ -427,7 +288,7 @@ class World:
         market = self.loop.create_task(self._market())
         self.wire.later(story.faults_begin_s, self._let_loose)
         for stroke in story.strokes:
-            self.wire.later(stroke.at_s, self.strike, stroke)
+            self.wire.later(stroke.at_s, self.strokes.strike, stroke)
         for wish in story.wishes:
             self.wire.later(wish.at_s, self._wish, wish.command)
         self.start_engine()
@@ -470,11 +331,11 @@ class World:
         self.wire.maintenance = False
         self.disk.fault = None
         self.disk.cut_at = None
-        self._crash_at = None
+        self.dies_at = None
         self.disk_is_slow = False
         self.exchange.skew_ns = self.clock.skew_ns = 0
         for key in list(self.exchange.halted):
-            self._unhalt(key)
+            self.strokes.unhalt(key)
         for order in self.exchange.working():
             if not order.is_ours:
                 self.exchange.end(order, ClaimStatus.CANCELED, "by its owner")

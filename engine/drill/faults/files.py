@@ -11,6 +11,7 @@ at = [2, 5]
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
 import tomllib
@@ -109,10 +110,8 @@ def _agree(where: str, rule: FaultRule) -> None:
 
 def _kind(field: str, value: object) -> FaultKind:
     if isinstance(value, str):
-        try:
+        with contextlib.suppress(ValueError):  # Told below, with what it may have meant.
             return FaultKind(value)
-        except ValueError:
-            pass
     near = difflib.get_close_matches(
         str(value), [kind.value for kind in FaultKind], n=1, cutoff=0.4
     )

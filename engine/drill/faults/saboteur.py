@@ -23,8 +23,12 @@ from engine.drill.ports import (
 _CLIENT_IDS = ("newClientOrderId", "clientAlgoId")
 
 
+_FIRST_SIGNS = ("WS userDataStream.subscribe", "POST /fapi/v1/listenKey")
+
+
 class Saboteur:
-    """One plan against one server. Time starts with the server, or with `begin`."""
+    """One plan against one server. The plan's time starts when the first client listens to its
+    account, so that everybody has come in when the first fault strikes; or with `begin`."""
 
     def __init__(self, plan: FaultPlan) -> None:
         self.desk = FaultDesk(plan)
@@ -36,7 +40,6 @@ class Saboteur:
     def on_start(self, control: VenueControl) -> None:
         self._control = control
         self._states = VenueStates(control)
-        self._start_ns = control.now_ns()
 
     def begin(self, plan: FaultPlan) -> None:
         """Another plan from now on; states of the one before end."""
@@ -52,7 +55,7 @@ class Saboteur:
             self._states.end_all()
 
     def on_tick(self, now_ns: int) -> None:
-        if self._states is None:
+        if self._states is None or self._start_ns is None:
             return
         now_s = self._seconds(now_ns)
         self._states.end_due(now_s)
@@ -61,6 +64,10 @@ class Saboteur:
 
     def on_request(self, seen: RequestSeen) -> Fault | None:
         assert self._states is not None
+        if self._start_ns is None:
+            if not seen.request.route.startswith(_FIRST_SIGNS):
+                return None
+            self._start_ns = seen.now_ns - self._states.clock_offset_ns
         now_s = self._seconds(seen.now_ns)
         route, params = seen.request.route, seen.request.params
         for name in _CLIENT_IDS:
@@ -78,11 +85,13 @@ class Saboteur:
         return self._requests.carry_out(found, seen)
 
     def on_connect(self, seen: ConnectSeen) -> ConnectFault | None:
+        if self._start_ns is None:
+            return None
         strike = self.desk.strike(Seam.CONNECT, seen.path, self._seconds(seen.now_ns))
         return None if strike is None else connect_fault(strike)
 
     def on_frame(self, seen: FrameSeen) -> Sequence[FrameAct] | None:
-        if not self.desk.has(Seam.FRAME):
+        if self._start_ns is None or not self.desk.has(Seam.FRAME):
             return None
         now_s = self._seconds(seen.now_ns)
         strike = self.desk.strike(Seam.FRAME, frames.subject_of(seen), now_s)

@@ -31,7 +31,16 @@ from engine.venues.binance.spot_claims import (
 from engine.venues.ccxt_client import CcxtClient
 from engine.venues.classify import AskFailed
 from engine.venues.dialect import Asker, Request, StreamEnded, Told
-from engine.venues.fields import NS_PER_MS, Unreadable, amount, as_object, objects, text, whole
+from engine.venues.fields import (
+    NS_PER_MS,
+    Unreadable,
+    amount,
+    as_object,
+    objects,
+    of_loaded,
+    text,
+    whole,
+)
 from engine.venues.fills import Worth
 from engine.venues.rules import MarketRules
 from engine.venues.ws_subscribe import confirmed
@@ -149,11 +158,7 @@ class BinanceSpot:
 
     async def fetch_open_orders(self) -> Sequence[OrderClaim]:
         rows = objects(await self._ask(Request("private", "GET", "openOrders", {}, 80)))
-        return [
-            read_order(row, instrument)
-            for row in rows
-            if (instrument := self.instruments.get(text(row, "symbol"))) is not None
-        ]
+        return [read_order(row, item) for row, item in of_loaded(rows, self.instruments)]
 
     async def fetch_trades(
         self, instrument: Instrument, since_ns: int, venue_order_id: str

@@ -48,6 +48,7 @@ from engine.venues.fields import (
     amount,
     as_object,
     objects,
+    of_loaded,
     optional_text,
     text,
     whole,
@@ -233,11 +234,7 @@ class BinanceUsdm:
     async def fetch_open_orders(self) -> Sequence[OrderClaim]:
         rows = objects(await self._ask(Request(PRIVATE, "GET", "openAlgoOrders", {}, 40)))
         rows += objects(await self._ask(Request(PRIVATE, "GET", "openOrders", {}, 40)))
-        return [
-            self._read(row, instrument)
-            for row in rows
-            if (instrument := self.instruments.get(text(row, "symbol"))) is not None
-        ]
+        return [self._read(row, item) for row, item in of_loaded(rows, self.instruments)]
 
     async def fetch_trades(
         self, instrument: Instrument, since_ns: int, venue_order_id: str

@@ -207,6 +207,18 @@ def test_spot_balances_and_transfers() -> None:
     assert eth.asset == "ETH"
 
 
+def test_assets_of_any_script_and_none_that_could_harm() -> None:
+    def held(name: str) -> Any:
+        row = {"asset": name, "free": "1", "locked": "0"}
+        return spot_claims.read_account({"balances": [row], "updateTime": 1})
+
+    assert held("币安人生")[0].asset == "币安人生"
+    assert held("1000SATS")[0].asset == "1000SATS"
+    for name in ("", "BTC ", "B\x1bTC", "B\u202eTC", "X" * 41):
+        with pytest.raises(Unreadable):
+            held(name)
+
+
 def test_fills_of_a_placed_order_add_up() -> None:
     row = _sample("spot/http_json/new_order_full_response.json")
     instrument = SPOT.get("BTCUSDT")

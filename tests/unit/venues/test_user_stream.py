@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -118,7 +119,7 @@ async def quick_polling(
 
 
 async def test_while_the_stream_fails_orders_are_asked_for(
-    venue: ScriptedVenue, quick_polling: VenueAccount
+    venue: ScriptedVenue, quick_polling: VenueAccount, caplog: pytest.LogCaptureFixture
 ) -> None:
     account, sink = quick_polling, Remembering()
     venue.answer("GET /api/v3/openOrders", [spot_order()])
@@ -149,6 +150,9 @@ async def test_while_the_stream_fails_orders_are_asked_for(
 
     venue.ws_refusal = 0
     await sink.until(lambda: sink.states[-1] is LinkState.UP)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_key_that_is_revoked_is_not_asked_about_again_and_again(

@@ -1,0 +1,44 @@
+"""`pilothouse demo --drill SCENARIO`: the demo's screens while faults strike."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from decimal import Decimal
+
+from app.cli.output import print_json, print_table
+from app.faces import look_of, open_face
+from app.paths import locate
+from app.practice import PROFILE, Practice
+from app.progress import Step
+from app.settings import load_settings
+from engine.domain.errors import BadInput
+
+LEAVING = "the drill exchange and its engine stop with this window"
+HEADLESS_S = Decimal(60)
+"""How long a practice without a terminal lasts where nobody says."""
+
+
+def practise(
+    scenario: str, seed: int, seconds: Decimal | None, *, headless: bool, json: bool
+) -> None:
+    """Until the person leaves, or the seconds are over."""
+    if not headless and not sys.stdout.isatty():
+        raise BadInput("terminal", "none", "the demo needs one; add --headless to run without")
+    paths, ui = locate(), load_settings().ui
+    practice = Practice(scenario, seed, paths)
+    with ExitStack() as stack:
+        with Step(f"opening the drill exchange and an engine, {practice.plan.name}"):
+            stack.enter_context(practice)
+        if not headless:
+            look = look_of(ui, paths)
+            open_face("tui", practice.session, leaving=LEAVING, profile=PROFILE, **look)
+            return
+        time.sleep(float(HEADLESS_S if seconds is None else seconds))
+        report = practice.report()
+    if json:
+        print_json(report)
+    else:
+        rows = [(name, str(getattr(report, name))) for name in report.__struct_fields__]
+        print_table(("figure", "value"), rows)
