@@ -34,6 +34,7 @@ from engine.ports.live import (
     UserLinkChanged,
     VenueFault,
 )
+from engine.ports.venue import Submit, VenueRequest
 from engine.runtime.live_claims import ClaimFolder
 from engine.runtime.live_courier import Courier, Work
 from engine.runtime.live_guard import WriteGuard
@@ -358,7 +359,28 @@ class LiveRuntime:
         self._guard.check(outbox.events)
         await self._journal.commit(outbox.events)
         self.publisher.remember(outbox.events)
-        self._courier.send(outbox.requests)
+        self._courier.send([self._for_wire(request) for request in outbox.requests])
+
+    def _for_wire(self, request: VenueRequest) -> VenueRequest:
+        """A futures venue knows one position, the sum of all books: it would refuse to reduce what
+        another book has evened out. Such an order goes out plain, if it and the book's other
+        reducing orders together are no more than the book holds."""
+        if not isinstance(request, Submit) or not request.spec.reduce_only:
+            return request
+        spec, state = request.spec, self.state
+        towards = -spec.side.sign
+        held = towards * state.position(request.bot_id, spec.instrument_id).lots
+        net = towards * state.net_lots.get(spec.instrument_id, 0)
+        promised = sum(
+            order.leaves_lots
+            for order in state.bot_orders(request.bot_id).values()
+            if order.spec.reduce_only
+            and (order.spec.instrument_id, order.spec.side) == (spec.instrument_id, spec.side)
+        )
+        if net >= spec.qty_lots or promised > held:
+            return request
+        plain = msgspec.structs.replace(spec, reduce_only=False)
+        return msgspec.structs.replace(request, spec=plain)
 
     # -- faces -----------------------------------------------------------------------------------
 

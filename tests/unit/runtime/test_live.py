@@ -11,7 +11,7 @@ from engine.domain.order import OrderStatus, Side
 from engine.domain.snapshots import LinkStage
 from engine.ports.live import BookDoubted, BookTrusted
 from engine.trading.state import MANUAL
-from tests.support.builders import spot
+from tests.support.builders import linear, spot
 from tests.support.live import LiveRig, VirtualClock, a_buy, run_virtual
 
 KEY = "test.BTCUSDT"
@@ -177,5 +177,30 @@ def test_what_reduces_risk_is_sent_in_every_stage_that_reaches_the_venue():
             # The fill of the close is not told over a dead stream, but its answer told it.
             assert live.state.position(MANUAL, KEY).is_flat
             assert live.stage is LinkStage.CONNECTING
+
+    run_virtual(program)
+
+
+def test_a_close_that_the_venues_one_position_does_not_show_goes_out_plain():
+    async def program(clock: VirtualClock) -> None:
+        params = {"levels": "1", "interval_ticks": "5", "half_spread_ticks": "5000"}
+        sizes = {"qty": "0.01", "max_position": "0.05", "every_ms": "60000"}
+        bot = build_bot("grid-1", "grid", {**params, **sizes}, linear())
+        rig = LiveRig(clock, [linear()], {"USDT": Decimal(100_000)}, bots=[bot])
+        async with rig.engine() as live:
+            await live.until_trading()
+            rig.wish(c.TakeHelm, bot_id="grid-1")
+            rig.wish(c.PlaceOrder, bot_id="grid-1", spec=a_buy(10, 50_001))
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(10, 49_999, side=Side.SELL))
+            await live.until(lambda: live.state.fills == 2)
+            assert rig.exchange.positions[KEY] == 0
+            rig.wish(c.Flatten, bot_id="grid-1")
+            await live.until(lambda: live.state.fills == 3)
+            rig.wish(c.Flatten)
+            await live.until(lambda: live.state.fills == 4)
+            closes = [order.submit.spec for order in rig.exchange.orders.values()][-2:]
+            # The first opens what the venue calls a position, the second reduces it.
+            assert [spec.reduce_only for spec in closes] == [False, True]
+            assert rig.exchange.positions[KEY] == 0
 
     run_virtual(program)
