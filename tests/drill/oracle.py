@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from engine.core.ids import parse_client_order_id
 from engine.core.tasks import Failure
 from engine.domain import events as e
 from engine.domain.errors import BadInput
-from engine.domain.instrument import Instrument
+from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.order import Order as OurOrder
 from engine.domain.order import OrderStatus
 from engine.drill.ledger import Entry, Moved, OrderChanged, Traded
@@ -131,7 +131,8 @@ class OurSide:
         )
 
     def expected(self) -> dict[str, Decimal]:
-        """Per asset: opening, fills, fees and movements of cash (spot)."""
+        """Per asset: opening, fills, fees and movements of cash. Of futures: as if every position
+        had been closed for what it cost."""
         totals = defaultdict(Decimal, self.opening)
         for asset, moved in self.moved.items():
             totals[asset] += moved
@@ -140,7 +141,8 @@ class OurSide:
             instrument = self.instruments[spec.instrument_id]
             for event in fills:
                 qty = instrument.qty(event.fill.lots) * spec.side.sign
-                totals[instrument.base] += qty
+                if instrument.kind is InstrumentKind.SPOT:
+                    totals[instrument.base] += qty
                 totals[instrument.quote] -= qty * instrument.price(event.fill.price_ticks)
                 totals[event.fill.fee_asset] -= event.fill.fee
         return totals
@@ -199,10 +201,12 @@ class VenueSide:
         )
 
 
-def differences(ours: OurSide, venue: VenueSide, *, are_balances_ours: bool = True) -> list[str]:
+def differences(
+    ours: OurSide, venue: VenueSide, *, open_cost: Mapping[str, Decimal] | None = None
+) -> list[str]:
     """Everything that is lost, doubled, orphaned or not equal to the last digit; empty is right.
 
-    `are_balances_ours`: nobody but our ledger has moved the account's money.
+    `open_cost`: what the venue says that open futures positions have cost, by asset.
     """
     found = list(ours.problems)
     by_client_id: defaultdict[str, list[Order]] = defaultdict(list)
@@ -216,11 +220,12 @@ def differences(ours: OurSide, venue: VenueSide, *, are_balances_ours: bool = Tr
             found.append(f"{order_id}: orphaned: at the venue, and never intended")
     for order_id in ours.orders:
         found += _compare(ours, venue, order_id, by_client_id[order_id])
-    if are_balances_ours:
-        expected = ours.expected()
-        for asset in sorted({*expected, *venue.balances}):
-            if expected[asset] != venue.balances[asset]:
-                found.append(f"{asset}: ours {expected[asset]}, venue {venue.balances[asset]}")
+    expected = ours.expected()
+    for asset, cost in (open_cost or {}).items():
+        expected[asset] += cost
+    for asset in sorted({*expected, *venue.balances}):
+        if expected[asset] != venue.balances[asset]:
+            found.append(f"{asset}: ours {expected[asset]}, venue {venue.balances[asset]}")
     return found
 
 

@@ -27,8 +27,10 @@ from engine.domain.errors import BadInput, EngineNotRunning, PilothouseError
 from engine.domain.snapshots import EngineSnapshot, LinkStage
 from engine.drill.faults.plan import NO_FAULTS
 from engine.drill.faults.saboteur import Saboteur
+from engine.drill.margin import MarginSettlement
 from engine.drill.ports import Fault, Reply, RequestSeen
 from engine.drill.server import DrillServer
+from engine.drill.units import amount
 from engine.drill.values import Order
 from tests.drill.oracle import OurSide, VenueSide, differences, read_ours
 
@@ -235,10 +237,13 @@ class Rig:
         (found,) = folder.glob("*.db")
         return found
 
-    def judge(self, *, are_balances_ours: bool = True) -> tuple[OurSide, list[str]]:
+    def judge(self) -> tuple[OurSide, list[str]]:
         ours = read_ours(self.ledger_path)
         venue = VenueSide(self.core.ledger.entries, ACCOUNT)
-        return ours, differences(ours, venue, are_balances_ours=are_balances_ours)
+        settlement, cost = self.core.settlement, {}
+        if isinstance(settlement, MarginSettlement):
+            cost = {"USDT": amount(settlement.holding(ACCOUNT, "BTCUSDT").cost)}
+        return ours, differences(ours, venue, open_cost=cost)
 
 
 def _is_ours(order: Order) -> bool:

@@ -52,8 +52,8 @@ GRID = {
     "levels": "3",
     "interval_ticks": "100",
     "half_spread_ticks": "200",
-    "qty": "0.001",
-    "max_position": "0.02",
+    "qty": "0.002",
+    "max_position": "0.04",
     "every_ms": "300",
 }
 _ORDER, _CANCEL, _ASK = "POST *order", "DELETE *order", "GET *rder*|GET *Trades|GET *account*"
@@ -244,7 +244,7 @@ class Soak:
         if price is None:
             return None
         held = sum(one.lots for one in shot.positions if one.bot_id == "manual")
-        lots = instrument.lots(Decimal(self.random.randint(1, 4)) / 1000, "qty")
+        lots = instrument.lots(Decimal(self.random.randint(2, 5)) / 1000, "qty")
         side = Side.SELL if held >= lots and choice < 0.6 else Side.BUY
         if choice > 0.8:
             return OrderSpec(
@@ -261,7 +261,7 @@ class Soak:
         method, _, when = self.moment.partition(" ")
         if when:
             number = self.random.randint(1, 5)
-            self.rig.marksman.aim(life.pid, f"{method} /api*", number, after=when == "after")
+            self.rig.marksman.aim(life.pid, f"{method} /*api/*", number, after=when == "after")
             await self._trade(life, 6.0)
         elif method == "commit":
             await self._trade(life, self.random.uniform(0.5, 2.0))

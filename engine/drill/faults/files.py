@@ -115,7 +115,7 @@ def _kind(field: str, value: object) -> FaultKind:
     near = difflib.get_close_matches(
         str(value), [kind.value for kind in FaultKind], n=1, cutoff=0.4
     )
-    hint = f"did you mean {near[0]}?" if near else "see `pilothouse drill --list`"
+    hint = f"did you mean {near[0]}?" if near else "the manual lists them: the drill exchange"
     raise BadInput(field, value, f"no such fault; {hint}") from None
 
 

@@ -284,6 +284,13 @@ def test_a_scenario_that_is_not_there_names_the_nearest() -> None:
         find_plan("zzzzzz")
 
 
+def test_the_manual_names_every_fault_and_every_scenario() -> None:
+    root = Path(__file__).resolve().parents[3]
+    page = (root / "resources" / "docs" / "drill.md").read_text()
+    assert [kind for kind in FaultKind if f"`{kind.value}`" not in page] == []
+    assert [name for name in NAMED if f"| `{name}` |" not in page] == []
+
+
 FILE = """
 seed = 7
 [[fault]]
