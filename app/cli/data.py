@@ -80,6 +80,39 @@ def import_data(
     _report_import([imported], [], json)
 
 
+@app.command("record")
+def record(
+    venue: Annotated[str, typer.Argument(metavar="VENUE", help="binance_spot or binance_usdm.")],
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="As BTCUSDT.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the captures go; default: here.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(help="Stop after so long; 0: until Ctrl+C.", min=0)
+    ] = 0.0,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="From the drill exchange on this machine.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Record a venue's public depth and trades as they come, for `data import`."""
+    from app.record import record_market
+
+    def say(words: str) -> None:
+        typer.echo(words, err=True)
+
+    names = [symbol.upper() for symbol in symbols]
+    found = record_market(venue, names, out or Path(), seconds, say, is_drill=drill)
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ("file", "depth", "trades", "snapshots", "refused"),
+        [(item.file, item.depth, item.trades, item.snapshots, item.refused) for item in found],
+        right=("depth", "trades", "snapshots", "refused"),
+    )
+
+
 @app.command("list")
 def list_data(out: Out = None, json: Json = False) -> None:
     """What the catalogue holds."""

@@ -36,6 +36,7 @@ from engine.ports.live import (
 )
 from engine.runtime.live_claims import ClaimFolder
 from engine.runtime.live_courier import Courier, Work
+from engine.runtime.live_guard import WriteGuard
 from engine.runtime.live_keeper import Keeper, KeyJudge, may_trade
 from engine.runtime.live_market import LiveMarkets
 from engine.runtime.live_receipts import Receipts
@@ -118,6 +119,7 @@ class LiveRuntime:
         self._clock = clock
         self._bridge = bridge
         self._policy = policy
+        self._guard = WriteGuard()
         self._inbox: Inbox[Work] = Inbox(_POLICIES)
         self._poked = asyncio.Event()
         self._failed: list[Failure] = []
@@ -174,6 +176,7 @@ class LiveRuntime:
         self._clock.raise_to(self.state.last_ns)
         self._trader.resume(self._clock.now_ns(), STARTING)
         for event in self._journal.replay():
+            self._guard.follow(event)
             self.publisher.remember([event])
         await self._commit(self._trader.drain())
         return True
@@ -352,6 +355,7 @@ class LiveRuntime:
         if not outbox.events:
             assert not outbox.requests, "a request without an event behind it"
             return
+        self._guard.check(outbox.events)
         await self._journal.commit(outbox.events)
         self.publisher.remember(outbox.events)
         self._courier.send(outbox.requests)

@@ -207,7 +207,9 @@ class CcxtClient:
         cause = error.args[0] if isinstance(error, BaseException) and error.args else error
         if isinstance(cause, aiohttp.WSServerHandshakeError):
             answer = Answer(cause.status, _lower(cause.headers), cause.message)
-            self.last_ws_failure = _handshake_failure(answer, self.quirks, self._clock.now_ns())
+            fault = _handshake_failure(answer, self.quirks, self._clock.now_ns())
+            self.last_ws_failure = fault
+            self.budget.stopped(fault)  # A ban holds for requests, too.
         elif isinstance(cause, aiohttp.ClientError | TimeoutError | OSError):
             host = yarl.URL(url).host or self.quirks.venue
             found = not_answered(no_answer(cause, host, WS_CONNECT_TIMEOUT_S))
@@ -413,11 +415,13 @@ def ws_failure(quirks: Quirks, message: Mapping[str, object]) -> AskFailed | Non
 
 
 def _handshake_failure(answer: Answer, quirks: Quirks, now_ns: int) -> AskFailed:
-    try:
-        read(answer, quirks, now_ns)
-    except AskFailed as fault:
-        return fault
-    return AskFailed(FaultKind.MALFORMED, f"{quirks.venue}: the socket's handshake failed")
+    if answer.status in (418, 429) or answer.status >= 500:
+        try:
+            read(answer, quirks, now_ns)
+        except AskFailed as fault:
+            return fault
+    words = f"{quirks.venue}: the socket's handshake was refused (status {answer.status})"
+    return AskFailed(FaultKind.NETWORK, words)
 
 
 def _lower(headers: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -25,7 +25,7 @@ from engine.venues.binance.feed import BinanceFeed
 from engine.venues.budget import RateBudget
 from engine.venues.feed_dialect import FeedDialect
 from engine.venues.keeper import Counts, Keeper
-from engine.venues.link import FeedPace, InstrumentLink
+from engine.venues.link import FeedPace, FrameTap, InstrumentLink
 from engine.venues.quality import GuardLimits
 from engine.venues.quirks import quirks_of
 from engine.venues.rest import SessionFactory
@@ -48,6 +48,7 @@ class StreamFeed:
         budget: RateBudget | None = None,
         limits: GuardLimits | None = None,
         pace: FeedPace | None = None,
+        tap: FrameTap | None = None,
     ) -> None:
         self._dialect = dialect
         self._make_session = make_session
@@ -55,6 +56,7 @@ class StreamFeed:
         self._budget = budget
         self._limits = limits or GuardLimits()
         self._pace = pace or FeedPace()
+        self._tap = tap
         self._session: aiohttp.ClientSession | None = None
         self._owner: TaskOwner | None = None
         self._links: dict[str, InstrumentLink] = {}
@@ -88,6 +90,7 @@ class StreamFeed:
                 sink,
                 self._limits,
                 self._pace,
+                self._tap,
             )
             name = instrument.instrument_id
             self._links[name] = link
@@ -148,9 +151,16 @@ def binance_feed(
     budget: RateBudget | None = None,
     limits: GuardLimits | None = None,
     pace: FeedPace | None = None,
+    tap: FrameTap | None = None,
 ) -> StreamFeed:
     """The feed of `binance_spot` or `binance_usdm`. Compiles its kernels where they are not yet."""
     warm_feeds()
     return StreamFeed(
-        BinanceFeed(venue), make_session, clock, budget=budget, limits=limits, pace=pace
+        BinanceFeed(venue),
+        make_session,
+        clock,
+        budget=budget,
+        limits=limits,
+        pace=pace,
+        tap=tap,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import aiohttp
 import msgspec
@@ -52,6 +52,13 @@ class FeedPace(msgspec.Struct, frozen=True, kw_only=True):
     """The venue cuts every connection after a day; we are first."""
 
 
+class FrameTap(Protocol):
+    """Is shown what was received and could be read, as it came."""
+
+    def on_raw(self, instrument: Instrument, kind: int, raw: bytes, received_ns: int) -> None:
+        """`kind` is a FRAME_ code of depth or trades, or FRAME_NEWS for a snapshot that joined."""
+
+
 class _Gone(Exception):
     """The connection is over; the words say why."""
 
@@ -67,6 +74,7 @@ class InstrumentLink:
         sink: MarketSink,
         limits: GuardLimits,
         pace: FeedPace,
+        tap: FrameTap | None = None,
     ) -> None:
         self.instrument = instrument
         self.keeper = Keeper(instrument, sink, limits)
@@ -77,6 +85,7 @@ class InstrumentLink:
         self._clock = clock
         self._sink = sink
         self._pace = pace
+        self._tap = tap
         self._reader = dialect.reader(instrument)
         self._polled = dialect.reader(instrument)
         name, wait = instrument.instrument_id, (pace.retry_first_ns, pace.retry_longest_ns)
@@ -157,14 +166,15 @@ class InstrumentLink:
     def on_frame(self, raw: bytes) -> None:
         """One message of the stream. Raises _Gone when the connection is to be given up."""
         reader, keeper, now_ns = self._reader, self.keeper, self._clock.monotonic_ns()
+        received_ns = self._clock.now_ns()
         try:
-            kind, count, previous_id, last_id, venue_ms, rounded = reader.read(
-                raw, self._clock.now_ns()
-            )
+            kind, count, previous_id, last_id, venue_ms, rounded = reader.read(raw, received_ns)
         except BadInput as error:
             self._on_refused(error)
             return
         keeper.counts.rounded += rounded
+        if self._tap is not None and kind != FRAME_NEWS:
+            self._tap.on_raw(self.instrument, kind, raw, received_ns)
         if kind == FRAME_TRADE:
             keeper.on_trade(reader.rows[:count], last_id, venue_ms, now_ns)
         elif kind == FRAME_DEPTH:
@@ -215,7 +225,8 @@ class InstrumentLink:
             return False
         try:
             answer = await self._get(self._dialect.book(self.instrument))
-            book = self._polled.read_book(answer, self._clock.now_ns(), self._exch_ns())
+            received_ns = self._clock.now_ns()
+            book = self._polled.read_book(answer, received_ns, self._exch_ns())
         except VenueFault as fault:
             log.warning("%s: no snapshot: %s", self.instrument.instrument_id, fault.words)
             await self._clock.sleep(fault.until_ns - self._clock.now_ns())
@@ -225,7 +236,10 @@ class InstrumentLink:
             return False
         if connection != self._connection or self.state is not LinkState.UP:
             return False
-        return self.keeper.on_snapshot(book.last_id, book.rows, self._clock.monotonic_ns())
+        has_joined = self.keeper.on_snapshot(book.last_id, book.rows, self._clock.monotonic_ns())
+        if has_joined and self._tap is not None:
+            self._tap.on_raw(self.instrument, FRAME_NEWS, answer, received_ns)
+        return has_joined
 
     # -- watching ----------------------------------------------------------------------------------
 

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from engine.domain.claims import ClaimStatus
+from engine.domain.order import OrderType, Side
 from engine.drill.faults.catalogue import CATALOGUE, FaultKind, Seam
 from engine.drill.faults.plan import FaultPlan, FaultRule
 from engine.drill.faults.saboteur import Saboteur
 from engine.drill.units import amount
 from engine.ports.live import LinkState, Placed, Refused, Unanswered
 from engine.venues import user_stream
-from tests.support.accounts import SPOT, submit
+from tests.support.accounts import SPOT, USDM, submit
 from tests.support.drill_accounts import Rig, open_rig
 
 DIALECT = "binance_spot"
@@ -129,3 +130,45 @@ async def test_what_the_stream_tells_is_true_and_the_rest_is_found(
         claim = await rig.account.find_order(SPOT, wish.client_order_id)
         assert claim is not None
         assert (claim.status, claim.filled_lots) == (ClaimStatus.FILLED, 1_000)
+
+
+ON_STOPS = (
+    FaultKind.DROP_BEFORE,
+    FaultKind.RESET_AFTER,
+    FaultKind.ERROR_AFTER,
+    FaultKind.UNKNOWN_1006_AFTER,
+    FaultKind.TIMEOUT_1007_BEFORE,
+    FaultKind.TRUNCATED_JSON,
+    FaultKind.DUPLICATE_REQUEST,
+    FaultKind.ORDER_REFUSED,
+    FaultKind.KEY_REVOKED_2015,
+)
+
+
+@pytest.mark.parametrize("kind", ON_STOPS)
+async def test_futures_orders_and_stops_alike(
+    tmp_path: Path, saboteur: Saboteur, kind: FaultKind
+) -> None:
+    async with open_rig(tmp_path, "binance_usdm", plan=saboteur) as rig:
+        saboteur.begin(plan(kind, "POST */order|POST */algoOrder"))
+        outcomes = {}
+        for number in range(ORDERS):
+            is_stop = number >= ORDERS // 2
+            wish = submit(
+                Side.BUY,
+                100,
+                0 if is_stop else rig.price_ticks("0.9"),
+                instrument_id=USDM,
+                client_order_id=f"q{number:017}",
+                type=OrderType.STOP if is_stop else OrderType.LIMIT,
+                trigger_ticks=rig.price_ticks("1.2") if is_stop else 0,
+            )
+            outcomes[wish.client_order_id] = await rig.account.place(wish)
+        saboteur.switch_off()
+        taken = _ids_at_the_venue(rig)
+        assert len(taken) == len(set(taken))
+        for ours, outcome in outcomes.items():
+            found = await rig.account.find_order(USDM, ours)
+            assert (found is not None) is (ours in taken)
+            assert not (isinstance(outcome, Refused) and ours in taken), outcome
+            assert not (isinstance(outcome, Placed) and ours not in taken), outcome

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import ccxt
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from app.drill import new_account, open_drill
 from engine.domain.order import Side
 from engine.drill.control import Certificate
+from engine.drill.dialects.binance_spot import BinanceSpot
 from engine.drill.ledger import MARKET, Moved, Traded, read_entries
 from engine.drill.resolver import ADMIN_HOST, drill_session
 from engine.drill.server import DrillServer
@@ -378,3 +380,63 @@ async def test_foreign_deposits_and_other_accounts_stay_apart(server: DrillServe
         with pytest.raises(ccxt.OrderNotFound):
             await client.fetch_order(None, BTC, {"origClientOrderId": "theirs"})
         assert (await client.fetch_balance())["USDT"]["total"] == 100_000
+
+
+async def test_cancel_and_replace_whole_half_and_not_at_all(server: DrillServer) -> None:
+    async with ccxt_on(server, DEMO) as client:
+        await client.load_markets()
+        first = await client.create_order(BTC, "limit", "buy", 0.01, 50_000)
+        second = await client.edit_order(first["id"], BTC, "limit", "buy", 0.02, 49_000)
+        assert (second["status"], second["amount"], second["price"]) == ("open", 0.02, 49_000)
+        assert (await client.fetch_order(first["id"], BTC))["status"] == "canceled"
+        # The old one goes, the new one is refused: the venue answers 409.
+        with pytest.raises(ccxt.BadResponse, match="partially failed"):
+            await client.edit_order(second["id"], BTC, "limit", "buy", 4, 50_000)
+        assert await client.fetch_open_orders(BTC) == []
+        with pytest.raises(ccxt.BadResponse, match="cancel-replace failed"):
+            await client.edit_order(second["id"], BTC, "limit", "buy", 0.01, 50_000)
+        assert await client.fetch_open_orders(BTC) == []
+
+
+async def test_too_many_orders_are_refused_by_count(server: DrillServer) -> None:
+    dialect = server.venues["binance_spot"].dialect
+    assert isinstance(dialect, BinanceSpot)
+    dialect.limits.orders_10s_max = 0
+    async with ccxt_on(server, DEMO) as client:
+        await client.load_markets()
+        with pytest.raises(ccxt.DDoSProtection, match="-1015"):
+            await client.create_order(BTC, "limit", "buy", 0.01, 50_000)
+        assert _header(client, "x-mbx-order-count-10s") == "0"
+        assert _header(client, "retry-after") == ""
+        dialect.limits.orders_10s_max = 100
+        await client.create_order(BTC, "limit", "buy", 0.01, 50_000)
+        assert _header(client, "x-mbx-order-count-10s") == "1"
+
+
+def _header(client: Any, name: str) -> str:
+    """Of the last answer, whatever the case in which ccxt keeps it."""
+    headers = {each.lower(): value for each, value in client.last_response_headers.items()}
+    return str(headers.get(name, ""))
+
+
+async def test_halts_maintenance_and_ends_by_the_venue(server: DrillServer) -> None:
+    control, spot = server.control, "binance_spot"
+    async with ccxt_on(server, DEMO) as client:
+        await client.load_markets()
+        order = {"clientOrderId": "mine"}
+        await client.create_order(BTC, "limit", "buy", 0.01, 50_000, order)
+        control.set_symbol_status(spot, "BTCUSDT", "BREAK")
+        with pytest.raises(ccxt.ExchangeError, match="Market is closed"):
+            await client.create_order(BTC, "limit", "buy", 0.01, 50_000)
+        assert (await client.load_markets(True))[BTC]["active"] is False
+        assert len(await client.fetch_open_orders(BTC)) == 1
+        control.set_symbol_status(spot, "BTCUSDT", "TRADING")
+        control.set_maintenance(spot, True)
+        assert (await client.fetch_status())["status"] == "maintenance"
+        with pytest.raises(ccxt.ExchangeError, match="-1016"):
+            await client.fetch_balance()
+        control.cancel_at_venue(spot, "demo", "mine")
+        control.set_maintenance(spot, False)
+        found = await client.fetch_order(None, BTC, {"origClientOrderId": "mine"})
+        assert found["status"] == "canceled"
+        assert (await client.fetch_balance())["USDT"]["used"] == 0

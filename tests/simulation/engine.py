@@ -22,8 +22,8 @@ from engine.trading.state import TradingState
 from tests.simulation.bots import build
 from tests.simulation.faults import Kind
 from tests.simulation.feed import SimFeed
-from tests.simulation.invariants import Broken
 from tests.simulation.ledger import SimLedger
+from tests.simulation.picture import Broken
 from tests.simulation.venue import SimAccount
 
 if TYPE_CHECKING:

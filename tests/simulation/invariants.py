@@ -8,7 +8,6 @@ of the engine's rules is used to judge the engine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from engine.domain import events as e
@@ -21,6 +20,7 @@ from engine.ports.venue import Submit
 from tests.simulation.disk import Disk
 from tests.simulation.exchange import Exchange, VenueOrder
 from tests.simulation.ledger import FILE
+from tests.simulation.picture import AGREES, ENDS, NEVER_LIVED, Broken, Kill, Mine
 
 ZERO = Decimal(0)
 EXPOSURE_SLACK = Decimal("1.05")
@@ -29,59 +29,6 @@ TAIL_BYTES = 1 << 17
 ANSWER_S = 1.0
 KILL_SENT_S = 1.0
 KILL_FLAT_S = 10.0
-
-
-class Broken(Exception):
-    """An invariant does not hold. `name` is its number in the design."""
-
-    def __init__(self, name: str, words: str) -> None:
-        super().__init__(f"{name}: {words}")
-        self.name = name
-        self.words = words
-
-
-@dataclass
-class Mine:
-    """An order as the durable events tell it."""
-
-    spec: OrderSpec
-    bot_id: str
-    placed_by: str
-    status: OrderStatus = OrderStatus.INTENT
-    is_accepted: bool = False
-    filled_lots: int = 0
-    trades: dict[str, Fill] = field(default_factory=dict)
-
-    @property
-    def leaves(self) -> int:
-        return 0 if self.status.is_final else max(0, self.spec.qty_lots - self.filled_lots)
-
-
-_ENDS = {
-    e.OrderRejected: OrderStatus.REJECTED,
-    e.OrderCanceled: OrderStatus.CANCELED,
-    e.OrderExpired: OrderStatus.EXPIRED,
-    e.OrderProvenAbsent: OrderStatus.ABSENT,
-}
-
-_NEVER_LIVED = (OrderStatus.REJECTED, OrderStatus.ABSENT)
-
-AGREES: dict[OrderStatus, tuple[ClaimStatus, ...]] = {
-    OrderStatus.FILLED: (ClaimStatus.FILLED,),
-    OrderStatus.CANCELED: (ClaimStatus.CANCELED, ClaimStatus.EXPIRED),
-    OrderStatus.EXPIRED: (ClaimStatus.EXPIRED, ClaimStatus.CANCELED),
-    OrderStatus.OPEN: (ClaimStatus.OPEN,),
-    OrderStatus.PARTIAL: (ClaimStatus.PARTIAL,),
-}
-"""Which words of the venue each status of ours stands for. Rejected and absent stand for none."""
-
-
-@dataclass
-class Kill:
-    """A kill switch that is being checked: what must be cancelled, and by when."""
-
-    at_s: float
-    waiting: set[str]
 
 
 class Checker:
@@ -155,7 +102,7 @@ class Checker:
         if self._exchange.accepted.get(key, 0):
             self._fail("I4", f"{key} reached the venue a second time")
         mine = self.orders.get(key)
-        if mine is not None and mine.status in _NEVER_LIVED:
+        if mine is not None and mine.status in NEVER_LIVED:
             self._fail("I2", f"{key} reached the venue after it was counted as {mine.status}")
         self._check_exposure(submit)
 
@@ -171,11 +118,13 @@ class Checker:
         return needle in log[-TAIL_BYTES:] or needle in log or needle in disk.durable(FILE)
 
     def _check_exposure(self, submit: Submit) -> None:
-        """I6 with the venue's truth: what of ours is held, works there, or has just come. With
-        several books, one's reduce-only order may add to what all hold together, and is allowed
-        to: then only the ledger's own order of decisions can be judged (`_check_reserved`)."""
+        """I6 with the venue's truth: what of ours is held, works there, or has just come.
+
+        A reduce-only order is never refused. It closes one book of several, or a position against
+        which entries have been let in, and what is held in all may grow by it: then only the order
+        of decisions can be judged (`_check_reserved`)."""
         spec = submit.spec
-        if spec.reduce_only or self.has_many_books:
+        if spec.reduce_only or self.has_many_books or self._has_closed(spec):
             return
         held = sum(
             trade.side.sign * trade.fill.lots
@@ -191,6 +140,14 @@ class Checker:
             and not order.spec.reduce_only
         )
         self._check_worst(spec, held * spec.side.sign + working + spec.qty_lots)
+
+    def _has_closed(self, spec: OrderSpec) -> bool:
+        """Whether a reduce-only order on this side has ever been decided."""
+        return any(
+            mine.spec.reduce_only
+            and (mine.spec.instrument_id, mine.spec.side) == (spec.instrument_id, spec.side)
+            for mine in self.orders.values()
+        )
 
     def _check_reserved(self, spec: OrderSpec) -> None:
         """I6 at the intent: everything decided before it may still fill, and it may, too."""
@@ -256,8 +213,8 @@ class Checker:
                 self.incidents.pop(incident_id)
             case e.CashMoved(cash=cash):
                 self.cash[cash.asset] = self.cash.get(cash.asset, ZERO) + cash.amount
-            case _ if type(event) in _ENDS:
-                self._fold_end(event.client_order_id, _ENDS[type(event)])  # type: ignore[union-attr,index]
+            case _ if type(event) in ENDS:
+                self._fold_end(event.client_order_id, ENDS[type(event)])  # type: ignore[union-attr,index]
             case _:
                 return
 
@@ -280,7 +237,7 @@ class Checker:
         if mine is None:
             return
         mine.is_accepted = True
-        if mine.status in (OrderStatus.INTENT, *_NEVER_LIVED):
+        if mine.status in (OrderStatus.INTENT, *NEVER_LIVED):
             mine.status = OrderStatus.OPEN
 
     def _fold_end(self, key: str, status: OrderStatus) -> None:
@@ -289,7 +246,7 @@ class Checker:
             return
         mine.status = status
         truth = self._ours(key)
-        if status in _NEVER_LIVED:
+        if status in NEVER_LIVED:
             if truth is not None:
                 self._fail("I2", f"{key} counts as {status}, the venue had taken it")
         elif truth is not None and truth.filled_lots != mine.filled_lots:
@@ -371,7 +328,7 @@ class Checker:
         """What has ended stays ended: nothing that the engine counts as live may have."""
         for key in live:
             mine = self.orders.get(key)
-            if mine is not None and mine.status.is_final and mine.status not in _NEVER_LIVED:
+            if mine is not None and mine.status.is_final and mine.status not in NEVER_LIVED:
                 self._fail("I2", f"{key} was {mine.status} and lives again")
 
     # -- after a restart ---------------------------------------------------------------------------
@@ -410,7 +367,7 @@ class Checker:
             if truth is not None and self._exchange.age_s(truth) < ANSWER_S:
                 continue
             if truth is None:
-                if mine.status not in _NEVER_LIVED:
+                if mine.status not in NEVER_LIVED:
                     self._fail("I2", f"{key} is {mine.status}, the venue has never taken it")
                 continue
             is_cut = truth.qty_lots < mine.spec.qty_lots and mine.status is OrderStatus.EXPIRED

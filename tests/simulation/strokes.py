@@ -11,7 +11,7 @@ from engine.domain.order import OrderSpec, Side
 from tests.simulation.disk import DiskFault
 from tests.simulation.exchange import NotTaken
 from tests.simulation.faults import Kind
-from tests.simulation.invariants import Broken
+from tests.simulation.picture import Broken
 from tests.simulation.story import Stroke
 
 if TYPE_CHECKING:

@@ -22,9 +22,10 @@ from tests.simulation.disk import Disk
 from tests.simulation.engine import EngineProcess
 from tests.simulation.exchange import Exchange
 from tests.simulation.faults import Kind
-from tests.simulation.invariants import KILL_FLAT_S, Broken, Checker
+from tests.simulation.invariants import KILL_FLAT_S, Checker
 from tests.simulation.ledger import SimLedger, format_disk, read_disk
 from tests.simulation.loop import SimLoop, SimTime, Stalled
+from tests.simulation.picture import Broken
 from tests.simulation.story import EPOCH_NS, Story, tell
 from tests.simulation.strokes import Strokes
 from tests.simulation.venue import Wire

@@ -59,8 +59,8 @@ class BinanceSpot:
         self._users: dict[int, UserSession] = {}
         public = PublicQuestions(core, self.limits)
         orders = Orders(core, self.limits, public)
-        self._routes = _rest_routes(public, orders, self._system_status)
-        self._routes |= _ws_routes(self._routes)
+        self.routes = _rest_routes(public, orders, self._system_status)
+        self.routes |= _ws_routes(self.routes)
         core.listeners.append(self)
 
     # -- requests --------------------------------------------------------------------------------
@@ -69,7 +69,9 @@ class BinanceSpot:
         return self.keys.name_of(request)
 
     def handle(self, request: Request) -> Reply:
-        route = self._routes.get(request.route)
+        route = self.routes.get(request.route)
+        if route is None and request.method == "WS":
+            return ApiError(-1000, "Unknown method.").reply
         if route is None:
             return Reply(status=404, body=b"")
         verdict = self._weigh(route, request)

@@ -259,7 +259,8 @@ class MarketSession:
         if method == "LIST_SUBSCRIPTIONS":
             self._answer({"result": list(self._names), "id": number})
             return
-        if method not in ("SUBSCRIBE", "UNSUBSCRIBE") or not isinstance(names, list):
+        is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        if method not in ("SUBSCRIBE", "UNSUBSCRIBE") or not is_list:
             words = "Invalid request: unknown variant, expected one of `SUBSCRIBE`, `UNSUBSCRIBE`"
             self._answer({"error": {"code": 2, "msg": words}, "id": number})
             return
@@ -270,7 +271,7 @@ class MarketSession:
                 return
             self._answer({"result": None, "id": number})
             for name in names:
-                self._add(str(name))
+                self._add(name)
         else:
             for name in names:
                 self._names.pop(name, None)

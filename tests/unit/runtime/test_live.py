@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from app.bootstrap import build_bot
 from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain.order import OrderStatus, Side
 from engine.domain.snapshots import LinkStage
+from engine.ports.live import BookDoubted, BookTrusted
 from engine.trading.state import MANUAL
 from tests.support.builders import spot
 from tests.support.live import LiveRig, VirtualClock, a_buy, run_virtual
@@ -120,5 +122,60 @@ def test_rules_that_the_venue_changed_bind_the_gate_and_survive_a_restart():
             await live.until(lambda: live.state.denied == 1)
         assert rig.folded().instruments[KEY].min_lots == 50
         assert not rig.exchange.places
+
+    run_virtual(program)
+
+
+def test_a_bot_acts_only_while_venue_and_book_can_be_relied_on():
+    async def program(clock: VirtualClock) -> None:
+        params = {"levels": "2", "interval_ticks": "5", "half_spread_ticks": "5"}
+        sizes = {"qty": "0.01", "max_position": "0.05", "every_ms": "500"}
+        bot = build_bot("grid-1", "grid", {**params, **sizes}, spot())
+        rig = LiveRig(clock, bots=[bot])
+        async with rig.engine() as live:
+            assert not rig.exchange.places  # Started, and held until both sides were compared.
+            await live.until_trading()
+            await live.until(lambda: len(rig.exchange.working()) >= 2)
+
+            live.markets.on_feed(BookDoubted(instrument_id=KEY, reason="a gap"))
+            await live.wait(1)
+            before = len(rig.exchange.places)
+            rig.exchange.move(KEY, 50_099, 50_101)
+            await live.wait(20)
+            assert len(rig.exchange.places) == before
+            live.markets.on_feed(BookTrusted(instrument_id=KEY))
+            await live.until(lambda: len(rig.exchange.places) > before, 5)
+
+            rig.exchange.drop_stream()
+            await live.wait(1)
+            before = len(rig.exchange.places)
+            rig.exchange.move(KEY, 50_199, 50_201)
+            await live.wait(20)
+            assert len(rig.exchange.places) == before
+            rig.exchange.raise_stream()
+            await live.until(lambda: len(rig.exchange.places) > before, 10)
+            assert live.state.bots["grid-1"].error == ""
+
+    run_virtual(program)
+
+
+def test_what_reduces_risk_is_sent_in_every_stage_that_reaches_the_venue():
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock)
+        async with rig.engine() as live:
+            await live.until_trading()
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(1000, 50_001))
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(500))
+            await live.until(lambda: live.state.fills == 1 and len(rig.exchange.working()) == 1)
+            rig.exchange.drop_stream()
+            await live.until(lambda: live.stage is LinkStage.CONNECTING, 1)
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(500))
+            rig.wish(c.Flatten)
+            await live.wait(30)
+            assert live.state.denied >= 1  # The entry; its reason is the link's.
+            assert not rig.exchange.working()
+            # The fill of the close is not told over a dead stream, but its answer told it.
+            assert live.state.position(MANUAL, KEY).is_flat
+            assert live.stage is LinkStage.CONNECTING
 
     run_virtual(program)

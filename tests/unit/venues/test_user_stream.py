@@ -219,3 +219,31 @@ async def test_an_expired_certificate_and_no_network(
             await account.close()
     assert caught.value.kind is kind
     assert "api.binance.com" in caught.value.words
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (403, FaultKind.NETWORK),
+        (418, FaultKind.BANNED),
+        (429, FaultKind.LIMITED),
+        (503, FaultKind.OVERLOADED),
+    ],
+)
+async def test_a_refused_handshake_says_why(
+    venue: ScriptedVenue, status: int, kind: FaultKind
+) -> None:
+    account = await spot_account(venue)
+    venue.ws_refusal = status
+    with pytest.raises(VenueFault) as caught:
+        await account.open_user_stream(Remembering())
+    assert caught.value.kind is kind
+    assert len(caught.value.words.splitlines()) == 1
+    if status in (418, 429):
+        with pytest.raises(VenueFault, match="rate limit"):
+            await account.fetch_balances()
+    venue.ws_refusal = 0
+    sink = Remembering()
+    await account.open_user_stream(sink)
+    assert sink.states[-1] is LinkState.UP
+    await account.close()
