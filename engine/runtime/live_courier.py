@@ -101,9 +101,10 @@ class Courier:
 
     def tend(self) -> None:
         """Start what the state asks for and nobody is doing yet. Cheap while there is nothing."""
-        for key in self._state.cancels_asked:
+        # Sorted: sets of texts have another order in every process, and this one is seen outside.
+        for key in sorted(self._state.cancels_asked):
             self._start("cancel", key, partial(self._cancel, key))
-        for key in self._state.unanswered:
+        for key in sorted(self._state.unanswered):
             self._start("resolve", key, partial(self._resolve, key))
         if self._folder.holes:
             before_ns = self._clock.monotonic_ns() - MEND_GRACE_NS

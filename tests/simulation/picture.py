@@ -26,6 +26,8 @@ class Mine:
     spec: OrderSpec
     bot_id: str
     placed_by: str
+    since_s: float
+    """When its intent became durable."""
     status: OrderStatus = OrderStatus.INTENT
     is_accepted: bool = False
     filled_lots: int = 0

@@ -7,8 +7,12 @@ A seed that breaks says so in one line that tells it again:
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +20,7 @@ from tests.simulation.run import reproduction, unseen
 from tests.simulation.world import run_seed
 
 CHUNK = 50
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def _tell(seeds: Iterable[int]) -> Counter[str]:
@@ -49,3 +54,20 @@ def test_a_seed_tells_the_same_story_again(seed: int) -> None:
     first, again = run_seed(seed), run_seed(seed)
     assert (first.digest, first.steps, first.seen) == (again.digest, again.steps, again.seen)
     assert first.digest != run_seed(seed + 1).digest
+
+
+def test_another_process_tells_the_same_story() -> None:
+    """Texts hash differently in every process: no set of them may decide who goes first."""
+    program = "from tests.simulation.world import run_seed; print(run_seed(17).digest)"
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    }
+    assert len(told) == 1
