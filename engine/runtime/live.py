@@ -41,7 +41,7 @@ from engine.runtime.live_keeper import Keeper, KeyJudge, may_trade
 from engine.runtime.live_market import LiveMarkets
 from engine.runtime.live_receipts import Receipts
 from engine.runtime.live_reconcile import Reconciler
-from engine.runtime.live_time import SteadyClock, wait_for
+from engine.runtime.live_time import Bell, SteadyClock
 from engine.runtime.paper import PROMPT_NS, PUBLISH_NS, Bridge
 from engine.runtime.publisher import Pacing, Publisher
 from engine.runtime.trader import BotSpec, Outbox, Trader
@@ -121,7 +121,7 @@ class LiveRuntime:
         self._policy = policy
         self._guard = WriteGuard()
         self._inbox: Inbox[Work] = Inbox(_POLICIES)
-        self._poked = asyncio.Event()
+        self._poked = Bell()
         self._failed: list[Failure] = []
         self._turned_ns = clock.monotonic_ns()
         self._shown_ns = -PUBLISH_NS
@@ -295,7 +295,7 @@ class LiveRuntime:
         now_ns = self._clock.now_ns()
         idle_ns = min(self._trader.next_timer_ns - now_ns, self._policy.idle_ns)
         if not self._poked.is_set() and idle_ns > 0:
-            await wait_for(self._poked, self._clock, idle_ns)
+            await self._poked.wait(self._clock, idle_ns)
         else:
             await asyncio.sleep(0)
         self._poked.clear()

@@ -9,7 +9,6 @@ the courier in every stage, as far as the venue can be reached.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
@@ -30,7 +29,7 @@ from engine.ports.live import (
     VenueFault,
 )
 from engine.runtime.live_reconcile import Reconciler
-from engine.runtime.live_time import SteadyClock, wait_for
+from engine.runtime.live_time import Bell, SteadyClock
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +120,7 @@ class Keeper:
         self._on_rules = on_rules
         self._judge_key = judge_key
         self._rules_due_ns = 0
-        self._wake = asyncio.Event()
+        self._wake = Bell()
         self._is_streaming = False
         self._must_reconcile = False
         self._fault: VenueFault | None = None
@@ -282,7 +281,7 @@ class Keeper:
         while not self.ties.is_heard():
             self._enter(LinkStage.CONNECTING, "waiting for the account's stream")
             self._wake.clear()
-            await wait_for(self._wake, self._clock, PATIENCE_NS[-1])
+            await self._wake.wait(self._clock, PATIENCE_NS[-1])
             fault, self._fault = self._fault, None
             if fault is not None and fault.kind is FaultKind.KEY:
                 raise fault
@@ -323,7 +322,7 @@ class Keeper:
             due_ns = min(
                 self._clock_due_ns, self._cheap_due_ns, self._key_due_ns, self._rules_due_ns
             )
-            await wait_for(self._wake, self._clock, due_ns - self._clock.now_ns())
+            await self._wake.wait(self._clock, due_ns - self._clock.now_ns())
 
     async def _look_into(self, fault: VenueFault) -> None:
         """A fault of somebody's request: raises it, or another, where it is the venue's state."""

@@ -37,18 +37,42 @@ class SteadyClock:
         return self._clock.now_ns() - self.now_ns()
 
 
-async def wait_for(event: asyncio.Event, clock: Clock, duration_ns: int) -> bool:
-    """Wait until `event` is set, at most `duration_ns` of `clock`. Whether it is set."""
-    if event.is_set() or duration_ns <= 0:
-        await asyncio.sleep(0)
-        return event.is_set()
-    tasks = {
-        asyncio.ensure_future(event.wait()),
-        asyncio.ensure_future(clock.sleep(duration_ns)),
-    }
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-    return event.is_set()
+class Bell:
+    """An event for one waiter, with a deadline on `Clock`. No sets of tasks: what wakes first and
+    what is cancelled first is the same in every run."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+        if self._waiter is not None:
+            _resolve(self._waiter)
+
+    def clear(self) -> None:
+        self._is_set = False
+
+    async def wait(self, clock: Clock, duration_ns: int) -> bool:
+        """Wait until it is set, at most `duration_ns` of `clock`. Whether it is set."""
+        if self._is_set or duration_ns <= 0:
+            await asyncio.sleep(0)
+            return self._is_set
+        assert self._waiter is None, "a bell has one waiter"
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        sleeper = asyncio.ensure_future(clock.sleep(duration_ns))
+        sleeper.add_done_callback(lambda _: _resolve(waiter))
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            sleeper.cancel()
+        return self._is_set
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -109,9 +109,9 @@ class TradingState(LiveSide):
             after_s: deque(maxlen=UNMARKED_KEPT) for after_s in MARKOUT_S
         }
         """Fills whose price some seconds later has not been noted yet, by those seconds."""
-        self.unanswered: set[str] = set()
-        """Orders whose placement was not answered: they may be live."""
-        self.cancels_asked: set[str] = set()
+        self.unanswered: dict[str, None] = {}
+        """Orders whose placement was not answered: they may be live. Oldest first."""
+        self.cancels_asked: dict[str, None] = {}
         """Live orders whose cancel is wished for and neither confirmed nor refused."""
 
     # -- reading -----------------------------------------------------------------------------
@@ -156,7 +156,7 @@ class TradingState(LiveSide):
 
     def unanswered_of(self, bot_id: str, instrument_id: str) -> str:
         """An order of this book whose placement was not answered; "" where there is none."""
-        for key in sorted(self.unanswered):
+        for key in self.unanswered:
             order = self.orders[key]
             if (order.bot_id, order.spec.instrument_id) == (bot_id, instrument_id):
                 return key
@@ -279,9 +279,9 @@ class TradingState(LiveSide):
             if event.then_price_ticks:
                 self.moves[order.client_order_id] = event.then_price_ticks
             if step.order.is_live:
-                self.cancels_asked.add(order.client_order_id)
+                self.cancels_asked[order.client_order_id] = None
         elif isinstance(event, e.CancelRejected):
-            self.cancels_asked.discard(order.client_order_id)
+            self.cancels_asked.pop(order.client_order_id, None)
 
     def _replace(self, old: Order, new: Order) -> None:
         """Put `new` in the place of `old` and move reservations with it."""
@@ -289,9 +289,9 @@ class TradingState(LiveSide):
         if old.is_live:
             self._reserve(old, -1)
         if new.pending is Pending.UNKNOWN:
-            self.unanswered.add(key)
+            self.unanswered[key] = None
         elif old.pending is Pending.UNKNOWN:
-            self.unanswered.discard(key)
+            self.unanswered.pop(key, None)
         if new.is_live:
             self._reserve(new, 1)
             self.orders[key] = new
@@ -301,7 +301,7 @@ class TradingState(LiveSide):
         if old.is_live:
             del self.orders[key]
             del self.orders_by_bot[new.bot_id][key]
-            self.cancels_asked.discard(key)
+            self.cancels_asked.pop(key, None)
         self.final_orders[key] = new
         if len(self.final_orders) > FINAL_ORDERS_KEPT:
             self.final_orders.popitem(last=False)

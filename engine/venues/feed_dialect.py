@@ -78,6 +78,9 @@ class FeedDialect(Protocol):
     def book(self, instrument: Instrument) -> Question:
         """Deep enough to trade on."""
 
+    def near_book(self, instrument: Instrument) -> Question:
+        """A tenth as deep, for asking again and again."""
+
     def touch(self, instrument: Instrument) -> Question:
         """The few best levels: cheap."""
 

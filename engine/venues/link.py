@@ -283,7 +283,7 @@ class InstrumentLink:
     async def _poll(self) -> bool:
         """One look at book and trades. A stream that came up meanwhile goes first."""
         try:
-            book_answer = await self._get(self._dialect.book(self.instrument))
+            book_answer = await self._get(self._dialect.near_book(self.instrument))
             trades_answer = await self._get(self._dialect.trades(self.instrument))
             book = self._polled.read_book(book_answer, self._clock.now_ns(), self._exch_ns())
             trades = self._polled.read_trades(trades_answer, self._clock.now_ns())

@@ -20,6 +20,7 @@ from engine.venues.feed_dialect import ListedState, Question
 from engine.wire.binance import Market, excerpt
 
 TRADING = "TRADING"
+NEAR_BOOK_WEIGHT = 5
 
 
 class _Api(NamedTuple):
@@ -75,6 +76,9 @@ class BinanceFeed:
 
     def book(self, instrument: Instrument) -> Question:
         return self._ask(f"depth?symbol={instrument.symbol}&limit=1000", self._api.book_weight)
+
+    def near_book(self, instrument: Instrument) -> Question:
+        return self._ask(f"depth?symbol={instrument.symbol}&limit=100", NEAR_BOOK_WEIGHT)
 
     def touch(self, instrument: Instrument) -> Question:
         return self._ask(f"depth?symbol={instrument.symbol}&limit=5", self._api.touch_weight)
