@@ -62,6 +62,7 @@ def test_a_binance_key_with_either_kind_of_secret() -> None:
         ("gateio", "short", SECRET, "", "key"),
         ("gateio", KEY, "with space in it", "", "secret"),
     ],
+    ids=range(16),  # What is made anew in every process must not be in a name.
 )
 def test_what_cannot_be_right_is_named_and_not_repeated(
     venue: str, key: str, secret: str, passphrase: str, field: str
