@@ -66,7 +66,7 @@ class Saboteur:
         assert self._states is not None
         if self._start_ns is None:
             if not seen.request.route.startswith(_FIRST_SIGNS):
-                return None
+                return self._watched(seen)
             self._start_ns = seen.now_ns - self._states.clock_offset_ns
         now_s = self._seconds(seen.now_ns)
         route, params = seen.request.route, seen.request.params
@@ -77,12 +77,16 @@ class Saboteur:
             self._states.begin(strike, now_s)
         found = self.desk.strike(Seam.REQUEST, route, now_s)
         if found is None:
-            change = self._requests.watch(seen)
-            return None if change is None else Fault(change=change)
+            return self._watched(seen)
         if found.kind is FaultKind.FILL_BEFORE_CANCEL:
             self._states.fill_half(seen.dialect, seen.account, params.get("origClientOrderId", ""))
             return None
         return self._requests.carry_out(found, seen)
+
+    def _watched(self, seen: RequestSeen) -> Fault | None:
+        """No harm, but some faults to come need to know what was answered."""
+        change = self._requests.watch(seen)
+        return None if change is None else Fault(change=change)
 
     def on_connect(self, seen: ConnectSeen) -> ConnectFault | None:
         if self._start_ns is None:
