@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from app.cli import shortcut
 from app.cli.output import ExitCode, print_error
+from app.setup.failures import missing_library
 from app.setup.words import hoist_home
 from engine.domain.errors import PilothouseError
 
@@ -110,8 +111,11 @@ def main(argv: Sequence[str]) -> int:
 def _run(argv: Sequence[str]) -> int:
     if shortcut.run(argv):
         return ExitCode.DONE
-    from app.cli import tree
-
+    try:
+        from app.cli import tree
+    except ModuleNotFoundError as error:  # Somebody took a library out of the environment.
+        print_error(missing_library(error.name))
+        return ExitCode.CONFIG
     return tree.run(argv)
 
 

@@ -40,9 +40,12 @@ def clean_line(text: object) -> str:
 
 def print_error(line: object) -> None:
     """One line on stderr, without the secrets that this process knows."""
-    from app.logs import hide_known  # Here, since --help needs none of it.
-
-    print(clean_line(hide_known(str(line))), file=sys.stderr, flush=True)
+    words = str(line)
+    # Who knows no secret has not loaded the logs; on a bare machine they cannot be loaded at all.
+    logs = sys.modules.get("app.logs")
+    if logs is not None:
+        words = logs.hide_known(words)
+    print(clean_line(words), file=sys.stderr, flush=True)
 
 
 def fail(code: ExitCode, line: object) -> NoReturn:

@@ -68,7 +68,7 @@ def test_all_is_well(project: Path) -> None:
         ["ok", "import contracts"],
     ]
     assert "1 passed" in lines[-1]
-    assert any("2 workers" in line for line in lines)
+    assert any("3 workers" in line for line in lines)
 
 
 def test_one_bad_step_fails_the_whole_and_the_others_still_run(project: Path) -> None:
