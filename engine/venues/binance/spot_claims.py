@@ -6,7 +6,6 @@ Every function raises `Unreadable` and nothing else for a message that is not wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 from engine.domain.claims import (
     AccountNews,
@@ -20,6 +19,7 @@ from engine.domain.claims import (
 from engine.domain.instrument import Instrument
 from engine.domain.money import MONEY, tidy
 from engine.domain.order import OrderSpec, OrderType, Side
+from engine.venues.binance.trades import fee_asset, streamed_trade
 from engine.venues.binance.words import read_side, read_status, read_type
 from engine.venues.fields import (
     JsonObject,
@@ -105,26 +105,7 @@ def _execution_report(
     trade_id = need_name(event, "t")
     if trade_id.startswith("-"):
         raise Unreadable("t", trade_id, "expected the id of a trade")
-    fee = optional_amount(event, "n")
-    fill = make_fill(
-        instrument,
-        trade_id=trade_id,
-        ticks=ticks(event, "L", instrument),
-        lots=lots(event, "l", instrument),
-        fee=fee,
-        fee_asset=_fee_asset(event, "N", fee, instrument),
-        is_maker=flag(event, "m"),
-        venue_ns=venue_ns,
-        worth=worth,
-    )
-    trade = TradeClaim(
-        instrument_id=instrument.instrument_id,
-        client_order_id=client_order_id,
-        venue_order_id=venue_order_id,
-        side=side,
-        fill=fill,
-    )
-    return [trade, claim]
+    return [streamed_trade(event, claim, instrument, worth), claim]
 
 
 def _account_position(event: JsonObject) -> Sequence[BalanceClaim]:
@@ -207,7 +188,7 @@ def read_placed(
             ticks=ticks(item, "price", instrument),
             lots=lots(item, "qty", instrument),
             fee=fee,
-            fee_asset=_fee_asset(item, "commissionAsset", fee, instrument),
+            fee_asset=fee_asset(item, "commissionAsset", fee, instrument),
             is_maker=False,  # What trades while it is being placed takes.
             venue_ns=ns(row, "transactTime"),
             worth=worth,
@@ -254,7 +235,7 @@ def read_trade(row: JsonObject, instrument: Instrument, worth: Worth) -> TradeCl
         ticks=ticks(row, "price", instrument),
         lots=lots(row, "qty", instrument),
         fee=fee,
-        fee_asset=_fee_asset(row, "commissionAsset", fee, instrument),
+        fee_asset=fee_asset(row, "commissionAsset", fee, instrument),
         is_maker=flag(row, "isMaker"),
         venue_ns=ns(row, "time"),
         worth=worth,
@@ -289,15 +270,6 @@ def _balance(
         free=tidy(free),
         venue_ns=venue_ns,
     )
-
-
-def _fee_asset(row: JsonObject, field: str, fee: Decimal, instrument: Instrument) -> str:
-    """Without a fee the venue names no asset."""
-    if row.get(field) in (None, ""):
-        if fee != 0:
-            raise Unreadable(field, row.get(field), "expected the asset of the fee")
-        return instrument.settle
-    return asset(row, field)
 
 
 def _is_buyer(row: JsonObject) -> bool:

@@ -8,7 +8,6 @@ venue places an ordinary order for them (`AlgoLinks` remembers which). Every fun
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 from engine.domain.claims import (
     AccountNews,
@@ -23,6 +22,7 @@ from engine.domain.claims import (
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO, tidy
 from engine.domain.order import OrderType, Side
+from engine.venues.binance.trades import fee_asset, streamed_trade
 from engine.venues.binance.words import read_side, read_status, read_type
 from engine.venues.fields import (
     JsonObject,
@@ -160,26 +160,7 @@ def _order_trade_update(
     last_lots = lots(row, "l", instrument)
     if text(row, "x") not in ("TRADE", "CALCULATED") or last_lots == 0:
         return [claim]
-    fee = optional_amount(row, "n")
-    fill = make_fill(
-        instrument,
-        trade_id=need_name(row, "t"),
-        ticks=ticks(row, "L", instrument),
-        lots=last_lots,
-        fee=fee,
-        fee_asset=_fee_asset(row, "N", fee, instrument),
-        is_maker=flag(row, "m"),
-        venue_ns=venue_ns,
-        worth=worth,
-    )
-    trade = TradeClaim(
-        instrument_id=instrument.instrument_id,
-        client_order_id=client_order_id,
-        venue_order_id=venue_order_id,
-        side=side,
-        fill=fill,
-    )
-    return [trade, claim]
+    return [streamed_trade(row, claim, instrument, worth), claim]
 
 
 def _algo_update(
@@ -351,7 +332,7 @@ def read_trade(
         ticks=ticks(row, "price", instrument),
         lots=lots(row, "qty", instrument),
         fee=fee,
-        fee_asset=_fee_asset(row, "commissionAsset", fee, instrument),
+        fee_asset=fee_asset(row, "commissionAsset", fee, instrument),
         is_maker=flag(row, "maker"),
         venue_ns=ns(row, "time"),
         worth=worth,
@@ -453,12 +434,3 @@ def _algo_words(word: str, reason: str) -> str:
     if word in ("CANCELED", "EXPIRED", "REJECTED"):
         return reason
     return word if word not in _ALGO_STATUSES else ""
-
-
-def _fee_asset(row: JsonObject, field: str, fee: Decimal, instrument: Instrument) -> str:
-    """Without a fee the venue names no asset."""
-    if row.get(field) in (None, ""):
-        if fee != 0:
-            raise Unreadable(field, row.get(field), "expected the asset of the fee")
-        return instrument.settle
-    return asset(row, field)
