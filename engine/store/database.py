@@ -11,7 +11,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,32 +70,6 @@ def create(path: Path, schema: Schema, meta: Mapping[str, str]) -> None:
                 write_meta(connection, meta)
     os.replace(part, path)
     sync_folder(path.parent)
-
-
-WAL_ROOM = 4 << 20
-"""What the WAL of a busy ledger takes between two checkpoints."""
-
-
-def make_room(path: Path) -> None:
-    """Give `path` a WAL that its commits overwrite instead of lengthening: a sync that need not
-    record a new length costs half. Call before the writer's connection is opened.
-
-    SQLite takes a WAL without a header for an empty one. One that holds anything is left alone.
-    """
-    wal = path.with_name(path.name + "-wal")
-    if wal.exists() and wal.stat().st_size > 0:
-        return
-    try:
-        if not wal.exists():
-            create_private(wal)
-        with wal.open("r+b") as file:
-            file.write(bytes(WAL_ROOM))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        # It was only for speed: a disk that is full is told of by the first commit.
-        with suppress(OSError):
-            os.truncate(wal, 0)
 
 
 Connect = Callable[[Path], sqlite3.Connection]

@@ -120,7 +120,6 @@ def open_ledger(
             if not path.exists():
                 _create(path, now_ns, schema)
             head, is_full = _check(path, now_ns, schema)
-            database.make_room(path)
             connection = database.open_writer(path, schema)
             try:
                 note_start(connection, now_ns, is_full)

@@ -214,19 +214,3 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(
     blocker.write_text("not a folder")
     with pytest.raises(LedgerError, match=r"ledger .*file/ledger\.db"):
         open_ledger(blocker / "ledger.db", clock=clock, on_failure=failures.append)
-
-
-def test_commits_overwrite_a_wal_that_has_room(path: Path, reopen: Open) -> None:
-    """A sync that need not record a new length costs half."""
-    wal, notes = path.with_name("ledger.db-wal"), [a_note(number) for number in range(1, 21)]
-    journal = reopen()
-    room = wal.stat().st_size
-    for note in notes:
-        journal.append([note]).result()
-    assert wal.stat().st_size == room >= 1 << 20
-    as_after_a_kill = (path.read_bytes(), wal.read_bytes())
-    journal.close()
-
-    path.write_bytes(as_after_a_kill[0])
-    wal.write_bytes(as_after_a_kill[1])
-    assert list(reopen().replay()) == notes
