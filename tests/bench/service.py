@@ -13,6 +13,16 @@ they know.
                                 ratios; its minimum and maximum are the ends of the median's
                                 95 % interval (bootstrap over pairs)
 
+Beside the wall figures, what other work on the machine cannot blur:
+
+`service_tick_cpu_alone/stalled`     ms of processor time that the engine's loop spends from the
+                                     wake-up to the order's leaving, on whatever it is
+`service_message_cpu_alone/stalled`  us of the loop's processor time for each market message, all
+                                     that it does (faces, ledger, timers) included
+`service_stalled_ratio_tick_cpu_...` stalled over alone, of all windows' ticks together; minimum and
+                                     maximum as above
+`service_stalled_sent`               bytes of pictures made for the stalled client within a window
+
 One engine in a process of its own for all of it. A machine that others use makes single windows
 slow; pairs feel that alike, so the ratio says what the client costs where the two figures cannot.
 """
@@ -53,6 +63,7 @@ PAIRS = 6
 SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 BOOTSTRAP_DRAWS = 4000
 BOOTSTRAP_SEED = 1
+POOLED_DRAWS = 400
 SETTLE_S = 1.0
 ORDER_EVERY_S = 0.3
 BELOW = 4000
@@ -123,9 +134,9 @@ def run(context: Context) -> list[Figure]:
                 faces_windows.append(_with_faces(home, pid, trips_ms[-1]))
             rate = (_rows(home) - rows) / ((_clock.monotonic_ns() - began_ns) / 1e9)
             stop()
-        taken = [tuple(map(int, line.split())) for line in samples.read_text().splitlines()]
+        spent = Spent(samples.read_text())
+    every = [pair for run in pairs for pair in run]
     orders = sum(len(trips) for trips in trips_ms)
-    spent = Spent(taken)
     return [
         figure("service_market", "messages/s", [rate], 1),
         figure("service_propagation_p50", "ms", [_share(t, 0.5) for t in trips_ms], orders),
@@ -133,19 +144,40 @@ def run(context: Context) -> list[Figure]:
         *_tick_to_order("faces", [[window] for window in faces_windows], spent),
         *_tick_to_order("alone", [[pair.alone for pair in run] for run in pairs], spent),
         *_tick_to_order("stalled", [[pair.stalled for pair in run] for run in pairs], spent),
-        *_ratios([pair for run in pairs for pair in run], spent),
+        *_ratios(every, spent),
+        *_processor(every, spent),
     ]
 
 
 class Spent:
-    """How long ticks took to orders, by when the orders left; monotonic ns."""
+    """What the engine wrote down of its orders and turns (`service_engine`), by window."""
 
-    def __init__(self, samples: list[tuple[int, ...]]) -> None:
-        self._samples = samples
+    def __init__(self, text: str) -> None:
+        rows = [line.split() for line in text.splitlines()]
+        found = [(kind, tuple(map(int, figures))) for kind, *figures in rows]
+        self._orders = [figures for kind, figures in found if kind == "order"]
+        self._turns = [figures for kind, figures in found if kind == "turn"]
 
     def within(self, window: Window) -> list[float]:
-        """Milliseconds."""
-        return [ns / 1e6 for at_ns, ns in self._samples if window.from_ns < at_ns < window.until_ns]
+        """How long ticks took to orders; milliseconds."""
+        return [spent_ns / 1e6 for _, spent_ns, _ in _inside(self._orders, window)]
+
+    def cpu_within(self, window: Window) -> list[float]:
+        """The loop's processor time on that way; milliseconds."""
+        return [cpu_ns / 1e6 for *_, cpu_ns in _inside(self._orders, window)]
+
+    def message_us(self, window: Window) -> float:
+        """The loop's processor time for each market message."""
+        (_, cpu_ns, rows, _), *_, (_, until_cpu_ns, until_rows, _) = _inside(self._turns, window)
+        return (until_cpu_ns - cpu_ns) / (until_rows - rows) / 1e3
+
+    def sent_bytes(self, window: Window) -> int:
+        first, *_, last = _inside(self._turns, window)
+        return last[3] - first[3]
+
+
+def _inside(rows: list[tuple[int, ...]], window: Window) -> list[tuple[int, ...]]:
+    return [row for row in rows if window.from_ns < row[0] < window.until_ns]
 
 
 def _tick_to_order(name: str, runs: list[list[Window]], spent: Spent) -> Iterator[Figure]:
@@ -162,6 +194,49 @@ def _ratios(pairs: list[Pair], spent: Spent) -> Iterator[Figure]:
         ratios = [_share(stalled, part) / _share(alone, part) for stalled, alone in both]
         yield _ratio(label, ratios, sum(len(stalled) + len(alone) for stalled, alone in both))
     yield _ratio("cpu", [pair.stalled.load / pair.alone.load for pair in pairs], len(pairs))
+
+
+def _processor(pairs: list[Pair], spent: Spent) -> Iterator[Figure]:
+    """The same in processor time, which is nobody's but the engine's."""
+    ticks = [(spent.cpu_within(pair.stalled), spent.cpu_within(pair.alone)) for pair in pairs]
+    messages = [(spent.message_us(pair.stalled), spent.message_us(pair.alone)) for pair in pairs]
+    for at, name in enumerate(("stalled", "alone")):
+        count = sum(len(both[at]) for both in ticks)
+        for label, part in SHARES.items():
+            value = _share(_together(ticks, at), part)
+            yield figure(f"service_tick_cpu_{name}_{label}", "ms", [value], count)
+        values = [both[at] for both in messages]
+        yield figure(f"service_message_cpu_{name}", "us", values, len(pairs))
+    for label, part in SHARES.items():
+        yield _pooled_ratio(f"tick_cpu_{label}", ticks, part)
+    yield _ratio("message_cpu", [stalled / alone for stalled, alone in messages], len(pairs))
+    sent = [float(spent.sent_bytes(pair.stalled)) for pair in pairs]
+    yield figure("service_stalled_sent", "bytes", sent, len(pairs))
+
+
+def _together(pairs: list[tuple[list[float], list[float]]], at: int) -> list[float]:
+    return [value for both in pairs for value in both[at]]
+
+
+def _pooled_ratio(label: str, pairs: list[tuple[list[float], list[float]]], part: float) -> Figure:
+    """Of all windows together: one window has too few ticks for its slowest hundredth. The
+    interval comes from drawing as many pairs again and again."""
+
+    def ratio(drawn: list[tuple[list[float], list[float]]]) -> float:
+        return _share(_together(drawn, 0), part) / _share(_together(drawn, 1), part)
+
+    draw = random.Random(BOOTSTRAP_SEED)
+    ratios = sorted(ratio(draw.choices(pairs, k=len(pairs))) for _ in range(POOLED_DRAWS))
+    edge = POOLED_DRAWS // 40
+    return Figure(
+        name=f"service_stalled_ratio_{label}",
+        unit="of alone",
+        median=ratio(pairs),
+        min=ratios[edge],
+        max=ratios[-edge - 1],
+        runs=len(pairs),
+        n=sum(len(stalled) + len(alone) for stalled, alone in pairs),
+    )
 
 
 def _ratio(label: str, ratios: list[float], count: int) -> Figure:
