@@ -180,7 +180,8 @@ class Soak:
     def __init__(
         self, rig: Rig, seed: int, rules: Sequence[FaultRule] = (), moment: str = ""
     ) -> None:
-        """`rules` and `moment` are drawn by `seed` where they are not given."""
+        """`rules` and `moment` are drawn by `seed` where they are not given; of several moments
+        ("commit, POST after") each ends a life."""
         self.rig = rig
         self.random = random.Random(seed)
         rules = rules or _drawn(seed, self.random)
@@ -205,8 +206,9 @@ class Soak:
         )
         await self._trade(life, 1.0)
         rig.marksman.begin(self.plan)
-        await self._die(life)
-        life = await rig.start_engine()
+        for moment in self.moment.split(", "):
+            await self._die(life, moment)
+            life = await rig.start_engine()
         await self._trade(life, 3.0)
         report.struck = {kind.value: count for kind, count in rig.marksman.desk.struck.items()}
         rig.marksman.switch_off()
@@ -268,8 +270,8 @@ class Soak:
             instrument_id=instrument.instrument_id, side=side, qty_lots=lots, price_ticks=ticks
         )
 
-    async def _die(self, life: EngineLife) -> None:
-        method, _, when = self.moment.partition(" ")
+    async def _die(self, life: EngineLife, moment: str) -> None:
+        method, _, when = moment.partition(" ")
         if when:
             number = self.random.randint(1, 5)
             self.rig.marksman.aim(life.pid, f"{method} /*api/*", number, after=when == "after")
