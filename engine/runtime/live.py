@@ -52,6 +52,8 @@ log = logging.getLogger(__name__)
 
 STARTING = "the engine is starting"
 WORK_PER_TURN = 512
+_URGENT = (c.Kill, c.CancelAll, c.Flatten)
+"""Nothing that these take off waits behind an attempt of before."""
 _MARKET_REASONS = k.WAKE_TOP | k.WAKE_TRADE | k.WAKE_BAR
 
 _POLICIES = {
@@ -232,6 +234,7 @@ class LiveRuntime:
 
     async def _command_of_stop(self, command: c.AnyCommand) -> None:
         await self.perform(lambda: [command])
+        self._courier.hurry()
 
     # -- what comes in -------------------------------------------------------------------------
 
@@ -315,8 +318,11 @@ class LiveRuntime:
             if not waiting.done():
                 waiting.set_result(None)
         self._performed.clear()
-        self._receipts.watch(commands, self._tasks)
+        if any(isinstance(command, _URGENT) for command in commands):
+            self._courier.hurry()
+        # Cancels first: whoever asks what is left may find nothing.
         self._courier.tend()
+        self._receipts.watch(commands, self._tasks)
         self._publish(min(PROMPT_NS, self._policy.publish_ns) if commands else -1)
 
     def _batch(self, commands: Sequence[c.AnyCommand]) -> Outbox:
