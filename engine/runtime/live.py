@@ -154,7 +154,14 @@ class LiveRuntime:
             lambda instrument: markets.on_feed(InstrumentChanged(instrument=instrument)),
             judge_key,
         )
-        self._receipts = Receipts(account, trader.state, self.folder, clock, self.perform)
+        self._receipts = Receipts(
+            account,
+            trader.state,
+            self.folder,
+            clock,
+            self.perform,
+            lambda: self.keeper.ties.stage is not s.LinkStage.HALTED,
+        )
         self.publisher = Publisher(trader, lambda _: -1, self._fee_rates)
         markets.on_change = self._note_market
 

@@ -49,7 +49,7 @@ CANCEL_NS = tuple(int(seconds * NS_PER_SECOND) for seconds in (0.25, 0.5, 1, 2, 
 MEND_GRACE_NS = 300_000_000
 """Trades come with the claim, or just behind it: this long nobody fetches them."""
 MEND_TRIES = 12
-KEY_PAUSE_NS = 60 * NS_PER_SECOND
+KEY_PAUSE_NS = 20 * NS_PER_SECOND
 """A refused key is not worth asking with."""
 LIMIT_PAUSE_NS = 2 * NS_PER_SECOND
 TRADE_MARGIN_NS = 10 * NS_PER_SECOND
