@@ -53,6 +53,8 @@ log = logging.getLogger(__name__)
 
 STARTING = "the engine is starting"
 WORK_PER_TURN = 512
+_URGENT = (c.Kill, c.CancelAll, c.Flatten)
+"""Nothing that these take off waits behind an attempt of before."""
 _MARKET_REASONS = k.WAKE_TOP | k.WAKE_TRADE | k.WAKE_BAR
 
 _POLICIES = {
@@ -150,7 +152,14 @@ class LiveRuntime:
             lambda instrument: markets.on_feed(InstrumentChanged(instrument=instrument)),
             judge_key,
         )
-        self._receipts = Receipts(account, trader.state, self.folder, clock, self.perform)
+        self._receipts = Receipts(
+            account,
+            trader.state,
+            self.folder,
+            clock,
+            self.perform,
+            lambda: self.keeper.ties.stage is not s.LinkStage.HALTED,
+        )
         self.publisher = Publisher(trader, lambda _: -1, self._fee_rates)
         markets.on_change = self._note_market
 
@@ -226,6 +235,7 @@ class LiveRuntime:
 
     async def _command_of_stop(self, command: c.AnyCommand) -> None:
         await self.perform(lambda: [command])
+        self._courier.hurry()
 
     # -- what comes in -------------------------------------------------------------------------
 
@@ -310,8 +320,11 @@ class LiveRuntime:
             if not waiting.done():
                 waiting.set_result(None)
         self._performed.clear()
-        self._receipts.watch(commands, self._tasks)
+        if any(isinstance(command, _URGENT) for command in commands):
+            self._courier.hurry()
+        # Cancels first: whoever asks what is left may find nothing.
         self._courier.tend()
+        self._receipts.watch(commands, self._tasks)
         self._publish(min(PROMPT_NS, self._policy.publish_ns) if commands else -1)
 
     def _batch(self, commands: Sequence[c.AnyCommand]) -> Outbox:

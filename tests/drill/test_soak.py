@@ -9,7 +9,7 @@ import pytest
 
 from engine.drill.faults.catalogue import FaultKind as K
 from engine.drill.faults.plan import FaultRule
-from tests.drill.soak import one_run
+from tests.drill.ordeal import one_run
 
 _ORDER = "POST *order"
 
