@@ -18,6 +18,7 @@ import msgspec
 
 from engine.core.clock import NS_PER_SECOND
 from engine.core.inbox import Inbox, InboxFull, Lane, Overflow, Policy
+from engine.core.memory import sweep_memory
 from engine.core.messages import Hold, MarketAdvanced, Message, TimersDue
 from engine.core.tasks import Failure, TaskOwner
 from engine.domain import commands as c
@@ -317,6 +318,7 @@ class LiveRuntime:
         now_ns = self._clock.now_ns()
         idle_ns = min(self._trader.next_timer_ns - now_ns, self._policy.idle_ns)
         if not self._poked.is_set() and idle_ns > 0:
+            sweep_memory()
             await self._poked.wait(self._clock, idle_ns)
         else:
             await asyncio.sleep(0)
