@@ -160,8 +160,9 @@ def serve_lane() -> None:
         job = msgspec.json.decode(line, type=Job)
         keep = Path(job.keep) if job.keep else None
         run = asyncio.run(one_run(job.seed, job.venue, keep=keep))
-        answers.write(msgspec.json.encode(run) + b"\n")
-        answers.flush()
+        with contextlib.suppress(BrokenPipeError):  # The soak was killed: stdin ends as well.
+            answers.write(msgspec.json.encode(run) + b"\n")
+            answers.flush()
 
 
 class Soak:
