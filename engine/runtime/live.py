@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from engine.core.clock import NS_PER_SECOND
 from engine.core.inbox import Inbox, InboxFull, Lane, Overflow, Policy
 from engine.core.memory import sweep_memory
 from engine.core.messages import Hold, MarketAdvanced, Message, TimersDue
@@ -52,6 +53,8 @@ from engine.trading.state import TradingState
 log = logging.getLogger(__name__)
 
 STARTING = "the engine is starting"
+ANSWERS_NS_MAX = 12 * NS_PER_SECOND
+"""A clean stop waits so long for answers to placements: longer than any request takes."""
 WORK_PER_TURN = 512
 _URGENT = (c.Kill, c.CancelAll, c.Flatten)
 """Nothing that these take off waits behind an attempt of before."""
@@ -218,14 +221,22 @@ class LiveRuntime:
         self._publish(0)
 
     async def _take_leave(self) -> None:
-        """Go on turning until the venue has confirmed what is left."""
+        """Go on turning until the venue has confirmed what is left, and has answered what was
+        placed meanwhile: positions are closed to the last turn."""
         self._is_leaving = True
         leaving = self._tasks.start("leave", self._leave(), may_return=True)
         while not leaving.done():
             await self._take_turn()
             self._raise_failures()
+        until_ns = self._clock.monotonic_ns() + ANSWERS_NS_MAX
+        while self._courier.placing and self._clock.monotonic_ns() < until_ns:
+            await self._take_turn()
+            self._raise_failures()
 
     async def _leave(self) -> None:
+        until_ns = self._clock.monotonic_ns() + ANSWERS_NS_MAX
+        while self._courier.placing and self._clock.monotonic_ns() < until_ns:
+            await self._clock.sleep(self._policy.idle_ns)
         words, left = await self._receipts.take_leave(
             cancels=self._policy.cancels_on_stop, command=self._command_of_stop
         )

@@ -228,9 +228,9 @@ class Rig:
     async def until(self, is_so: Callable[[], object], within_s: float) -> float:
         """Seconds until it was so; AssertionError with the state of the link when it never was."""
         start = time.monotonic()
-        for _ in range(int(within_s / PAUSE_S)):
+        while (passed_s := time.monotonic() - start) <= within_s:
             if is_so():
-                return time.monotonic() - start
+                return passed_s
             await asyncio.sleep(PAUSE_S)
         raise AssertionError(f"not within {within_s} s: {self.describe()}")
 

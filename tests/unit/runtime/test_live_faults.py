@@ -409,6 +409,31 @@ def test_a_clean_stop_leaves_what_the_settings_say_and_says_so(cancels: bool):
 # -- the venue's own state -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("cancels", [True, False])
+def test_a_clean_stop_hears_the_answer_to_what_it_has_placed(cancels: bool):
+    """The ledger of an engine that has stopped holds no order whose answer was on its way."""
+
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock, cancels_on_stop=cancels)
+        async with rig.engine() as live:
+            await live.until_trading()
+            usual_ns, rig.exchange.latency_ns = rig.exchange.latency_ns, 2 * NS_PER_SECOND
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy())
+            await live.until(lambda: "place" in rig.exchange.asked)
+            rig.exchange.latency_ns = usual_ns  # It alone is slow: questions overtake it.
+            await live.stop()
+            assert live.runtime.stop_receipt is not None
+            left = live.runtime.stop_receipt.left
+        state = rig.folded()
+        assert list(state.orders) == left
+        assert [order.client_order_id for order in rig.exchange.working()] == left
+        assert [order.status for order in state.orders.values()] == (
+            [] if cancels else [OrderStatus.OPEN]
+        )
+
+    run_virtual(program)
+
+
 def test_a_refused_key_halts_with_clear_words_and_without_a_storm():
     async def program(clock: VirtualClock) -> None:
         rig = LiveRig(clock)

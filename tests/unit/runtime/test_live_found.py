@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from engine.core.clock import NS_PER_SECOND
 from engine.domain import commands as c
 from engine.domain.claims import ClaimStatus
 from engine.domain.order import OrderStatus
+from engine.domain.snapshots import LinkStage
+from engine.ports.live import LinkState
 from engine.ports.venue import Submit
 from engine.trading.state import MANUAL
+from tests.support.fake_venue import Fate
 from tests.support.live import LiveRig, VirtualClock, a_buy, run_virtual
 
 
@@ -52,5 +58,52 @@ def test_a_stranger_with_an_id_of_ours_is_a_stranger() -> None:
             assert (order.status, order.filled_lots) == (OrderStatus.FILLED, 10)
             assert live.state.foreign[again.venue_order_id].leaves_lots == 4
             assert any(one.asset == "USDT" for one in live.state.incidents.values())
+
+    run_virtual(program)
+
+
+def test_money_that_could_not_be_compared_is_compared_when_the_answer_is_there() -> None:
+    """It once waited for the comparison of the next minute, which could meet the next such."""
+
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock)
+        async with rig.engine() as live:
+            await live.until_trading()
+            ties = live.runtime.keeper.ties
+            compared_ns = ties.reconciled_ns
+            rig.exchange.deposit("USDT", Decimal(7), told=False)
+            await live.wait(38)
+            # Nobody hears of it before half a minute has passed.
+            rig.exchange.script("place", Fate.DROP_BEFORE)
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(10))
+            await live.until(lambda: ties.reconciled_ns > compared_ns, 10)
+            assert live.state.orders
+            assert not [one for one in live.state.incidents.values() if one.asset == "USDT"]
+            await live.until(lambda: not live.state.orders, 60)
+            answered_ns = live.clock.now_ns()
+            await live.until(lambda: any(one.asset for one in live.state.incidents.values()))
+            assert live.clock.now_ns() - answered_ns < 6 * NS_PER_SECOND
+            assert live.stage is LinkStage.TRADING
+
+    run_virtual(program)
+
+
+def test_an_end_that_the_stream_lost_is_known_within_a_minute() -> None:
+    """Also while the answer to another placement is outstanding."""
+
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock)
+        async with rig.engine() as live:
+            await live.until_trading()
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(10))
+            await live.until(lambda: any(one.venue_order_id for one in live.state.orders.values()))
+            key = next(iter(live.state.orders))
+            live.account.link = LinkState.DOWN  # News are lost, and nobody says so.
+            rig.exchange.fill(key, 10)
+            await live.wait(40)
+            rig.exchange.script("place", Fate.DROP_BEFORE)
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(10))
+            await live.until(lambda: key in live.state.final_orders, 20)
+            assert live.state.final_orders[key].filled_lots == 10
 
     run_virtual(program)
