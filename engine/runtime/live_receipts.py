@@ -39,10 +39,14 @@ class Left(NamedTuple):
     ours: list[str]
     others: int
     unknown: str = ""
+    is_closing: bool = False
+    """Positions that the command closes are still open."""
+    stays: str = ""
+    """What of them cannot be closed, in words."""
 
     @property
     def is_clean(self) -> bool:
-        return not self.ours and not self.unknown
+        return not self.ours and not self.unknown and not self.is_closing
 
 
 class Receipts:
@@ -66,7 +70,7 @@ class Receipts:
             in_scope = self._scope_of(command)
             done = self._state.commands.get(command.command_id)
             if in_scope is not None and done is not None and not done.refused:
-                work = self._verify(command.command_id, in_scope)
+                work = self._verify(command.command_id, in_scope, _closes(command))
                 tasks.start(f"receipt {command.command_id}", work, may_return=True)
 
     def _scope_of(self, command: c.AnyCommand) -> InScope | None:
@@ -74,6 +78,10 @@ class Receipts:
         match command:
             case c.Kill(level=level) if level >= KillLevel.CANCEL_ALL:
                 return _everything
+            case c.Flatten(instrument_id=instrument_id, bot_id=bot_id):
+                return lambda order: (
+                    instrument_id in ("", order.spec.instrument_id) and bot_id in ("", order.bot_id)
+                )
             case c.CancelAll():
                 # As of now: what is placed later was not meant.
                 meant = {
@@ -87,12 +95,19 @@ class Receipts:
             case _:
                 return None
 
-    async def _verify(self, command_id: str, in_scope: InScope) -> None:
+    async def _verify(
+        self, command_id: str, in_scope: InScope, closes: tuple[str, str] | None
+    ) -> None:
         """Ask until it is clean; tell at the deadline in any case, and again once it is clean."""
         started_ns = self._clock.monotonic_ns()
         is_late = False
         while True:
             left = await self._ask(in_scope)
+            if closes is not None:
+                left = left._replace(
+                    is_closing=closes in self._state.flattening,
+                    stays=self._state.stays.get(closes, ""),
+                )
             age_ns = self._clock.monotonic_ns() - started_ns
             if left.is_clean or (age_ns >= DEADLINE_NS and not is_late):
                 await self._tell(command_id, left, age_ns)
@@ -186,6 +201,17 @@ def _everything(order: Order) -> bool:
     return True
 
 
+def _closes(command: c.AnyCommand) -> tuple[str, str] | None:
+    """The scope (instrument, bot) whose positions the command closes."""
+    match command:
+        case c.Flatten(instrument_id=instrument_id, bot_id=bot_id):
+            return instrument_id, bot_id
+        case c.Kill(level=KillLevel.FLATTEN):
+            return "", ""
+        case _:
+            return None
+
+
 def _nothing(order: Order) -> bool:
     return False
 
@@ -201,7 +227,10 @@ def _words_of(left: Left, age_ns: int) -> str:
     if left.ours:
         named = _named(left.ours)
         return f"not done after {seconds}: {len(left.ours)} left: {named}{_others(left)}"
-    return f"verified at the venue after {seconds}: none of them is open{_others(left)}"
+    if left.is_closing:
+        return f"not done after {seconds}: positions are still being closed{_others(left)}"
+    stays = f"; {left.stays}" if left.stays else ""
+    return f"verified at the venue after {seconds}: none of them is open{stays}{_others(left)}"
 
 
 def _named(ids: Sequence[str]) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
+
+import pytest
 
 from engine.core.clock import NS_PER_SECOND
 from engine.domain import commands as c
+from engine.domain import events as e
 from engine.domain.claims import ClaimStatus
+from engine.domain.commands import KillLevel
 from engine.domain.order import OrderStatus
 from engine.domain.snapshots import LinkStage
 from engine.ports.live import LinkState
 from engine.ports.venue import Submit
 from engine.trading.state import MANUAL
+from tests.support.builders import spot
 from tests.support.fake_venue import Fate
 from tests.support.live import LiveRig, VirtualClock, a_buy, run_virtual
 
@@ -105,5 +111,64 @@ def test_an_end_that_the_stream_lost_is_known_within_a_minute() -> None:
             rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(10))
             await live.until(lambda: key in live.state.final_orders, 20)
             assert live.state.final_orders[key].filled_lots == 10
+
+    run_virtual(program)
+
+
+STAYS = "0.00004 BTC is below the venue's smallest order; it stays"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"), [(c.Flatten, {}), (c.Kill, {"level": KillLevel.FLATTEN})]
+)
+def test_what_is_too_small_to_close_is_said_once_and_stays(
+    kind: type[c.AnyCommand], fields: dict[str, Any]
+) -> None:
+    """It was once asked for again and again, and refused each time."""
+
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock, [spot(min_lots=10)])
+        async with rig.engine() as live:
+            await live.until_trading()
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(14))
+            await live.until(lambda: any(one.venue_order_id for one in live.state.orders.values()))
+            rig.exchange.fill(next(iter(live.state.orders)), 5)  # Of which the fee takes a lot.
+            await live.until(lambda: live.state.position(MANUAL, "test.BTCUSDT").lots == 4)
+            wish = rig.wish(kind, **fields)
+            await live.wait(120)
+            told = [one for one in rig.journal.events if isinstance(one, e.ReceiptVerified)]
+            assert [(one.command_id, one.is_clean) for one in told] == [(wish, True)]
+            assert STAYS in told[0].words
+            ended = [one for one in rig.journal.events if isinstance(one, e.FlattenEnded)]
+            assert [one.stays for one in ended] == [STAYS]
+            assert not live.state.flattening
+            assert live.state.denied == 0
+            assert len(rig.exchange.places) == 1
+            assert rig.folded().stays == live.state.stays
+            # More of it can be sold, and all of it is.
+            if kind is c.Flatten:
+                rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(20, 50_001))
+                await live.until(lambda: live.state.position(MANUAL, "test.BTCUSDT").lots > 10)
+                rig.wish(kind, **fields)
+                await live.until(lambda: live.state.position(MANUAL, "test.BTCUSDT").is_flat)
+                await live.until(lambda: not live.state.stays)
+
+    run_virtual(program)
+
+
+def test_a_value_below_the_least_stays_too() -> None:
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock, [spot(min_notional=Decimal(5))])
+        async with rig.engine() as live:
+            await live.until_trading()
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(1400))
+            await live.until(lambda: any(one.venue_order_id for one in live.state.orders.values()))
+            rig.exchange.fill(next(iter(live.state.orders)), 500)  # 499 of 0.00001 BTC at 500.
+            await live.until(lambda: live.state.position(MANUAL, "test.BTCUSDT").lots == 499)
+            rig.wish(c.Flatten)
+            await live.wait(60)
+            (ended,) = [one for one in rig.journal.events if isinstance(one, e.FlattenEnded)]
+            assert ended.stays.startswith("0.00499 BTC is below the venue's smallest order")
+            assert len(rig.exchange.places) == 1
 
     run_virtual(program)
