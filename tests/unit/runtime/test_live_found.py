@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.core.clock import NS_PER_SECOND
 from engine.domain import commands as c
@@ -14,8 +16,9 @@ from engine.domain.claims import ClaimStatus
 from engine.domain.commands import KillLevel
 from engine.domain.order import OrderStatus
 from engine.domain.snapshots import LinkStage
-from engine.ports.live import LinkState
+from engine.ports.live import BookDoubted, BookTrusted, LinkState
 from engine.ports.venue import Submit
+from engine.runtime.live_holds import CALM_NS, FREE_CHANGES, WINDOW_NS, HoldPace
 from engine.trading.state import MANUAL
 from tests.support.builders import spot
 from tests.support.fake_venue import Fate
@@ -172,3 +175,55 @@ def test_a_value_below_the_least_stays_too() -> None:
             assert len(rig.exchange.places) == 1
 
     run_virtual(program)
+
+
+def test_a_feed_that_flaps_does_not_fill_the_ledger() -> None:
+    """Nobody trades on it meanwhile, and the hold ends once it has been calm for some seconds."""
+
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock)
+        key = "test.BTCUSDT"
+        async with rig.engine() as live:
+            await live.until_trading()
+            before = len(rig.journal.events)
+            for number in range(300):
+                live.markets.on_feed(BookDoubted(instrument_id=key, reason=f"gap {number}"))
+                await live.wait(0.1)
+                assert live.state.holds.get(key), "going into a hold is never put off"
+                live.markets.on_feed(BookTrusted(instrument_id=key))
+                await live.wait(0.9)
+            changes = [one for one in rig.journal.events[before:] if isinstance(one, e.HoldChanged)]
+            assert len(changes) <= 4 * FREE_CHANGES, "of 600"
+            assert live.state.holds.get(key)
+            await live.until(lambda: not live.state.holds, 6)
+            assert rig.folded().holds == {}
+
+    run_virtual(program)
+
+
+@given(
+    looks=st.lists(
+        st.tuples(st.sampled_from(["", "a", "b"]), st.integers(1, 4_000_000_000)), max_size=200
+    )
+)
+def test_a_hold_begins_at_once_and_is_told_a_few_times_at_most(
+    looks: list[tuple[str, int]],
+) -> None:
+    pace, told, now_ns, changes = HoldPace(), "", 0, []
+    for words, passed_ns in looks:
+        now_ns += passed_ns
+        if pace.lets("x", told, words, now_ns):
+            assert told != words
+            told = words
+            changes.append(now_ns)
+        assert told or not words, "a hold that should be on is not"
+    # Out of a hold only every few seconds, once it is too much: and back in as often.
+    for first in changes:
+        within = [one for one in changes if first <= one < first + WINDOW_NS]
+        assert len(within) <= FREE_CHANGES + 2 * (WINDOW_NS // CALM_NS)
+    # What stays as it is, is told in the end.
+    for _ in range(2):
+        now_ns += CALM_NS
+        if pace.lets("x", told, "", now_ns):
+            told = ""
+    assert told == ""
