@@ -361,6 +361,8 @@ class HelmDesk:
         """What turns out to live after the switch is cancelled as well; at the last level a late
         fill is closed, however it came about."""
         state = self._state
+        if state.kill is KillLevel.NONE:
+            return
         if state.kill >= KillLevel.REDUCE_ONLY:
             for order in list(state.orders.values()):
                 is_closing = order.spec.purpose is Purpose.FLATTEN

@@ -49,11 +49,18 @@ CANCEL_NS = tuple(int(seconds * NS_PER_SECOND) for seconds in (0.25, 0.5, 1, 2, 
 MEND_GRACE_NS = 300_000_000
 """Trades come with the claim, or just behind it: this long nobody fetches them."""
 MEND_TRIES = 12
-KEY_PAUSE_NS = 60 * NS_PER_SECOND
+KEY_PAUSE_NS = 20 * NS_PER_SECOND
 """A refused key is not worth asking with."""
 LIMIT_PAUSE_NS = 2 * NS_PER_SECOND
 TRADE_MARGIN_NS = 10 * NS_PER_SECOND
 """Clocks differ: trades of an order are looked for from this long before its intent."""
+
+
+class Errand:
+    """One task that asks for one order's cancel, until the order is gone or it is overtaken."""
+
+    asked_ns = 0
+    """When it last asked (monotonic)."""
 
 
 class Courier:
@@ -80,6 +87,8 @@ class Courier:
         """Placements whose answer this engine is waiting for."""
         self._tended: set[tuple[str, str]] = set()
         """(what is done, about which order): at most one task each."""
+        self._cancelling: dict[str, Errand] = {}
+        """Whose task it is to get an order cancelled."""
         self._decided_ns: dict[str, int] = {}
         self.refusals_in_a_row = 0
 
@@ -103,7 +112,9 @@ class Courier:
         """Start what the state asks for and nobody is doing yet. Cheap while there is nothing."""
         # Sorted: sets of texts have another order in every process, and this one is seen outside.
         for key in sorted(self._state.cancels_asked):
-            self._start("cancel", key, partial(self._cancel, key))
+            if key not in self._cancelling:
+                errand = self._cancelling[key] = Errand()
+                self._tasks.start(f"cancel {key}", self._cancel(key, errand), may_return=True)
         for key in sorted(self._state.unanswered):
             self._start("resolve", key, partial(self._resolve, key))
         if self._folder.holes:
@@ -230,12 +241,29 @@ class Courier:
 
     # -- cancels -------------------------------------------------------------------------------
 
-    async def _cancel(self, key: str) -> None:
+    def hurry(self) -> None:
+        """Somebody wants orders off now: no cancel goes on waiting for an answer that does not
+        come, nor for the end of a pause. What was asked for a moment ago is under way already."""
+        before_ns = self._clock.monotonic_ns() - CANCEL_NS[0]
+        for key, errand in list(self._cancelling.items()):
+            if errand.asked_ns < before_ns:
+                del self._cancelling[key]  # `tend` sends another one; the old one goes home.
+
+    async def _cancel(self, key: str, errand: Errand) -> None:
+        try:
+            await self._ask_until_gone(key, errand)
+        finally:
+            if self._cancelling.get(key) is errand:
+                del self._cancelling[key]
+
+    async def _ask_until_gone(self, key: str, errand: Errand) -> None:
         """Ask the venue until the order is known to be gone. Cancelling twice does no harm."""
         for pause_ns in _pauses(CANCEL_NS):
             order = self._state.orders.get(key)
-            if order is None or key not in self._state.cancels_asked:
+            is_asked = key in self._state.cancels_asked
+            if order is None or not is_asked or self._cancelling.get(key) is not errand:
                 return
+            errand.asked_ns = self._clock.monotonic_ns()
             fault = await self._ask_to_cancel(order)
             wait_ns = pause_ns if fault is None else _pause_after(fault, self._clock)
             await self._clock.sleep(max(pause_ns, wait_ns))

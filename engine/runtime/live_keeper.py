@@ -43,7 +43,8 @@ the seconds that comparing takes included."""
 FULL_NS = 3600 * NS_PER_SECOND
 KEY_NS = 24 * 3600 * NS_PER_SECOND
 PATIENCE_NS = tuple(seconds * NS_PER_SECOND for seconds in (1, 2, 4, 8, 15))
-KEY_PATIENCE_NS = (60 * NS_PER_SECOND, 300 * NS_PER_SECOND)
+KEY_PATIENCE_NS = tuple(seconds * NS_PER_SECOND for seconds in (20, 60, 300))
+"""A key that is refused mostly stays refused; once, it may be the venue's slip."""
 MAINTENANCE_NS = 10 * NS_PER_SECOND
 LIMITED_NS = 5 * NS_PER_SECOND
 FAULTS_MAX = 3
@@ -129,6 +130,8 @@ class Keeper:
         """What a request met and this has not looked at yet."""
         self._faults_in_a_row = 0
         self._failures = 0
+        self._key_refusals = 0
+        """In a row."""
         self._clock_due_ns = self._cheap_due_ns = self._full_due_ns = self._key_due_ns = 0
         self._put_off = 0
         """How often in a row a comparison of the money was put off."""
@@ -193,7 +196,7 @@ class Keeper:
         while True:
             try:
                 await self._establish()
-                self._failures = 0
+                self._failures = self._key_refusals = 0
                 await self._keep()
             except VenueFault as fault:
                 await self._back_off(fault)
@@ -203,6 +206,9 @@ class Keeper:
         self._must_reconcile = True
         if fault.kind is FaultKind.KEY:
             self._key_due_ns = 0  # Nothing goes on before it has been looked at again.
+            self._key_refusals += 1
+        else:
+            self._key_refusals = 0
         self._enter(_stage_for(fault), _words_of(fault))
         pause_ns = self._patience(fault)
         self._failures += 1
@@ -211,7 +217,7 @@ class Keeper:
     def _patience(self, fault: VenueFault) -> int:
         match fault.kind:
             case FaultKind.KEY:
-                return KEY_PATIENCE_NS[min(self._failures, len(KEY_PATIENCE_NS) - 1)]
+                return KEY_PATIENCE_NS[min(self._key_refusals, len(KEY_PATIENCE_NS)) - 1]
             case FaultKind.MAINTENANCE:
                 return MAINTENANCE_NS
             case FaultKind.LIMITED | FaultKind.BANNED:

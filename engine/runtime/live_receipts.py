@@ -17,8 +17,8 @@ from engine.domain import commands as c
 from engine.domain import reports as r
 from engine.domain.claims import OrderClaim
 from engine.domain.commands import KillLevel
-from engine.domain.order import Order
-from engine.ports.live import Account, VenueFault
+from engine.domain.order import Order, Purpose
+from engine.ports.live import Account, FaultKind, VenueFault
 from engine.runtime.live_claims import ClaimFolder
 from engine.runtime.live_courier import Work
 from engine.trading.state import TradingState, is_spared_by_pause
@@ -27,6 +27,11 @@ DEADLINE_NS = 10 * NS_PER_SECOND
 GIVE_UP_NS = 600 * NS_PER_SECOND
 ASK_NS = 300_000_000
 SLOW_ASK_NS = 5 * NS_PER_SECOND
+REFUSED_ASK_NS = 2 * NS_PER_SECOND
+"""A key that was refused is tried once more after this: it may have been the venue's slip."""
+REFUSALS_MAX = 2
+REFUSED_NS = 20 * NS_PER_SECOND
+"""Not asked with a refused key for so long, nor as long as it halts the engine."""
 STOP_COMMAND = "stop-"
 
 Perform = Callable[[Work], Awaitable[None]]
@@ -39,6 +44,8 @@ class Left(NamedTuple):
     ours: list[str]
     others: int
     unknown: str = ""
+    is_refused: bool = False
+    """The venue does not let this key look."""
     is_closing: bool = False
     """Positions that the command closes are still open."""
     stays: str = ""
@@ -57,12 +64,15 @@ class Receipts:
         folder: ClaimFolder,
         clock: Clock,
         perform: Perform,
+        may_ask: Callable[[], bool],
     ) -> None:
+        """`may_ask`: whether the venue takes our key, as far as is known."""
         self._account = account
         self._state = state
         self._folder = folder
         self._clock = clock
         self._perform = perform
+        self._may_ask = may_ask
 
     def watch(self, commands: Sequence[c.AnyCommand], tasks: TaskOwner) -> None:
         """Find out, for each command that takes orders off and was carried out, what is left."""
@@ -79,8 +89,11 @@ class Receipts:
             case c.Kill(level=level) if level >= KillLevel.CANCEL_ALL:
                 return _everything
             case c.Flatten(instrument_id=instrument_id, bot_id=bot_id):
+                until_ns = self._clock.now_ns()
                 return lambda order: (
-                    instrument_id in ("", order.spec.instrument_id) and bot_id in ("", order.bot_id)
+                    instrument_id in ("", order.spec.instrument_id)
+                    and bot_id in ("", order.bot_id)
+                    and (order.created_ns <= until_ns or order.spec.purpose is Purpose.FLATTEN)
                 )
             case c.CancelAll():
                 # As of now: what is placed later was not meant.
@@ -98,9 +111,11 @@ class Receipts:
     async def _verify(
         self, command_id: str, in_scope: InScope, closes: tuple[str, str] | None
     ) -> None:
-        """Ask until it is clean; tell at the deadline in any case, and again once it is clean."""
+        """Ask until it is clean; tell at the deadline in any case, or as soon as the venue does not
+        let us look, and again once it is clean."""
         started_ns = self._clock.monotonic_ns()
-        is_late = False
+        refusals = 0
+        is_told = False
         while True:
             left = await self._ask(in_scope)
             if closes is not None:
@@ -108,13 +123,23 @@ class Receipts:
                     is_closing=closes in self._state.flattening,
                     stays=self._state.stays.get(closes, ""),
                 )
+            refusals = refusals + 1 if left.is_refused else 0
             age_ns = self._clock.monotonic_ns() - started_ns
-            if left.is_clean or (age_ns >= DEADLINE_NS and not is_late):
+            is_late = age_ns >= DEADLINE_NS or refusals >= REFUSALS_MAX
+            if left.is_clean or (is_late and not is_told):
                 await self._tell(command_id, left, age_ns)
-                is_late = True
+                is_told = True
             if left.is_clean or age_ns >= GIVE_UP_NS:
                 return
-            await self._clock.sleep(SLOW_ASK_NS if is_late else ASK_NS)
+            await self._pause(left, is_told)
+
+    async def _pause(self, left: Left, is_told: bool) -> None:
+        if not left.is_refused:
+            await self._clock.sleep(SLOW_ASK_NS if is_told else ASK_NS)
+            return
+        await self._clock.sleep(REFUSED_NS if is_told else REFUSED_ASK_NS)
+        while is_told and not self._may_ask():
+            await self._clock.sleep(SLOW_ASK_NS)
 
     async def _tell(self, command_id: str, left: Left, age_ns: int) -> None:
         def work() -> Iterator[Message]:
@@ -133,7 +158,8 @@ class Receipts:
         try:
             claims = await self._account.fetch_open_orders()
         except VenueFault as fault:
-            return Left(self._possible(in_scope), 0, fault.words)
+            is_refused = fault.kind is FaultKind.KEY
+            return Left(self._possible(in_scope), 0, fault.words, is_refused)
         open_ones, others = self._sort(claims, in_scope)
         possible = self._possible(in_scope)
         for key in open_ones:
@@ -171,16 +197,19 @@ class Receipts:
             command_id = f"{STOP_COMMAND}{self._clock.now_ns()}"
             await command(c.CancelAll(command_id=command_id, by="stop"))
         started_ns = self._clock.monotonic_ns()
+        refusals = 0
         while True:
-            meant = await self._ask(_is_cancelled_on_stop if cancels else _nothing)
+            left = await self._ask(_is_cancelled_on_stop if cancels else _nothing)
+            refusals = refusals + 1 if left.is_refused else 0
             age_ns = self._clock.monotonic_ns() - started_ns
-            if meant.is_clean or age_ns >= DEADLINE_NS:
+            if left.is_clean or age_ns >= DEADLINE_NS or refusals >= REFUSALS_MAX:
                 break
-            await self._clock.sleep(ASK_NS)
-        if meant.unknown:
-            stay = [one.client_order_id for one in self._state.orders.values()]
-            return f"what is left could not be asked: {meant.unknown}", stay
-        left = await self._ask(_everything)
+            await self._pause(left, is_told=False)
+        if not left.unknown:
+            left = await self._ask(_everything)
+        if left.unknown:
+            stay = self._possible(_everything)
+            return _unseen(Left(stay, 0, left.unknown, left.is_refused)), stay
         if not left.ours:
             return f"verified at the venue: none of our orders is left{_others(left)}", []
         return (
@@ -223,7 +252,7 @@ def _is_cancelled_on_stop(order: Order) -> bool:
 def _words_of(left: Left, age_ns: int) -> str:
     seconds = f"{age_ns / NS_PER_SECOND:.1f} s"
     if left.unknown:
-        return f"not verified after {seconds}: {left.unknown}"
+        return f"not verified after {seconds}: {_unseen(left)}"
     if left.ours:
         named = _named(left.ours)
         return f"not done after {seconds}: {len(left.ours)} left: {named}{_others(left)}"
@@ -231,6 +260,16 @@ def _words_of(left: Left, age_ns: int) -> str:
         return f"not done after {seconds}: positions are still being closed{_others(left)}"
     stays = f"; {left.stays}" if left.stays else ""
     return f"verified at the venue after {seconds}: none of them is open{stays}{_others(left)}"
+
+
+def _unseen(left: Left) -> str:
+    """Why the venue could not be asked, and what only we know."""
+    if left.is_refused:
+        why = f"the venue does not let us look: {left.unknown}"
+    else:
+        why = f"what is left could not be asked: {left.unknown}"
+    known = f"{len(left.ours)}: {_named(left.ours)}" if left.ours else "none"
+    return f"{why}; open as last known here: {known}"
 
 
 def _named(ids: Sequence[str]) -> str:

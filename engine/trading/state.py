@@ -134,6 +134,8 @@ class TradingState(LiveSide):
 
     def unplaced_lots(self, instrument_id: str, side: Side, but: str = "") -> int:
         """What working algos, other than `but`, may still send towards `side`."""
+        if not self.algos:
+            return 0
         return sum(
             unplaced_lots(algo)
             for algo in self.algos.values()
@@ -181,7 +183,7 @@ class TradingState(LiveSide):
 
     def is_flattening(self, instrument_id: str, bot_id: str) -> bool:
         """Whether this book is being closed by the engine right now."""
-        return any(
+        return bool(self.flattening) and any(
             instrument in ("", instrument_id) and bot in ("", bot_id)
             for instrument, bot in self.flattening
         )
