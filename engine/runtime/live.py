@@ -40,6 +40,7 @@ from engine.ports.venue import Submit, VenueRequest
 from engine.runtime.live_claims import ClaimFolder
 from engine.runtime.live_courier import Courier, Work
 from engine.runtime.live_guard import WriteGuard
+from engine.runtime.live_holds import HoldPace
 from engine.runtime.live_keeper import Keeper, KeyJudge, may_trade
 from engine.runtime.live_market import LiveMarkets
 from engine.runtime.live_receipts import Receipts
@@ -127,6 +128,7 @@ class LiveRuntime:
         self._bridge = bridge
         self._policy = policy
         self._guard = WriteGuard()
+        self._hold_pace = HoldPace()
         self._inbox: Inbox[Work] = Inbox(_POLICIES)
         self._poked = Bell()
         self._failed: list[Failure] = []
@@ -366,16 +368,18 @@ class LiveRuntime:
         return trader.drain()
 
     def _holds(self) -> Iterator[Hold]:
-        """What has changed about where trading is on."""
+        """What has changed about where trading is on, and is worth an event."""
         held, ties = self.state.holds, self.keeper.ties
         words = "" if ties.stage is s.LinkStage.TRADING else ties.words
         if self._is_leaving:
             words = "the engine is stopping"
-        if held.get("", "") != words:
+        now_ns = self._turned_ns
+        if self._hold_pace.lets("", held.get("", ""), words, now_ns):
             yield Hold(instrument_id="", reason=words)
         for instrument_id, trouble in self._markets.troubles.items():
-            if held.get(instrument_id, "") != trouble.words:
-                yield Hold(instrument_id=instrument_id, reason=trouble.words)
+            words = trouble.words
+            if self._hold_pace.lets(instrument_id, held.get(instrument_id, ""), words, now_ns):
+                yield Hold(instrument_id=instrument_id, reason=words)
 
     async def _commit(self, outbox: Outbox) -> None:
         """Durable first, then visible, then on the wire."""

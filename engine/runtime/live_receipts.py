@@ -17,7 +17,7 @@ from engine.domain import commands as c
 from engine.domain import reports as r
 from engine.domain.claims import OrderClaim
 from engine.domain.commands import KillLevel
-from engine.domain.order import Order
+from engine.domain.order import Order, Purpose
 from engine.ports.live import Account, FaultKind, VenueFault
 from engine.runtime.live_claims import ClaimFolder
 from engine.runtime.live_courier import Work
@@ -46,10 +46,14 @@ class Left(NamedTuple):
     unknown: str = ""
     is_refused: bool = False
     """The venue does not let this key look."""
+    is_closing: bool = False
+    """Positions that the command closes are still open."""
+    stays: str = ""
+    """What of them cannot be closed, in words."""
 
     @property
     def is_clean(self) -> bool:
-        return not self.ours and not self.unknown
+        return not self.ours and not self.unknown and not self.is_closing
 
 
 class Receipts:
@@ -76,7 +80,7 @@ class Receipts:
             in_scope = self._scope_of(command)
             done = self._state.commands.get(command.command_id)
             if in_scope is not None and done is not None and not done.refused:
-                work = self._verify(command.command_id, in_scope)
+                work = self._verify(command.command_id, in_scope, _closes(command))
                 tasks.start(f"receipt {command.command_id}", work, may_return=True)
 
     def _scope_of(self, command: c.AnyCommand) -> InScope | None:
@@ -84,6 +88,13 @@ class Receipts:
         match command:
             case c.Kill(level=level) if level >= KillLevel.CANCEL_ALL:
                 return _everything
+            case c.Flatten(instrument_id=instrument_id, bot_id=bot_id):
+                until_ns = self._clock.now_ns()
+                return lambda order: (
+                    instrument_id in ("", order.spec.instrument_id)
+                    and bot_id in ("", order.bot_id)
+                    and (order.created_ns <= until_ns or order.spec.purpose is Purpose.FLATTEN)
+                )
             case c.CancelAll():
                 # As of now: what is placed later was not meant.
                 meant = {
@@ -97,7 +108,9 @@ class Receipts:
             case _:
                 return None
 
-    async def _verify(self, command_id: str, in_scope: InScope) -> None:
+    async def _verify(
+        self, command_id: str, in_scope: InScope, closes: tuple[str, str] | None
+    ) -> None:
         """Ask until it is clean; tell at the deadline in any case, or as soon as the venue does not
         let us look, and again once it is clean."""
         started_ns = self._clock.monotonic_ns()
@@ -105,6 +118,11 @@ class Receipts:
         is_told = False
         while True:
             left = await self._ask(in_scope)
+            if closes is not None:
+                left = left._replace(
+                    is_closing=closes in self._state.flattening,
+                    stays=self._state.stays.get(closes, ""),
+                )
             refusals = refusals + 1 if left.is_refused else 0
             age_ns = self._clock.monotonic_ns() - started_ns
             is_late = age_ns >= DEADLINE_NS or refusals >= REFUSALS_MAX
@@ -212,6 +230,17 @@ def _everything(order: Order) -> bool:
     return True
 
 
+def _closes(command: c.AnyCommand) -> tuple[str, str] | None:
+    """The scope (instrument, bot) whose positions the command closes."""
+    match command:
+        case c.Flatten(instrument_id=instrument_id, bot_id=bot_id):
+            return instrument_id, bot_id
+        case c.Kill(level=KillLevel.FLATTEN):
+            return "", ""
+        case _:
+            return None
+
+
 def _nothing(order: Order) -> bool:
     return False
 
@@ -227,7 +256,10 @@ def _words_of(left: Left, age_ns: int) -> str:
     if left.ours:
         named = _named(left.ours)
         return f"not done after {seconds}: {len(left.ours)} left: {named}{_others(left)}"
-    return f"verified at the venue after {seconds}: none of them is open{_others(left)}"
+    if left.is_closing:
+        return f"not done after {seconds}: positions are still being closed{_others(left)}"
+    stays = f"; {left.stays}" if left.stays else ""
+    return f"verified at the venue after {seconds}: none of them is open{stays}{_others(left)}"
 
 
 def _unseen(left: Left) -> str:

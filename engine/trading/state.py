@@ -96,6 +96,8 @@ class TradingState(LiveSide):
         self.tripped: e.RiskTripped | None = None
         self.flattening: dict[tuple[str, str], e.FlattenStarted] = {}
         """By (instrument, bot); "" stands for every one."""
+        self.stays: dict[tuple[str, str], str] = {}
+        """What the last flattening of a scope had to leave, in words."""
         self.day_start_ns = 0
         self.day_start_equity = ZERO
         self.peak_equity = ZERO
@@ -489,7 +491,11 @@ class TradingState(LiveSide):
         self.flattening[(event.instrument_id, event.bot_id)] = event
 
     def _flatten_ended(self, event: e.FlattenEnded) -> None:
-        self.flattening.pop((event.instrument_id, event.bot_id), None)
+        scope = (event.instrument_id, event.bot_id)
+        self.flattening.pop(scope, None)
+        self.stays.pop(scope, None)
+        if event.stays:
+            self.stays[scope] = event.stays
 
     def _command_done(self, event: e.CommandDone) -> None:
         self.commands[event.command_id] = event
