@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -34,6 +36,10 @@ POLL_S = 0.1
 HELD_POLLS_MAX = 5
 """A first frame that is still not complete after so many is shown as it is."""
 LEAVING = "the engine and its bots keep running"
+
+SWITCH_S = 0.001
+"""How long a thread that has something to do waits for another: keys are read and frames written
+by threads of their own, and Python's 5 ms on each way would be felt."""
 
 KeyTime = Callable[[events.Key], int]
 """When a key event happened, in the clock's monotonic nanoseconds."""
@@ -77,7 +83,15 @@ def run(
         app.desk.toggle_tour()
     if take_over is not None:
         app.stay_on_screen(take_over)
+    sys.setswitchinterval(SWITCH_S)
     app.run()
+
+
+def _keep_what_is_loaded() -> None:
+    """Modules and widgets stay until the end: going through all of them for garbage would stop
+    the screen for some 30 ms every time."""
+    gc.collect()
+    gc.freeze()
 
 
 class PilothouseApp(ShortFrames, inherit_bindings=False):
@@ -110,6 +124,7 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         self._shown_title = ""
         self._mood: object = None
         self._polls = 0
+        self._is_rest_due = False
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -148,6 +163,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
 
     def poll(self) -> None:
         """Ten times a second: let time pass, and paint unless the terminal is behind."""
+        if not self.screen_stack:  # Timers may still fire while the app is closing.
+            return
         now_ns = self.clock.monotonic_ns()
         self._polls += 1
         self.perform(self.desk.tick(now_ns))
@@ -170,13 +187,29 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
             set_title(self, shown)
 
     def paint(self, *, changed: bool = True, at_once: bool = False) -> None:
-        if not self.screen_stack:  # Timers may still fire while the app is closing.
+        if not self.screen_stack:
             return
         now_ns = self.clock.monotonic_ns()
         self.main.show(now_ns, changed=changed, at_once=at_once, lag_ms=self._flow.lag_ms)
-        if self.main.is_painted or self._polls > HELD_POLLS_MAX:
+        if self.is_held and (self.main.is_painted or self._polls > HELD_POLLS_MAX):
             self.release_frames()
+            _keep_what_is_loaded()
         self.send_frame()
+
+    def echo(self) -> None:
+        """What a key has changed where the person looks, sent at once; all else a moment later,
+        behind the keys that have come meanwhile."""
+        if not self.screen_stack:
+            return
+        self.main.echo(self.clock.monotonic_ns(), self._flow.lag_ms)
+        self.send_frame()
+        if not self._is_rest_due:
+            self._is_rest_due = True
+            self.call_later(self._paint_rest)
+
+    def _paint_rest(self) -> None:
+        self._is_rest_due = False
+        self.paint(at_once=True)
 
     # -- keys ----------------------------------------------------------------------------------
 
@@ -213,7 +246,7 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         if effects is None:
             return False
         self.perform(effects)
-        self.paint(at_once=True)
+        self.echo()
         return True
 
     def _press_in(self, dialog: Dialog, key: str, now_ns: int) -> list[fx.Effect] | None:

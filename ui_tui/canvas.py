@@ -36,16 +36,18 @@ class Piece(NamedTuple):
     sgr: str = ""
 
 
-class Row:
-    """One line of the terminal. A char of None is not known; the second column of a wide one
-    holds ""."""
+class Glyph(NamedTuple):
+    """One column: its character with the marks over it, and the pen it is drawn in; "" is the
+    second column of a wide one. Equal ones are one object (`_Glyphs`): rows are compared by
+    addresses first."""
 
-    def __init__(self, width: int) -> None:
-        self.chars: list[str | None] = [None] * width
-        self.pens: list[Pen] = [PLAIN] * width
+    char: str
+    pen: Pen
 
 
 PLAIN = Pen()
+NOTHING = Glyph("nothing", PLAIN)
+"""What is not known: no text has such a character."""
 _ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "9": "29"}
 _SHOW_ON_BLANKS = frozenset({"4", "7", "9", "21", "53"})
 
@@ -53,7 +55,7 @@ _SHOW_ON_BLANKS = frozenset({"4", "7", "9", "21", "53"})
 class Canvas:
     def __init__(self) -> None:
         self._size = (0, 0)
-        self._rows: list[Row] = []
+        self._rows: list[list[Glyph]] = []
         self._runs: dict[Pen, list[tuple[int, int, list[str]]]] = {}
         """Of the frame in the making: row, first column, a string for each column."""
 
@@ -73,7 +75,7 @@ class Canvas:
         width, height = size
         if size != self._size:
             self._size = size
-            self._rows = [Row(width) for _ in range(height)]
+            self._rows = [[NOTHING] * width for _ in range(height)]
         self._runs = {}
         for row, first, pieces in spans:
             if 0 <= row < height and first < width:  # Else laid out for a size that is past.
@@ -104,35 +106,21 @@ class Canvas:
         return "".join(out)
 
     def _span(self, y: int, first: int, pieces: Iterable[Piece]) -> None:
-        chars: list[str] = []
-        pens: list[Pen] = []
+        new: list[Glyph] = []
         for text, sgr in pieces:
-            columns = _columns(text)
-            pen, blank = _pens(sgr)
-            chars += columns
-            if blank is pen or " " not in text:
-                pens += [pen] * len(columns)
-            else:
-                pens += [blank if char == " " else pen for char in columns]
+            glyph_of = _glyphs(sgr).__getitem__
+            new += map(glyph_of, text if text.isascii() else _columns(text))
         row = self._rows[y]
-        room = len(row.chars) - first
-        del chars[room:], pens[room:]
-        end = first + len(chars)
-        if row.chars[first:end] == chars and row.pens[first:end] == pens:
+        del new[len(row) - first :]
+        end = first + len(new)
+        old = row[first:end]
+        if old == new:
             return
-        old_chars, old_pens = row.chars[first:end], row.pens[first:end]
-        row.chars[first:end] = chars
-        row.pens[first:end] = pens
-        differs = [
-            at
-            for at, (char, pen) in enumerate(zip(chars, pens, strict=True))
-            if char != old_chars[at] or pen != old_pens[at]
-        ]
-        self._send(y, first, chars, pens, differs)
+        row[first:end] = new
+        differs = [at for at, both in enumerate(zip(old, new, strict=True)) if both[0] != both[1]]
+        self._send(y, first, new, differs)
 
-    def _send(
-        self, y: int, first: int, chars: list[str], pens: list[Pen], differs: list[int]
-    ) -> None:
+    def _send(self, y: int, first: int, row: list[Glyph], differs: list[int]) -> None:
         """Note the columns `differs` as runs of one pen, with those between that are cheaper to
         draw than to pass."""
         done = 0
@@ -142,28 +130,28 @@ class Canvas:
             if column < done:
                 continue  # The second half of a wide character.
             start = column
-            while start and not chars[start]:
+            while start and not row[start].char:
                 start -= 1
             end = column + 1
-            while end < len(chars) and not chars[end]:
+            while end < len(row) and not row[end].char:
                 end += 1
-            pen = now if now and _serves(now, chars[start], pens[start]) else pens[start]
-            between = zip(chars[done:start], pens[done:start], strict=True)
-            is_joined = (
-                pen == now
-                and start - done <= GAP_MAX
-                and all(_serves(pen, *cell) for cell in between)
+            glyph = row[start]
+            pen = now if now and _serves(now, glyph) else glyph.pen
+            is_joined = pen == now and (
+                start == done
+                or (start - done <= GAP_MAX and all(_serves(pen, one) for one in row[done:start]))
             )
-            if is_joined:
-                run += chars[done:end]
-            else:
-                run, now = chars[start:end], pen
+            if not is_joined:
+                run, now = [], pen
                 self._runs.setdefault(pen, []).append((y, first + start, run))
+                done = start
+            run += [one.char for one in row[done:end]]
             done = end
 
 
-def _serves(now: Pen, char: str, pen: Pen) -> bool:
+def _serves(now: Pen, glyph: Glyph) -> bool:
     """Does a column look right in the pen `now`?"""
+    char, pen = glyph
     if pen == now:
         return True
     return (
@@ -220,6 +208,28 @@ def _columns(text: str) -> tuple[str, ...]:
         columns.append(char)
         columns += [""] * (width - 1)
     return tuple(columns)
+
+
+class _Glyphs(dict[str, Glyph]):
+    """The glyphs of one style by their characters, made when they are first drawn."""
+
+    def __init__(self, sgr: str) -> None:
+        super().__init__()
+        self._pen, self._blank = _pens(sgr)
+
+    def __missing__(self, char: str) -> Glyph:
+        made = Glyph(char, self._blank if char == " " else self._pen)
+        glyph = self[char] = _ONE.setdefault(made, made)
+        return glyph
+
+
+_ONE: dict[Glyph, Glyph] = {}
+"""Styles that look alike share their glyphs."""
+
+
+@lru_cache(maxsize=1024)
+def _glyphs(sgr: str) -> _Glyphs:
+    return _Glyphs(sgr)
 
 
 @lru_cache(maxsize=4096)

@@ -31,6 +31,8 @@ _ENTER = "\x1b[?1049h"
 PATIENCE_POLLS = 3
 """A resize on its way gets this long to arrive by itself."""
 Span = tuple[int, int, Iterable[Piece]]
+Drawn = tuple[int, int, Iterable[tuple[str, Style]]]
+"""What a widget draws: its row, from which of its columns on, and text in styles."""
 
 
 class ShortFrames(App[None], inherit_bindings=False):
@@ -47,8 +49,9 @@ class ShortFrames(App[None], inherit_bindings=False):
         self._canvas = Canvas()
         self._odd_size_polls = 0
         self._is_held = True
-        self._spans: dict[tuple[int, int], list[Piece]] = {}
-        """Of the next frame, by row and first column: what was drawn last counts."""
+        self._spans: list[Span] = []
+        self._drawn: set[Widget] = set()
+        """Of the next frame."""
 
     @property
     def is_covered(self) -> bool:
@@ -105,24 +108,27 @@ class ShortFrames(App[None], inherit_bindings=False):
             and all(isinstance(one, ANSIToTruecolor) for one in self.get_line_filters())
         )
 
-    def draw(self, widget: Widget, rows: Iterable[tuple[int, Iterable[tuple[str, Style]]]]) -> bool:
-        """Put rows of `widget`, text in styles, into the next frame. False when they have to go
-        through Textual."""
+    def draw(self, widget: Widget, rows: Iterable[Drawn]) -> bool:
+        """Put what `widget` has drawn into the next frame. False when it has to go through
+        Textual."""
         left, top, _, height = widget.region
         if not height or not self.can_draw():
             return False
+        if widget in self._drawn:  # Within a frame the order of two pictures would be lost.
+            self.send_frame()
+        self._drawn.add(widget)
         colours = self.console._color_system or ColorSystem.STANDARD
-        for row, pieces in rows:
+        for row, column, pieces in rows:
             if row < height:
                 drawn = [Piece(text, _sgr(style, colours)) for text, style in pieces]
-                self._spans[top + row, left] = drawn
+                self._spans.append((top + row, left + column, drawn))
                 widget._styles_cache.set_dirty(Region(0, row, 1, 1))
         return True
 
     def send_frame(self) -> None:
         """Send what was drawn since the last time."""
-        spans = [(row, first, pieces) for (row, first), pieces in self._spans.items()]
-        self._spans.clear()
+        spans, self._spans = self._spans, []
+        self._drawn.clear()
         frame = self._canvas.frame(self.size, spans) if spans and self.can_draw() else ""
         if frame:
             is_synced = self._sync_available

@@ -76,6 +76,32 @@ class Look:
             return [(text, style) for text, style, _ in self.strip(line, width, ground) if style]
         return [*pieces, (" " * (width - used), self.style("text", ground))]
 
+    def difference(
+        self, old: Line, new: Line, width: int, ground: str = "ground"
+    ) -> tuple[int, list[tuple[str, Style]]]:
+        """From which column on `new` has to be drawn over `old`, and what: without the cells that
+        both begin with and, where those between are as wide as they were, end with."""
+        first, shared = 0, min(len(old), len(new))
+        while first < shared and old[first] == new[first]:
+            first += 1
+        behind = 0
+        while behind < shared - first and old[-1 - behind] == new[-1 - behind]:
+            behind += 1
+        column = self._width(new[:first])
+        middle = new[first : len(new) - behind]
+        between = self._width(middle)
+        is_cut = column + between > width
+        if behind and not is_cut and between == self._width(old[first : len(old) - behind]):
+            room = between
+        elif is_cut:
+            column, middle, room = 0, new, width
+        else:
+            middle, room = new[first:], width - column
+        return column, self.pieces(middle, room, ground)
+
+    def _width(self, line: Line) -> int:
+        return sum(text_width(self._safe(text)) for text, _ in line)
+
     def _safe(self, text: str) -> str:
         """The last wall before the terminal: no control characters, and ASCII if that is asked."""
         if not text.isprintable():

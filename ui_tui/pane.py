@@ -5,6 +5,7 @@ A DataTable repaints and resends itself whole on each change; this costs a tenth
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
 from textual.events import Click
@@ -16,7 +17,7 @@ from textual.widget import Widget
 from app.views import format as fmt
 from app.views.cells import Cell, Line, fit_line, line_width, text_width
 from app.views.desk import Desk
-from ui_tui.inside import ShortFrames
+from ui_tui.inside import Drawn, ShortFrames
 from ui_tui.look import Look
 
 _WHEEL_ROWS = 3
@@ -34,24 +35,27 @@ class Lines(Widget):
 
     ground: ClassVar[str] = "ground"
     pace_ms: ClassVar[int] = 0
-    """Not drawn more often than this while nobody presses keys."""
+    """How often it is drawn while nobody presses keys; 0: whenever there is something new."""
+    phase_ms: ClassVar[int] = 0
+    """When, within its pace: what takes turns does not keep a key waiting all at once."""
 
     def __init__(self, look: Look, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.look = look
         self._lines: list[Line] = []
         self._width = 0
-        self._drawn_ns: int | None = None
+        self._turn: int | None = None
+        """The stretch of `pace_ms` that it was drawn in last."""
 
     def on_resize(self) -> None:
         self.post_message(NeedsPaint())
 
     def is_due(self, now_ns: int, at_once: bool) -> bool:
         """Is it time to draw again? Drawing is cheap, bytes on a slow line are not."""
-        rested_ns = self.pace_ms * 1_000_000
-        if not at_once and self._drawn_ns is not None and now_ns - self._drawn_ns < rested_ns:
+        turn = (now_ns // 1_000_000 - self.phase_ms) // self.pace_ms if self.pace_ms else -1
+        if not at_once and turn == self._turn and self.pace_ms:
             return False
-        self._drawn_ns = now_ns
+        self._turn = turn
         return True
 
     @property
@@ -68,12 +72,22 @@ class Lines(Widget):
         changed = [
             row for row in range(count) if row >= len(before) or before[row] != self._lines[row]
         ]
+        if not changed:
+            return 0
         app = self.app
         assert isinstance(app, ShortFrames), app
-        rows = ((row, self.look.pieces(self._lines[row], width, self.ground)) for row in changed)
-        if changed and not app.draw(self, rows):
+        if not app.draw(self, self._differences(before, changed)):
             self.refresh(*(Region(0, row, width, 1) for row in changed))
         return len(changed)
+
+    def _differences(self, before: list[Line], rows: list[int]) -> Iterator[Drawn]:
+        """What has to be drawn where a row was `before`: most rows change in one or two cells."""
+        for row in rows:
+            new = self._lines[row]
+            if row < len(before):
+                yield row, *self.look.difference(before[row], new, self._width, self.ground)
+            else:
+                yield row, 0, self.look.pieces(new, self._width, self.ground)
 
     def render_line(self, y: int) -> Strip:
         line = self._lines[y] if y < len(self._lines) else ()
@@ -141,7 +155,7 @@ class Pane(Lines, can_focus=True):
         raise NotImplementedError
 
     def show(self, desk: Desk, now_ns: int, *, at_once: bool = False) -> None:
-        """Draw again, unless that was done less than `pace_ms` ago."""
+        """Draw again, unless that was done in this stretch of `pace_ms` already."""
         width, height = self.size
         if width < 3 or height < 1 or not self.is_due(now_ns, at_once):
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -18,6 +19,7 @@ Line = tuple[Cell, ...]
 ELLIPSIS = "…"
 
 
+@lru_cache(maxsize=4096)
 def char_width(char: str) -> int:
     """Terminal columns of one character: 0 for marks that overlay, 2 for wide ones, else 1."""
     if " " <= char <= "~":

@@ -7,6 +7,7 @@ point and thousands are separated by commas in every locale: order entry must no
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 
 from app.views.glyphs import Glyphs
 from engine.domain.instrument import Instrument
@@ -28,8 +29,13 @@ def _fixed(number: Decimal, places: int) -> str:
 
 def price(ticks: int | Decimal, instrument: Instrument) -> str:
     """60012.5 as `60,012.5`, with the digits of the tick."""
-    exact = MONEY.multiply(Decimal(ticks), instrument.tick)
-    return _fixed(exact, instrument.price_places)
+    return _steps(ticks, instrument.tick, instrument.price_places)
+
+
+@lru_cache(maxsize=8192)
+def _steps(count: int | Decimal, step: Decimal, places: int) -> str:
+    """Most prices and sizes on a screen were there a moment ago."""
+    return _fixed(MONEY.multiply(Decimal(count), step), places)
 
 
 def plain_price(ticks: int, instrument: Instrument) -> str:
@@ -38,7 +44,7 @@ def plain_price(ticks: int, instrument: Instrument) -> str:
 
 
 def qty(lots: int, instrument: Instrument) -> str:
-    return _fixed(instrument.qty(lots), instrument.qty_places)
+    return _steps(lots, instrument.lot, instrument.qty_places)
 
 
 def plain_qty(lots: int, instrument: Instrument) -> str:

@@ -22,14 +22,23 @@ class LadderLook:
     """Column widths for one pane width and instrument, and the lines in them."""
 
     def __init__(self, instrument: Instrument, last_ticks: int, width: int, glyphs: Glyphs) -> None:
+        self._of = (instrument, width)
         self._instrument = instrument
         self._glyphs = glyphs
+        self._known: dict[tuple[LadderRow, int, int, bool], Line] = {}
+        """The lines of the last picture: most rows stay as they are."""
         self.note = _NOTE_WIDTH if width >= _NOTE_FROM else 0
-        self.price = max(11, len(fmt.price(max(1, last_ticks), instrument)) + 4)
+        self.price = _price_width(instrument, last_ticks)
         self.own = _OWN_WIDTH
         rest = width - self.price - self.note - 2 * self.own
         self.qty = max(6, rest // 2)
         self.spare = max(0, rest - 2 * self.qty)
+
+    def serves(self, instrument: Instrument, last_ticks: int, width: int) -> bool:
+        """Whether the columns fit this pane and instrument still."""
+        return self._of == (instrument, width) and self.price == _price_width(
+            instrument, last_ticks
+        )
 
     def head(self) -> Line:
         text = (
@@ -45,15 +54,25 @@ class LadderLook:
     def lines(self, rows: Sequence[LadderRow], market: MarketSnapshot, is_live: bool) -> list[Line]:
         """One line a row; everything grey when the market cannot be believed."""
         most = max((max(row.bid_lots, row.ask_lots) for row in rows), default=0) or 1
-        return [self._line(row, market, most, is_live) for row in rows]
+        known, self._known = self._known, {}
+        lines = []
+        for row in rows:
+            bars = row.bid_lots * self.qty // most, row.ask_lots * self.qty // most
+            key = (row, *bars, is_live)
+            line = known.get(key) if not row.is_last else None
+            line = self._known[key] = line or self._line(row, market, bars, is_live)
+            lines.append(line)
+        return lines
 
-    def _line(self, row: LadderRow, market: MarketSnapshot, most: int, is_live: bool) -> Line:
+    def _line(
+        self, row: LadderRow, market: MarketSnapshot, bars: tuple[int, int], is_live: bool
+    ) -> Line:
         over = "/cursor" if row.is_cursor else "/select" if row.is_grab_origin else ""
         cells = [
             self._own(row.own_buy_lots, row.own_buys, "own_buy", row, over),
-            *self._quantity(row.bid_lots, most, "bid", True, over),
+            *self._quantity(row.bid_lots, bars[0], "bid", True, over),
             self._price(row, market, over),
-            *self._quantity(row.ask_lots, most, "ask", False, over),
+            *self._quantity(row.ask_lots, bars[1], "ask", False, over),
             self._own(row.own_sell_lots, row.own_sells, "own_sell", row, over),
         ]
         room = self.note + self.spare
@@ -79,13 +98,13 @@ class LadderLook:
         return Cell(" " + fit(text, self.own - 1, ">"), f"{tone}{over}")
 
     def _quantity(
-        self, lots: int, most: int, tone: str, is_bid: bool, over: str
+        self, lots: int, columns: int, tone: str, is_bid: bool, over: str
     ) -> tuple[Cell, ...]:
         """The size over a bar that grows away from the price."""
         if lots == 0:
             return (Cell(" " * self.qty, f"text{over}"),)
         text = fit(f"{fmt.qty(lots, self._instrument)} ", self.qty, ">")
-        length = max(1, lots * self.qty // most)
+        length = max(1, columns)
         bar = over or f"/{tone}_bar"
         if is_bid:
             at = self.qty - length
@@ -122,6 +141,10 @@ class LadderLook:
         if row.queue_ahead_lots >= 0:
             return f"q {fmt.qty(row.queue_ahead_lots, self._instrument)}"
         return ""
+
+
+def _price_width(instrument: Instrument, last_ticks: int) -> int:
+    return max(11, len(fmt.price(max(1, last_ticks), instrument)) + 4)
 
 
 def depth_line(market: MarketSnapshot, instrument: Instrument, width: int, glyphs: Glyphs) -> Line:

@@ -16,6 +16,7 @@ from engine.domain.money import MONEY
 from engine.domain.order import OrderSpec, OrderStatus, Pending
 from engine.domain.snapshots import (
     EngineSnapshot,
+    FillSnapshot,
     LimitSnapshot,
     LogRow,
     MarketSnapshot,
@@ -147,27 +148,30 @@ class FillRow(msgspec.Struct, frozen=True):
     is_selected: bool = False
 
 
-def fill_rows(snapshot: EngineSnapshot, selected: str = "") -> list[FillRow]:
-    """The latest fills, newest first."""
-    rows = []
-    for fill in reversed(snapshot.fills):
-        instrument = find_instrument(snapshot, fill.instrument_id)
-        rows.append(
-            FillRow(
-                ts_ns=fill.ts_ns,
-                side=fill.side,
-                lots=fill.lots,
-                ticks=fill.ticks,
-                instrument=instrument,
-                symbol=instrument.symbol if instrument is not None else fill.instrument_id,
-                bot_id=fill.bot_id,
-                fee=fill.fee,
-                settle=instrument.settle if instrument is not None else snapshot.settle,
-                is_maker=fill.is_maker,
-                is_selected=str(fill.seq) == selected,
-            )
-        )
-    return rows
+def fill_rows(
+    snapshot: EngineSnapshot, selected: str = "", first: int = 0, count: int | None = None
+) -> list[FillRow]:
+    """The latest fills, newest first: `count` of them from the one numbered `first` on."""
+    newest = snapshot.fills[::-1]
+    shown = newest[first:] if count is None else newest[first : first + count]
+    return [_fill_row(snapshot, fill, str(fill.seq) == selected) for fill in shown]
+
+
+def _fill_row(snapshot: EngineSnapshot, fill: FillSnapshot, is_selected: bool) -> FillRow:
+    instrument = find_instrument(snapshot, fill.instrument_id)
+    return FillRow(
+        ts_ns=fill.ts_ns,
+        side=fill.side,
+        lots=fill.lots,
+        ticks=fill.ticks,
+        instrument=instrument,
+        symbol=instrument.symbol if instrument is not None else fill.instrument_id,
+        bot_id=fill.bot_id,
+        fee=fill.fee,
+        settle=instrument.settle if instrument is not None else snapshot.settle,
+        is_maker=fill.is_maker,
+        is_selected=is_selected,
+    )
 
 
 class PositionRow(msgspec.Struct, frozen=True):

@@ -95,9 +95,9 @@ class TradingState(LiveSide):
         self.alerts_until_ns = 0
         self.tripped: e.RiskTripped | None = None
         self.flattening: dict[tuple[str, str], e.FlattenStarted] = {}
+        """By (instrument, bot); "" stands for every one."""
         self.stays: dict[tuple[str, str], str] = {}
         """What the last flattening of a scope had to leave, in words."""
-        """By (instrument, bot); "" stands for every one."""
         self.day_start_ns = 0
         self.day_start_equity = ZERO
         self.peak_equity = ZERO

@@ -281,6 +281,7 @@ class Soak:
         else:
             await self._trade(life, self.random.uniform(0.2, 4.0))
         life.kill()
+        self.rig.marksman.disarm()
         await life.bury()
 
     async def _wait_for_commit(self) -> None:
@@ -347,7 +348,7 @@ class Soak:
 
 def venue_of(seed: int) -> str:
     """Both in turn, changing over with every round of the rules: each rule meets each venue."""
-    return VENUES[(seed + seed // len(RULES)) % len(VENUES)]
+    return VENUES[sum(divmod(seed, len(RULES))) % len(VENUES)]
 
 
 async def one_run(

@@ -60,6 +60,10 @@ class Marksman(Saboteur):
         once the venue has done it and before it answers."""
         self._target, self._globs, self._left, self._after = pid, globs, number, after
 
+    def disarm(self) -> None:
+        """Its target is dead, by another hand: the number may soon be somebody else's."""
+        self._target = 0
+
     def on_request(self, seen: RequestSeen) -> Fault | None:
         order_id = seen.request.params.get("origClientOrderId", "")
         self.heard.append((time.monotonic(), seen.request.route, order_id))

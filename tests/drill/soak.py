@@ -18,7 +18,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,7 @@ from tests.drill.ordeal import VENUES, Run, one_run, venue_of
 ROOT = Path(__file__).resolve().parents[2]
 RUN_S_MAX = 420.0
 """Longer no run takes that still moves: its lane is killed, engines and all."""
+LEAVE_S = 5.0
 BOTH = "both"
 
 
@@ -104,16 +105,15 @@ class Lane:
 
     async def run(self, job: Job) -> Run:
         began = time.monotonic()
-        try:
+        words = f"no end within {RUN_S_MAX:g} s: its processes were killed"
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RUN_S_MAX):
                 answer = await self._ask(job)
-        except TimeoutError:
-            answer, words = b"", f"no end within {RUN_S_MAX:g} s: its processes were killed"
-        else:
-            words = "its process ended without a word"
-        if answer:
-            return msgspec.json.decode(answer, type=Run)
-        self.close()
+                if answer:
+                    return msgspec.json.decode(answer, type=Run)
+                words = "its process ended without a word"
+        code = await self.close()
+        words += f", exit code {code}"
         took_s = round(time.monotonic() - began, 1)
         return Run(
             seed=job.seed, venue=job.venue, rules=[], moment="", took_s=took_s, problems=[words]
@@ -137,11 +137,19 @@ class Lane:
             await process.stdin.drain()
         return await process.stdout.readline()
 
-    def close(self) -> None:
+    async def close(self) -> int | None:
+        """Engines and all; the lane's exit code."""
         process, self._process = self._process, None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        if process is None:
+            return None
+        assert process.stdin is not None
+        process.stdin.close()  # One that waits for a job ends by itself.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # Engines outlive a lane that was killed.
+        return await process.wait()
 
 
 def serve_lane() -> None:
@@ -152,8 +160,9 @@ def serve_lane() -> None:
         job = msgspec.json.decode(line, type=Job)
         keep = Path(job.keep) if job.keep else None
         run = asyncio.run(one_run(job.seed, job.venue, keep=keep))
-        answers.write(msgspec.json.encode(run) + b"\n")
-        answers.flush()
+        with contextlib.suppress(BrokenPipeError):  # The soak was killed: stdin ends as well.
+            answers.write(msgspec.json.encode(run) + b"\n")
+            answers.flush()
 
 
 class Soak:
@@ -185,7 +194,7 @@ class Soak:
             for job in self._jobs:  # Shared: each lane takes the next one.
                 self._note(await lane.run(job))
         finally:
-            lane.close()
+            await lane.close()
 
     def _note(self, run: Run) -> None:
         self.runs.append(run)
@@ -206,6 +215,15 @@ def _line(run: Run) -> str:
         f"{run.orders} orders, {run.fills} fills, back {run.back_s} s, settled {run.settled_s} s, "
         f"kill {run.kill_sent_s}/{run.kill_verified_s} s, {run.took_s:.0f} s in all: {told}"
     )
+
+
+def open_jobs(seeds: Iterable[int], venue: str, done: Sequence[Run], keep: str) -> list[Job]:
+    """What is wanted and not done yet."""
+    known = {(run.venue, run.seed) for run in done}
+    wanted = [(seed, venue_of(seed) if venue == BOTH else venue) for seed in seeds]
+    return [
+        Job(seed=seed, venue=name, keep=keep) for seed, name in wanted if (name, seed) not in known
+    ]
 
 
 def _print_summary(report: Report) -> None:
@@ -234,17 +252,12 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     done: list[Run] = []
     if given.resume and given.report is not None and given.report.exists():
-        done = msgspec.json.decode(given.report.read_bytes(), type=Report).every
-    known = {(run.venue, run.seed) for run in done}
+        told = msgspec.json.decode(given.report.read_bytes(), type=Report).every
+        # A lane that was killed says nothing of the engine: its run is done again.
+        done = [run for run in told if run.rules]
     keep = "" if given.report is None else str(given.report.resolve()) + ".broken"
     seeds = range(given.seed, given.seed + given.runs)
-    wanted = [(seed, venue_of(seed) if given.venue == BOTH else given.venue) for seed in seeds]
-    jobs = [
-        Job(seed=seed, venue=venue, keep=keep)
-        for seed, venue in wanted
-        if (venue, seed) not in known
-    ]
-    soak = Soak(jobs, done, given.report)
+    soak = Soak(open_jobs(seeds, given.venue, done, keep), done, given.report)
     asyncio.run(soak.run(given.parallel))
     report = summed(soak.runs)
     _print_summary(report)

@@ -15,10 +15,11 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from app.views.cells import text_width
+from app.views.cells import Cell, Line, text_width
 from tests.support.vt import Vt
 from ui_tui.canvas import Canvas, Piece
 from ui_tui.inside import Difference, spans_of
+from ui_tui.look import Look
 
 WIDTH, HEIGHT = 24, 5
 
@@ -172,3 +173,43 @@ def test_what_was_laid_out_for_a_larger_terminal_is_cut() -> None:
     canvas = Canvas()
     spans = [(0, 2, [Piece("abcdef")]), (0, 8, [Piece("beyond")]), (3, 0, [Piece("below")])]
     assert canvas.frame((4, 2), spans) == "\x1b[1;3Hab"
+
+
+cells = st.builds(
+    Cell,
+    st.text(st.sampled_from("  ab0.▲漢\x00\n"), max_size=6),
+    st.sampled_from(["text", "dim", "up", "bid/bid_bar", "alert", "strong/select"]),
+)
+lines = st.lists(cells, max_size=6).map(tuple)
+
+
+@st.composite
+def line_pairs(draw: st.DrawFn) -> tuple[Line, Line]:
+    """Two lines that mostly agree at both ends, as two pictures of a row do."""
+    head, tail = draw(lines), draw(lines)
+    return (*head, *draw(lines), *tail), (*head, *draw(lines), *tail)
+
+
+@given(line_pairs(), st.integers(1, WIDTH), st.booleans())
+@settings(deadline=None)
+def test_what_changed_in_a_line_is_all_that_has_to_be_drawn(
+    pair: tuple[Line, Line], width: int, ascii_only: bool
+) -> None:
+    old, new = pair
+    look = Look("colour-blind", ascii_only=ascii_only)
+
+    def pieces(drawn: list[tuple[str, Style]]) -> list[Piece]:
+        return [Piece(text, style.render("x").partition("m")[0][2:]) for text, style in drawn]
+
+    part, whole = Canvas(), Canvas()
+    terminals = Vt(WIDTH, 1), Vt(WIDTH, 1)
+    column, drawn = look.difference(old, new, width)
+    for vt, canvas, first, shown in (
+        (terminals[0], part, column, drawn),
+        (terminals[1], whole, 0, look.pieces(new, width)),
+    ):
+        before = [(0, 0, [Piece(" " * WIDTH)]), (0, 0, pieces(look.pieces(old, width)))]
+        for spans in ([before[0]], [before[1]], [(0, first, pieces(shown))]):
+            vt.feed(canvas.frame((WIDTH, 1), spans).encode())
+    assert terminals[0].seen() == terminals[1].seen()
+    assert sum(text_width(text) for text, _ in drawn) <= width - column

@@ -188,16 +188,30 @@ class MainScreen(QuietScreen, inherit_bindings=False):
             return
         if self._pane_awaited:
             self.focus_pane(self._pane_awaited)
-        self._header.show(self._desk, now_ns, at_once=at_once, lag_ms=lag_ms)
         self._tour.show(self._desk)
         self._show_replay(now_ns, at_once=at_once)
-        self._bar.show(self._desk, self._view)
-        self._footer.show(self._desk, self.pane_key, now_ns)
+        self._bar.show(self._desk, self._view, now_ns, at_once=at_once)
+        self._show_frame(now_ns, at_once=at_once, lag_ms=lag_ms)
         if changed or at_once:
             for pane in self.panes:
                 pane.show(self._desk, now_ns, at_once=at_once)
         if self.dialog is not None:
             self.dialog.show(now_ns)
+
+    def echo(self, now_ns: int, lag_ms: int | None) -> None:
+        """Paint what a key is seen by: what it was pressed in, and the words above and below."""
+        if self.is_too_small:
+            self._too_small.show(self._desk, now_ns)
+            return
+        self._show_frame(now_ns, at_once=True, lag_ms=lag_ms)
+        if self.dialog is not None:
+            self.dialog.show(now_ns)
+        elif isinstance(self.focused, Pane):
+            self.focused.show(self._desk, now_ns, at_once=True)
+
+    def _show_frame(self, now_ns: int, *, at_once: bool, lag_ms: int | None) -> None:
+        self._header.show(self._desk, now_ns, at_once=at_once, lag_ms=lag_ms)
+        self._footer.show(self._desk, self.pane_key, now_ns, at_once=at_once)
 
     def _show_replay(self, now_ns: int, *, at_once: bool) -> None:
         """The time line and the frame around everything; at first it has the keys."""

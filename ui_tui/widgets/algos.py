@@ -14,6 +14,7 @@ from ui_tui.pane import Pane, Picture
 class AlgosPane(Pane):
     key = "algos"
     pace_ms = 500
+    phase_ms = 150
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         chosen = selected(desk, self.key)

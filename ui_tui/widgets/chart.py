@@ -29,6 +29,7 @@ class ChartPane(Pane):
     key = "chart"
     goes_stale = True
     pace_ms = 1000
+    phase_ms = 550
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         market = find_market(desk.snapshot, desk.instrument_id)

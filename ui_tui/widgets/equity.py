@@ -15,6 +15,7 @@ class EquityPane(Pane):
     key = "equity"
     goes_stale = True
     pace_ms = 1000
+    phase_ms = 750
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         snapshot = desk.snapshot

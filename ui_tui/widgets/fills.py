@@ -14,15 +14,17 @@ from ui_tui.pane import Pane, Picture
 
 class FillsPane(Pane):
     key = "fills"
-    pace_ms = 250
+    pace_ms = 300
+    phase_ms = 200
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
+        snapshot = desk.snapshot
         chosen = selected(desk, self.key) if self.has_focus else ""
-        rows = fill_rows(desk.snapshot, chosen) if desk.snapshot is not None else []
-        at = next((at for at, row in enumerate(rows) if row.is_selected), 0)
-        first = first_row(len(rows), at, size.height - 1)
-        lines = table_lines(
-            FILLS, rows, *size, self.look.glyphs, first=first, empty=" no fills yet"
-        )
-        total = sum(bot.fills for bot in desk.snapshot.bots) if desk.snapshot is not None else 0
-        return Picture("fills", lines, note=f"{max(total, len(rows))} in all")
+        fills = snapshot.fills if snapshot is not None else []
+        behind = next((at for at, fill in enumerate(fills) if str(fill.seq) == chosen), -1)
+        at = len(fills) - 1 - behind if behind >= 0 else 0
+        first = first_row(len(fills), at, size.height - 1)
+        rows = fill_rows(snapshot, chosen, first, size.height) if snapshot is not None else []
+        lines = table_lines(FILLS, rows, *size, self.look.glyphs, empty=" no fills yet")
+        total = sum(bot.fills for bot in snapshot.bots) if snapshot is not None else 0
+        return Picture("fills", lines, note=f"{max(total, len(fills))} in all")

@@ -11,7 +11,12 @@ from ui_tui.pane import Lines
 class Footer(Lines):
     ground = "raised"
 
-    def show(self, desk: Desk, pane: str, now_ns: int) -> None:
+    pace_ms = 300
+    phase_ms = 120
+
+    def show(self, desk: Desk, pane: str, now_ns: int, *, at_once: bool) -> None:
+        if not self.is_due(now_ns, at_once):
+            return
         width = self.size.width
         banner = desk.banner(now_ns)
         if banner is not None:

@@ -8,7 +8,7 @@ from ui_tui.pane import Lines
 
 
 class Header(Lines):
-    pace_ms = 250
+    pace_ms = 300
 
     def show(self, desk: Desk, now_ns: int, *, at_once: bool, lag_ms: int | None) -> None:
         if self.is_due(now_ns, at_once):

@@ -15,7 +15,7 @@ from ui_tui.pane import Pane, Picture
 
 class IncidentsPane(Pane):
     key = "incidents"
-    pace_ms = 250
+    pace_ms = 300
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         chosen = selected(desk, self.key)

@@ -22,6 +22,7 @@ class LadderPane(Pane):
     def __init__(self, look: Look, *, classes: str | None = None) -> None:
         super().__init__(look, classes=classes)
         self._calm = CalmSizes()
+        self._lines_of: LadderLook | None = None
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         view = desk.view(self.key, now_ns)
@@ -33,7 +34,10 @@ class LadderPane(Pane):
         if ladder.rows != rows:
             ladder.resize(rows)
             ladder.follow(market.last_ticks, now_ns, desk.last_key_ns)
-        look = LadderLook(instrument, market.last_ticks, size.width, self.look.glyphs)
+        look = self._lines_of
+        if look is None or not look.serves(instrument, market.last_ticks, size.width):
+            look = LadderLook(instrument, market.last_ticks, size.width, self.look.glyphs)
+            self._lines_of = look
         is_live = not view.is_stale and market.is_ready
         shown = ladder_rows(ladder, market, snapshot.orders, desk.entry_ticks(), desk.grabbed_id)
         shown = self._calm.rows(shown, ladder.group, now_ns)

@@ -12,7 +12,8 @@ from ui_tui.pane import Pane, Picture
 
 class LogPane(Pane):
     key = "log"
-    pace_ms = 250
+    pace_ms = 300
+    phase_ms = 110
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         everything = desk.log_rows()

@@ -14,6 +14,7 @@ from ui_tui.pane import Pane, Picture
 class RiskPane(Pane):
     key = "risk"
     pace_ms = 500
+    phase_ms = 350
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         rows = limit_rows(desk.snapshot.limits) if desk.snapshot is not None else []

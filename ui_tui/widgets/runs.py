@@ -18,6 +18,7 @@ _NONE = " no backtests yet: `pilothouse backtest run` keeps each result"
 class RunsPane(Pane):
     key = "runs"
     pace_ms = 500
+    phase_ms = 50
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         answer = desk.shelved.get("runs")

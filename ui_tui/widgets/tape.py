@@ -17,6 +17,7 @@ class TapePane(Pane):
     key = "tape"
     goes_stale = True
     pace_ms = 400
+    phase_ms = 250
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         market = find_market(desk.snapshot, desk.instrument_id)

@@ -10,5 +10,8 @@ from ui_tui.pane import Lines
 class ViewsBar(Lines):
     ground = "raised"
 
-    def show(self, desk: Desk, shown: str) -> None:
-        self.paint([views_line(shown, desk.keymap, self.size.width)])
+    pace_ms = 1000
+
+    def show(self, desk: Desk, shown: str, now_ns: int, *, at_once: bool) -> None:
+        if self.is_due(now_ns, at_once):
+            self.paint([views_line(shown, desk.keymap, self.size.width)])
