@@ -10,7 +10,15 @@ from engine.domain import events as e
 from engine.domain import order_step
 from engine.domain.order import OrderStatus
 from engine.domain.order_step import Row
-from engine.runtime import live, live_claims, live_courier, live_keeper, paper, trader
+from engine.runtime import (
+    live,
+    live_claims,
+    live_courier,
+    live_keeper,
+    live_reconcile,
+    paper,
+    trader,
+)
 from engine.runtime.helm import HelmDesk
 from engine.store import database
 from engine.trading.order_manager import OrderManager
@@ -208,6 +216,20 @@ MUTANTS = (
         ("I12",),
         lambda: edited(
             paper.PaperRuntime.open, "if self._trader.state.world != session.world:", "if False:"
+        ),
+    ),
+    Mutant(
+        "money that a stranger moved is not told",
+        ("I3",),
+        lambda: edited(
+            live_reconcile.Reconciler._conclude, "if state.accounting is not None:", "if False:"
+        ),
+    ),
+    Mutant(
+        "a position that a stranger took is not told",
+        ("I3",),
+        lambda: edited(
+            live_reconcile.Reconciler._conclude, "if found.positions is None:", "if True:"
         ),
     ),
 )
