@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,6 +39,7 @@ def attach(call: Call) -> str:
     check_profile(call.profile)
     if not sys.stdout.isatty() or not sys.stdin.isatty():
         raise BadInput("terminal", "none", "the tui needs one; see status for scripts")
+    gc.disable()  # Nearly all that a start makes is kept: the face turns it on with its picture.
     try:
         return _attend(call)
     except PilothouseError as error:

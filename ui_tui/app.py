@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import BindingType
+from textual.timer import Timer
 
 from app.bookshelf import FileShelf, files_words
 from app.paths import locate
@@ -24,7 +25,7 @@ from app.views.presets import DEFAULT_PRESET
 from app.views.shelf import Shelf, answer_of
 from app.views.theme import DEFAULT_PALETTE
 from engine.core.clock import Clock, LiveClock
-from engine.domain.errors import PilothouseError
+from engine.domain.errors import PilothouseError, WorkFailed
 from ui_tui.flow import FrameFlow, set_title
 from ui_tui.inside import ShortFrames
 from ui_tui.look import Look
@@ -33,6 +34,8 @@ from ui_tui.screens.dialog import Dialog
 from ui_tui.screens.main import MainScreen
 
 POLL_S = 0.1
+OPEN_S = 0.02
+"""Between looks whether the first picture is complete."""
 HELD_POLLS_MAX = 5
 """A first frame that is still not complete after so many is shown as it is."""
 LEAVING = "the engine and its bots keep running"
@@ -85,13 +88,15 @@ def run(
         app.stay_on_screen(take_over)
     sys.setswitchinterval(SWITCH_S)
     app.run()
+    if app.return_code:
+        raise WorkFailed("the terminal ended by a fault of its own: see above")
 
 
 def _keep_what_is_loaded() -> None:
     """Modules and widgets stay until the end: going through all of them for garbage would stop
-    the screen for some 30 ms every time."""
-    gc.collect()
+    the screen for some 30 ms every time. Ends what `app.terminal` began for a quick start."""
     gc.freeze()
+    gc.enable()
 
 
 class PilothouseApp(ShortFrames, inherit_bindings=False):
@@ -125,6 +130,7 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         self._mood: object = None
         self._polls = 0
         self._is_rest_due = False
+        self._opening: Timer | None = None
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -147,6 +153,14 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
     def on_ready(self) -> None:
         self.poll()
         self.set_interval(POLL_S, self.poll)
+        if self.is_held:
+            self._opening = self.set_interval(OPEN_S, self._begin)
+
+    def _begin(self) -> None:
+        """The first picture, as soon as everything has its place."""
+        self.paint(at_once=True)
+        if not self.is_held and self._opening is not None:
+            self._opening.stop()
 
     def on_needs_paint(self, message: NeedsPaint) -> None:
         self.paint(at_once=True)
@@ -179,7 +193,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
             self.exit()  # What goes on from here is another engine, on another ledger.
         mood = self.desk.mood(now_ns)
         is_new_mood, self._mood = mood != self._mood, mood
-        self.paint(changed=is_new, at_once=is_new_mood)
+        self.paint(changed=is_new, at_once=is_new_mood or self._is_rest_due)
+        self._is_rest_due = False
         self._flow.painted(now_ns)
         shown = title(self.desk.snapshot, self._profile)
         if shown != self._shown_title:
@@ -208,8 +223,10 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
             self.call_later(self._paint_rest)
 
     def _paint_rest(self) -> None:
-        self._is_rest_due = False
-        self.paint(at_once=True)
+        """Left to the next poll that finds the line clear where it is slow."""
+        if self._flow.is_clear(self.clock.monotonic_ns()):
+            self._is_rest_due = False
+            self.paint(at_once=True)
 
     # -- keys ----------------------------------------------------------------------------------
 

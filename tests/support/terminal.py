@@ -95,6 +95,16 @@ class Terminal:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def waited_ms(self) -> float:
+        """Milliseconds that the program's first thread has stood ready and had no processor: what
+        other work on the machine took from it. 0 where the kernel does not count it."""
+        pid = self.process.pid
+        try:
+            counted = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()
+        except FileNotFoundError:
+            return 0.0
+        return int(counted[1]) / 1e6
+
     def rss_mb(self) -> float:
         """Resident memory, in units of 10^6 bytes."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
