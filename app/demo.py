@@ -254,7 +254,22 @@ def first_price(market: Market, view: MarketView) -> Decimal:
     return view.instrument.price(market.reference_ticks)
 
 
-def demo_bots(instrument: Instrument, capital: Decimal, price: Decimal) -> list[BotSpec]:
+class Pace(NamedTuple):
+    """How busy the demo's market maker is: at most `2 * levels` orders every `every_ms`."""
+
+    levels: int
+    every_ms: int
+
+
+LIVELY = Pace(levels=5, every_ms=200)
+"""For a simulated venue, which counts no orders."""
+WITHIN_LIMITS = Pace(levels=3, every_ms=1000)
+"""At most 60 orders in ten seconds: Binance takes 100, and a person places some, too."""
+
+
+def demo_bots(
+    instrument: Instrument, capital: Decimal, price: Decimal, pace: Pace = LIVELY
+) -> list[BotSpec]:
     """A market maker and a trend follower, each order worth about half a percent of the capital."""
     if instrument.kind is InstrumentKind.INVERSE:
         worth = MONEY.multiply(capital, price)
@@ -264,12 +279,12 @@ def demo_bots(instrument: Instrument, capital: Decimal, price: Decimal) -> list[
     lots = max(1, instrument.lots_down(MONEY.multiply(one, Decimal("0.005"))))
     step = max(1, int(MONEY.divide(price, instrument.tick) / 60_000))
     grid = {
-        "levels": "5",
+        "levels": str(pace.levels),
         "interval_ticks": str(step),
         "half_spread_ticks": str(2 * step),
         "qty": plain(instrument.qty(lots)),
         "max_position": plain(instrument.qty(lots * 12)),
-        "every_ms": "200",
+        "every_ms": str(pace.every_ms),
     }
     trend = {
         "fast": "6",

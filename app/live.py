@@ -24,6 +24,7 @@ from engine.domain.claims import KeyPermissions
 from engine.domain.errors import BadInput, ConfigError
 from engine.domain.instrument import Instrument
 from engine.domain.snapshots import EngineSnapshot, Mode
+from engine.kernels.warm import warm_feeds
 from engine.ports.live import Account, VenueFault
 from engine.runtime.live import LivePolicy, LiveRuntime
 from engine.runtime.live_market import LiveMarkets
@@ -143,6 +144,7 @@ class Live:
             session = await self._first_session(world)
         self._runtime = self._make_runtime(session, sessions, self._venue_folder(fingerprint))
         self.resumed = await self._runtime.open(session, [])
+        warm_feeds()  # Now, so that what they load counts as there from the start.
 
     async def _find_key(self) -> tuple[Credentials, SessionFactory]:
         request = self._request

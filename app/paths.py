@@ -79,11 +79,11 @@ def move_home(directory: str) -> None:
     os.environ[HOME_VARIABLE] = home
 
 
-def make_private(directory: Path) -> Path:
+def make_private(directory: Path, remedy: str = "choose another place with --home DIR") -> Path:
     """`directory`, made if missing, with its parents, for the owner alone."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or "cannot be made"
-        raise ConfigError(f"{directory}: {reason}: choose another place with --home DIR") from error
+        raise ConfigError(f"{directory}: {reason}: {remedy}") from error
     return directory

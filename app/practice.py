@@ -13,7 +13,7 @@ from typing import Self
 
 import msgspec
 
-from app.demo import demo_bots
+from app.demo import WITHIN_LIMITS, demo_bots
 from app.paths import Paths, make_private
 from app.service.client import RemoteSession
 from app.service.endpoint import endpoint_of
@@ -143,7 +143,7 @@ class Practice:
         shot = self.picture
         instrument = shot.instruments[0]
         price = instrument.price(shot.markets[0].bids[0][0])
-        for bot in demo_bots(instrument, shot.capital, price):
+        for bot in demo_bots(instrument, shot.capital, price, WITHIN_LIMITS):
             self.session.submit(
                 AddBot(
                     command_id=self.session.new_command_id(),

@@ -14,7 +14,7 @@ import msgspec
 
 from app.live import drill_folder
 from app.live_venues import PROVEN_VENUES, plain_session
-from app.paths import Paths, locate
+from app.paths import Paths, locate, make_private
 from engine.core.clock import Clock, LiveClock
 from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.instrument import Instrument, InstrumentKind
@@ -55,9 +55,12 @@ def record_market(
         raise BadInput("VENUE", venue, f"known are: {', '.join(PROVEN_VENUES)}")
     if len(set(symbols)) < len(symbols):
         raise BadInput("SYMBOL", ", ".join(symbols), "name each of them once")
+    for symbol in symbols:
+        if not symbol.replace("_", "").isalnum():
+            raise BadInput("SYMBOL", symbol, "letters and digits, as BTCUSDT")
     paths = locate()
     sessions = _drill_sessions(paths) if is_drill else plain_session
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder, "choose another --out")
     return asyncio.run(record(venue, symbols, folder, seconds, say, sessions))
 
 

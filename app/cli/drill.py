@@ -14,7 +14,7 @@ import typer
 from app.cli.live_table import LiveTable
 from app.cli.output import print_json
 from app.progress import Step
-from engine.domain.errors import BadInput, ConfigError, LedgerError
+from engine.domain.errors import BadInput, ConfigError, LedgerError, WorkFailed
 from engine.domain.money import parse_decimal, plain
 
 if TYPE_CHECKING:
@@ -72,7 +72,10 @@ def drill(
     if length is not None and length <= 0:
         raise BadInput("--seconds", seconds, "must be greater than zero")
     saboteur = Saboteur(find_plan(faults)) if faults else None
-    folder = make_private(directory or locate().state / "drill")
+    if directory is not None:
+        folder = make_private(directory, "choose another --dir")
+    else:
+        folder = make_private(locate().state / "drill")
     try:
         lock = lock_beside(folder / "drill.json")
     except LedgerError:
@@ -154,17 +157,29 @@ def _print_start(document: dict[str, Any]) -> None:
 
 
 async def _watch(server: DrillServer, saboteur: Saboteur | None, stop: asyncio.Event) -> None:
-    """Live counters on a terminal, silence elsewhere."""
+    """Live counters on a terminal, silence elsewhere. WorkFailed when a ledger cannot be kept."""
     if not sys.stderr.isatty():
-        await stop.wait()
+        while not await _stops_soon(stop):
+            _check_ledgers(server)
         return
     with LiveTable(sys.stderr) as live:
-        while not stop.is_set():
+        live.show(_lines(server, saboteur))
+        while not await _stops_soon(stop):
+            _check_ledgers(server)
             live.show(_lines(server, saboteur))
-            try:
-                await asyncio.wait_for(stop.wait(), REFRESH_S)
-            except TimeoutError:
-                continue
+
+
+async def _stops_soon(stop: asyncio.Event) -> bool:
+    try:
+        return await asyncio.wait_for(stop.wait(), REFRESH_S)
+    except TimeoutError:
+        return False
+
+
+def _check_ledgers(server: DrillServer) -> None:
+    for desk in server.venues.values():
+        if desk.core.ledger.trouble:
+            raise WorkFailed(f"{desk.core.ledger.trouble}: make room, or name another --dir")
 
 
 def _lines(server: DrillServer, saboteur: Saboteur | None) -> list[str]:

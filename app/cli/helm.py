@@ -183,4 +183,4 @@ def _is_verified(command: c.AnyCommand) -> bool:
     """Whether a live engine asks the venue what the command has left."""
     if isinstance(command, c.Kill):
         return command.level >= c.KillLevel.CANCEL_ALL
-    return isinstance(command, c.CancelAll)
+    return isinstance(command, c.CancelAll | c.Flatten)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from contextlib import ExitStack
 from decimal import Decimal
+from types import FrameType
 
 from app.cli.output import print_json, print_table
 from app.faces import look_of, open_face
@@ -18,6 +20,8 @@ from engine.domain.errors import BadInput
 LEAVING = "the drill exchange and its engine stop with this window"
 HEADLESS_S = Decimal(60)
 """How long a practice without a terminal lasts where nobody says."""
+_ENDINGS = ("SIGTERM", "SIGHUP")
+"""A closed window ends the exchange and the engine as well: nothing may stay behind unseen."""
 
 
 def practise(
@@ -28,6 +32,9 @@ def practise(
         raise BadInput("terminal", "none", "the demo needs one; add --headless to run without")
     paths, ui = locate(), load_settings().ui
     practice = Practice(scenario, seed, paths)
+    for name in _ENDINGS:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _leave)
     with ExitStack() as stack:
         with Step(f"opening the drill exchange and an engine, {practice.plan.name}"):
             stack.enter_context(practice)
@@ -42,3 +49,10 @@ def practise(
     else:
         rows = [(name, str(getattr(report, name))) for name in report.__struct_fields__]
         print_table(("figure", "value"), rows)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    for name in _ENDINGS:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)  # Leaving takes some seconds.
+    raise SystemExit(128 + number)

@@ -172,7 +172,8 @@ class RemoteSession:
 
     def failure(self) -> str:
         now_ns = self._clock.monotonic_ns()
-        if self._writer is None:
+        # An engine that is back shows its old picture until it has sent a new one.
+        if self._writer is None or self._engine is None:
             ago_s = (now_ns - self._gone_ns) // NS_PER_SECOND
             return f"{self._gone_words}; {ago_s} s ago, reconnecting"
         silent_ns = now_ns - self._heard_ns

@@ -15,6 +15,7 @@ from app.service.notify import Notifier
 from app.service.protocol import Bye, StopReport
 from app.service.server import EngineServer
 from engine.core.clock import LiveClock
+from engine.core.memory import settle_memory
 from engine.domain.errors import PilothouseError
 from engine.domain.events import CommandDone
 from engine.domain.snapshots import EngineSnapshot
@@ -199,6 +200,7 @@ async def _open(
         if not opening.done():
             return False
         await opening
+        settle_memory()
         return True
     finally:
         stopping.cancel()

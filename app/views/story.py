@@ -191,7 +191,7 @@ def _bot_sentence(event: e.AnyEvent, bot_id: str, instruments: Instruments) -> s
         case e.FlattenStarted() if event.bot_id in ("", bot_id):
             return f"flattening began for {event.by}{_because(event.reason)}"
         case e.FlattenEnded() if event.bot_id in ("", bot_id):
-            return "flat, no orders working"
+            return event.stays or "flat, no orders working"
         case e.KillChanged(level=level):
             return f"kill switch {level.name.lower().replace('_', ' ')} by {event.by}"
         case e.RiskTripped():

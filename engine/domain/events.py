@@ -447,6 +447,8 @@ class FlattenStarted(Event, frozen=True, kw_only=True):
 class FlattenEnded(Event, frozen=True, kw_only=True):
     instrument_id: str
     bot_id: str
+    stays: str = ""
+    """What could not be closed and why, in words; empty when everything is flat."""
 
 
 class CommandDone(Event, frozen=True, kw_only=True):

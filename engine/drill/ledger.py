@@ -89,7 +89,11 @@ class Ledger:
         self.entries: list[Entry] = []
         self.totals: defaultdict[tuple[str, str], int] = defaultdict(int)
         """What each (holder, asset) has by the moves alone; they sum to 0 per asset."""
+        self.trouble = ""
+        """Why the file has entries no more, in words; the books themselves go on in memory."""
+        self._path = path
         self._file: BinaryIO | None = None
+        self._unwritten = bytearray()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file = path.open("wb")
@@ -104,7 +108,7 @@ class Ledger:
         # Orders go on changing; what is kept is what was written.
         self.entries.append(_decoder.decode(line) if isinstance(entry, OrderChanged) else entry)
         if self._file is not None:
-            self._file.write(line + b"\n")
+            self._unwritten += line + b"\n"
 
     def opened(self, ns: int, account: str) -> None:
         self.add(Opened(seq=self.next_seq, ns=ns, account=account))
@@ -124,13 +128,30 @@ class Ledger:
         self.add(Noted(seq=self.next_seq, ns=ns, words=words))
 
     def flush(self) -> None:
-        if self._file is not None:
+        """Write out what is new. A disk that takes it no more is noted as `trouble`: whoever runs
+        the exchange ends it, for its ledger is what others are judged by."""
+        if self._file is None or not self._unwritten:
+            return
+        try:
+            self._file.write(self._unwritten)
             self._file.flush()
+        except OSError as error:
+            self.trouble = f"{self._path}: cannot be written: {error.strerror or error}"
+            self._drop_file()
+        self._unwritten.clear()
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self.flush()
+        self._drop_file()
+
+    def _drop_file(self) -> None:
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        try:
+            file.close()
+        except OSError as error:  # It writes out what it holds, once more.
+            self.trouble = self.trouble or f"{self._path}: {error.strerror or error}"
 
 
 def encode_entries(entries: Sequence[Entry]) -> bytes:

@@ -162,18 +162,27 @@ def clear_asks(book: Int64s, scalars: Int64s, up_to: int) -> None:
 
 
 @kernel
-def best_levels(levels: Int64s, first: int, end: int, step: int, found: Int64s) -> int:
-    """Columns from `first` to before `end`, in `step`s of 1 or -1, that hold something, with what
-    they hold, into `found`.
+def best_levels(book: Int64s, scalars: Int64s, side: int, within: int, found: Int64s) -> int:
+    """The best levels of `side` (BID or ASK) that hold something, not farther than `within` ticks
+    from the best one.
 
-    levels  int64[window]   found  int64[n, 2]  (column, lots)
+    book  int64[2, window]   scalars  int64[MARKET_SCALARS]   found  int64[n, 2]  (ticks, lots)
 
     Returns how many were found, at most as many as `found` has room for.
     """
-    count, column = 0, first
+    base, levels = scalars[M_BASE], book[side]
+    if side == BID:
+        best, none, step = scalars[M_BEST_BID], NO_BID, -1
+    else:
+        best, none, step = scalars[M_BEST_ASK], NO_ASK, 1
+    if best == none:
+        return 0
+    column = best - base
+    end = max(column - within - 1, -1) if side == BID else min(column + within + 1, levels.shape[0])
+    count = 0
     while column != end and count < found.shape[0]:
         if levels[column] != 0:
-            found[count, 0] = column
+            found[count, 0] = base + column
             found[count, 1] = levels[column]
             count += 1
         column += step

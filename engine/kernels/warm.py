@@ -46,4 +46,4 @@ def warm_feeds() -> None:
     take_depth(market.book, market.scalars, rows, 0)
     local_run(market, rows, 0, 0, 0, 0, 0, 0)
     local_message(*market, rows, 0, 0)
-    best_levels(market.book[k.BID], 0, 0, 1, np.zeros((1, 2), np.int64))
+    best_levels(market.book, market.scalars, k.BID, 1, np.zeros((1, 2), np.int64))

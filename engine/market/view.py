@@ -84,20 +84,9 @@ class MarketView:
 
     def depth(self, side: Side, levels: int, within_ticks: int = 20_000) -> list[tuple[int, int]]:
         """(ticks, lots), best first, at most `levels`, not farther than `within_ticks`."""
-        base = self._scalars.item(k.M_BASE)
-        if side is Side.BUY:
-            if self.best_bid == k.NO_BID:
-                return []
-            row, step, top = k.BID, -1, self.best_bid - base
-            end = max(-1, top - within_ticks - 1)
-        else:
-            if self.best_ask == k.NO_ASK:
-                return []
-            row, step, top = k.ASK, 1, self.best_ask - base
-            end = min(self.state.book.shape[1], top + within_ticks)
         found = np.empty((levels, 2), np.int64)
-        count = best_levels(self.state.book[row], top, end, step, found)
-        found[:, 0] += base
+        row = k.BID if side is Side.BUY else k.ASK
+        count = best_levels(self.state.book, self._scalars, row, within_ticks, found)
         return [(ticks, lots) for ticks, lots in found[:count].tolist()]
 
     def tape(self, count: int) -> list[tuple[int, int, int, int]]:

@@ -361,13 +361,15 @@ class HelmDesk:
         """What turns out to live after the switch is cancelled as well; at the last level a late
         fill is closed, however it came about."""
         state = self._state
+        if state.kill is KillLevel.NONE:
+            return
         if state.kill >= KillLevel.REDUCE_ONLY:
             for order in list(state.orders.values()):
                 is_closing = order.spec.purpose is Purpose.FLATTEN
                 if not is_closing and _falls_to(state.kill, order):
                     self._orders.cancel(order, state.kill_by, now_ns)
-        is_open = any(not position.is_flat for position in state.positions.values())
-        if state.kill is KillLevel.FLATTEN and is_open and ("", "") not in state.flattening:
+        is_due = state.kill is KillLevel.FLATTEN and ("", "") not in state.flattening
+        if is_due and self._flattener.can_close():
             self._flattener.start("", "", state.kill_by, "kill switch", now_ns)
 
     def _reset_kill(self, command: c.ResetKill, now_ns: int) -> str:
@@ -386,6 +388,8 @@ class HelmDesk:
     def close_breached(self, breach: PositionBreach, now_ns: int) -> None:
         """A position reached its stop-loss or take-profit: close it; after a loss also pause."""
         bot = self._state.bots.get(breach.bot_id)
+        if not self._flattener.can_close(breach.instrument_id, breach.bot_id):
+            return  # What a close had to leave breaches still, and nothing more can be done.
         words = f"{breach.limit} at {breach.value}"
         if breach.limit == "stop_loss" and bot is not None and bot.helm is Helm.AUTO:
             self._change(bot.bot_id, Helm.PAUSED, "risk", words, now_ns)

@@ -16,7 +16,9 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from engine.core.clock import NS_PER_SECOND
 from engine.core.inbox import Inbox, InboxFull, Lane, Overflow, Policy
+from engine.core.memory import sweep_memory
 from engine.core.messages import Hold, MarketAdvanced, Message, TimersDue
 from engine.core.tasks import Failure, TaskOwner
 from engine.domain import commands as c
@@ -38,6 +40,7 @@ from engine.ports.venue import Submit, VenueRequest
 from engine.runtime.live_claims import ClaimFolder
 from engine.runtime.live_courier import Courier, Work
 from engine.runtime.live_guard import WriteGuard
+from engine.runtime.live_holds import HoldPace
 from engine.runtime.live_keeper import Keeper, KeyJudge, may_trade
 from engine.runtime.live_market import LiveMarkets
 from engine.runtime.live_receipts import Receipts
@@ -51,7 +54,11 @@ from engine.trading.state import TradingState
 log = logging.getLogger(__name__)
 
 STARTING = "the engine is starting"
+ANSWERS_NS_MAX = 12 * NS_PER_SECOND
+"""A clean stop waits so long for answers to placements: longer than any request takes."""
 WORK_PER_TURN = 512
+_URGENT = (c.Kill, c.CancelAll, c.Flatten)
+"""Nothing that these take off waits behind an attempt of before."""
 _MARKET_REASONS = k.WAKE_TOP | k.WAKE_TRADE | k.WAKE_BAR
 
 _POLICIES = {
@@ -121,6 +128,7 @@ class LiveRuntime:
         self._bridge = bridge
         self._policy = policy
         self._guard = WriteGuard()
+        self._hold_pace = HoldPace()
         self._inbox: Inbox[Work] = Inbox(_POLICIES)
         self._poked = Bell()
         self._failed: list[Failure] = []
@@ -149,7 +157,14 @@ class LiveRuntime:
             lambda instrument: markets.on_feed(InstrumentChanged(instrument=instrument)),
             judge_key,
         )
-        self._receipts = Receipts(account, trader.state, self.folder, clock, self.perform)
+        self._receipts = Receipts(
+            account,
+            trader.state,
+            self.folder,
+            clock,
+            self.perform,
+            lambda: self.keeper.ties.stage is not s.LinkStage.HALTED,
+        )
         self.publisher = Publisher(trader, lambda _: -1, self._fee_rates)
         markets.on_change = self._note_market
 
@@ -208,14 +223,22 @@ class LiveRuntime:
         self._publish(0)
 
     async def _take_leave(self) -> None:
-        """Go on turning until the venue has confirmed what is left."""
+        """Go on turning until the venue has confirmed what is left, and has answered what was
+        placed meanwhile: positions are closed to the last turn."""
         self._is_leaving = True
         leaving = self._tasks.start("leave", self._leave(), may_return=True)
         while not leaving.done():
             await self._take_turn()
             self._raise_failures()
+        until_ns = self._clock.monotonic_ns() + ANSWERS_NS_MAX
+        while self._courier.placing and self._clock.monotonic_ns() < until_ns:
+            await self._take_turn()
+            self._raise_failures()
 
     async def _leave(self) -> None:
+        until_ns = self._clock.monotonic_ns() + ANSWERS_NS_MAX
+        while self._courier.placing and self._clock.monotonic_ns() < until_ns:
+            await self._clock.sleep(self._policy.idle_ns)
         words, left = await self._receipts.take_leave(
             cancels=self._policy.cancels_on_stop, command=self._command_of_stop
         )
@@ -225,6 +248,7 @@ class LiveRuntime:
 
     async def _command_of_stop(self, command: c.AnyCommand) -> None:
         await self.perform(lambda: [command])
+        self._courier.hurry()
 
     # -- what comes in -------------------------------------------------------------------------
 
@@ -296,6 +320,7 @@ class LiveRuntime:
         now_ns = self._clock.now_ns()
         idle_ns = min(self._trader.next_timer_ns - now_ns, self._policy.idle_ns)
         if not self._poked.is_set() and idle_ns > 0:
+            sweep_memory()
             await self._poked.wait(self._clock, idle_ns)
         else:
             await asyncio.sleep(0)
@@ -308,8 +333,11 @@ class LiveRuntime:
             if not waiting.done():
                 waiting.set_result(None)
         self._performed.clear()
-        self._receipts.watch(commands, self._tasks)
+        if any(isinstance(command, _URGENT) for command in commands):
+            self._courier.hurry()
+        # Cancels first: whoever asks what is left may find nothing.
         self._courier.tend()
+        self._receipts.watch(commands, self._tasks)
         self._publish(min(PROMPT_NS, self._policy.publish_ns) if commands else -1)
 
     def _batch(self, commands: Sequence[c.AnyCommand]) -> Outbox:
@@ -340,16 +368,18 @@ class LiveRuntime:
         return trader.drain()
 
     def _holds(self) -> Iterator[Hold]:
-        """What has changed about where trading is on."""
+        """What has changed about where trading is on, and is worth an event."""
         held, ties = self.state.holds, self.keeper.ties
         words = "" if ties.stage is s.LinkStage.TRADING else ties.words
         if self._is_leaving:
             words = "the engine is stopping"
-        if held.get("", "") != words:
+        now_ns = self._turned_ns
+        if self._hold_pace.lets("", held.get("", ""), words, now_ns):
             yield Hold(instrument_id="", reason=words)
         for instrument_id, trouble in self._markets.troubles.items():
-            if held.get(instrument_id, "") != trouble.words:
-                yield Hold(instrument_id=instrument_id, reason=trouble.words)
+            words = trouble.words
+            if self._hold_pace.lets(instrument_id, held.get(instrument_id, ""), words, now_ns):
+                yield Hold(instrument_id=instrument_id, reason=words)
 
     async def _commit(self, outbox: Outbox) -> None:
         """Durable first, then visible, then on the wire."""

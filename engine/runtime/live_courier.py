@@ -46,14 +46,31 @@ MISSES_MIN = 3
 ASK_NS = tuple(int(seconds * NS_PER_SECOND) for seconds in (0.5, 1, 2, 4))
 """Pauses between questions about one order; the last one stays."""
 CANCEL_NS = tuple(int(seconds * NS_PER_SECOND) for seconds in (0.25, 0.5, 1, 2, 4))
+CANCEL_PATIENCE_NS = 2 * NS_PER_SECOND
+"""A cancel without an answer for so long is sent once more beside it, then after twice as long, and
+so on: on a connection that is dead and does not know it, the first would be heard of never."""
 MEND_GRACE_NS = 300_000_000
 """Trades come with the claim, or just behind it: this long nobody fetches them."""
 MEND_TRIES = 12
-KEY_PAUSE_NS = 60 * NS_PER_SECOND
+KEY_PAUSE_NS = 20 * NS_PER_SECOND
 """A refused key is not worth asking with."""
 LIMIT_PAUSE_NS = 2 * NS_PER_SECOND
 TRADE_MARGIN_NS = 10 * NS_PER_SECOND
 """Clocks differ: trades of an order are looked for from this long before its intent."""
+
+
+class Errand:
+    """One task that asks for one order's cancel, until the order is gone or it is overtaken."""
+
+    def __init__(self, patience_ns: int) -> None:
+        """An answer that takes longer than `patience_ns` is not waited for alone."""
+        self.patience_ns = patience_ns
+        self.asked_ns = 0
+        """When it last asked (monotonic)."""
+        self.is_asking = False
+
+    def is_overdue(self, now_ns: int) -> bool:
+        return self.is_asking and now_ns - self.asked_ns > self.patience_ns
 
 
 class Courier:
@@ -80,6 +97,8 @@ class Courier:
         """Placements whose answer this engine is waiting for."""
         self._tended: set[tuple[str, str]] = set()
         """(what is done, about which order): at most one task each."""
+        self._cancelling: dict[str, Errand] = {}
+        """Whose task it is to get an order cancelled."""
         self._decided_ns: dict[str, int] = {}
         self.refusals_in_a_row = 0
 
@@ -101,13 +120,18 @@ class Courier:
 
     def tend(self) -> None:
         """Start what the state asks for and nobody is doing yet. Cheap while there is nothing."""
+        now_ns = self._clock.monotonic_ns()
         # Sorted: sets of texts have another order in every process, and this one is seen outside.
         for key in sorted(self._state.cancels_asked):
-            self._start("cancel", key, partial(self._cancel, key))
+            errand = self._cancelling.get(key)
+            if errand is None:
+                self._begin_cancel(key, CANCEL_PATIENCE_NS)
+            elif errand.is_overdue(now_ns):
+                self._begin_cancel(key, 2 * errand.patience_ns)
         for key in sorted(self._state.unanswered):
             self._start("resolve", key, partial(self._resolve, key))
         if self._folder.holes:
-            before_ns = self._clock.monotonic_ns() - MEND_GRACE_NS
+            before_ns = now_ns - MEND_GRACE_NS
             for hole in lacking(self._folder.holes, before_ns):
                 owner = self._folder.owner_of(hole.claim)
                 if owner is not None:
@@ -230,13 +254,35 @@ class Courier:
 
     # -- cancels -------------------------------------------------------------------------------
 
-    async def _cancel(self, key: str) -> None:
+    def hurry(self) -> None:
+        """Somebody wants orders off now: no cancel goes on waiting for an answer that does not
+        come, nor for the end of a pause. What was asked for a moment ago is under way already."""
+        before_ns = self._clock.monotonic_ns() - CANCEL_NS[0]
+        for key, errand in list(self._cancelling.items()):
+            if errand.asked_ns < before_ns:
+                del self._cancelling[key]  # `tend` sends another one; the old one goes home.
+
+    def _begin_cancel(self, key: str, patience_ns: int) -> None:
+        errand = self._cancelling[key] = Errand(patience_ns)
+        self._tasks.start(f"cancel {key}", self._cancel(key, errand), may_return=True)
+
+    async def _cancel(self, key: str, errand: Errand) -> None:
+        try:
+            await self._ask_until_gone(key, errand)
+        finally:
+            if self._cancelling.get(key) is errand:
+                del self._cancelling[key]
+
+    async def _ask_until_gone(self, key: str, errand: Errand) -> None:
         """Ask the venue until the order is known to be gone. Cancelling twice does no harm."""
         for pause_ns in _pauses(CANCEL_NS):
             order = self._state.orders.get(key)
-            if order is None or key not in self._state.cancels_asked:
+            is_asked = key in self._state.cancels_asked
+            if order is None or not is_asked or self._cancelling.get(key) is not errand:
                 return
+            errand.asked_ns, errand.is_asking = self._clock.monotonic_ns(), True
             fault = await self._ask_to_cancel(order)
+            errand.is_asking = False
             wait_ns = pause_ns if fault is None else _pause_after(fault, self._clock)
             await self._clock.sleep(max(pause_ns, wait_ns))
 

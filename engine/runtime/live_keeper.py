@@ -37,11 +37,14 @@ OFFSET_NS_MAX = 500_000_000
 """Farther from the venue's clock than this nobody trades."""
 CLOCK_NS = 600 * NS_PER_SECOND
 CLOCK_AGAIN_NS = 30 * NS_PER_SECOND
-CHEAP_NS = 60 * NS_PER_SECOND
+CHEAP_NS = 45 * NS_PER_SECOND
+"""From one comparison to the next: what a stream lost without saying so is known within a minute,
+the seconds that comparing takes included."""
 FULL_NS = 3600 * NS_PER_SECOND
 KEY_NS = 24 * 3600 * NS_PER_SECOND
 PATIENCE_NS = tuple(seconds * NS_PER_SECOND for seconds in (1, 2, 4, 8, 15))
-KEY_PATIENCE_NS = (60 * NS_PER_SECOND, 300 * NS_PER_SECOND)
+KEY_PATIENCE_NS = tuple(seconds * NS_PER_SECOND for seconds in (20, 60, 300))
+"""A key that is refused mostly stays refused; once, it may be the venue's slip."""
 MAINTENANCE_NS = 10 * NS_PER_SECOND
 LIMITED_NS = 5 * NS_PER_SECOND
 FAULTS_MAX = 3
@@ -127,7 +130,12 @@ class Keeper:
         """What a request met and this has not looked at yet."""
         self._faults_in_a_row = 0
         self._failures = 0
+        self._key_refusals = 0
+        """In a row."""
         self._clock_due_ns = self._cheap_due_ns = self._full_due_ns = self._key_due_ns = 0
+        self._put_off = 0
+        """How often in a row a comparison of the money was put off."""
+        self._owed_due_ns = 0
         self._clock_asked_ns = 0
 
     # -- what others tell ----------------------------------------------------------------------
@@ -188,7 +196,7 @@ class Keeper:
         while True:
             try:
                 await self._establish()
-                self._failures = 0
+                self._failures = self._key_refusals = 0
                 await self._keep()
             except VenueFault as fault:
                 await self._back_off(fault)
@@ -198,6 +206,9 @@ class Keeper:
         self._must_reconcile = True
         if fault.kind is FaultKind.KEY:
             self._key_due_ns = 0  # Nothing goes on before it has been looked at again.
+            self._key_refusals += 1
+        else:
+            self._key_refusals = 0
         self._enter(_stage_for(fault), _words_of(fault))
         pause_ns = self._patience(fault)
         self._failures += 1
@@ -206,7 +217,7 @@ class Keeper:
     def _patience(self, fault: VenueFault) -> int:
         match fault.kind:
             case FaultKind.KEY:
-                return KEY_PATIENCE_NS[min(self._failures, len(KEY_PATIENCE_NS) - 1)]
+                return KEY_PATIENCE_NS[min(self._key_refusals, len(KEY_PATIENCE_NS)) - 1]
             case FaultKind.MAINTENANCE:
                 return MAINTENANCE_NS
             case FaultKind.LIMITED | FaultKind.BANNED:
@@ -300,7 +311,14 @@ class Keeper:
             self._full_due_ns = now_ns + FULL_NS
         if words:
             raise VenueFault(FaultKind.MALFORMED, words)
+        self._put_off = self._put_off + 1 if self._reconciler.is_owed else 0
+        self._owed_due_ns = now_ns + PATIENCE_NS[min(self._put_off, len(PATIENCE_NS)) - 1]
         self.ties.reconciled_ns = now_ns
+
+    def _can_catch_up(self, now_ns: int) -> bool:
+        """Whether the money can be compared now that was not, for want of an answer."""
+        is_due = self._put_off > 0 and now_ns >= self._owed_due_ns
+        return is_due and self._reconciler.can_compare()
 
     async def _keep(self) -> None:
         """Until something breaks: compare from time to time. Returns to establish anew."""
@@ -317,12 +335,15 @@ class Keeper:
                 return
             await self._load_rules()
             await self._check_key()
-            if now_ns >= self._cheap_due_ns:
+            if now_ns >= self._cheap_due_ns or self._can_catch_up(now_ns):
                 await self._reconcile(full=now_ns >= self._full_due_ns)
             due_ns = min(
                 self._clock_due_ns, self._cheap_due_ns, self._key_due_ns, self._rules_due_ns
             )
-            await self._wake.wait(self._clock, due_ns - self._clock.now_ns())
+            wait_ns = due_ns - self._clock.now_ns()
+            if self._put_off:  # Looking whether the answer has come costs nothing.
+                wait_ns = min(wait_ns, NS_PER_SECOND)
+            await self._wake.wait(self._clock, wait_ns)
 
     async def _look_into(self, fault: VenueFault) -> None:
         """A fault of somebody's request: raises it, or another, where it is the venue's state."""

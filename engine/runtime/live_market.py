@@ -14,7 +14,7 @@ from engine.core.clock import Clock
 from engine.domain.instrument import Instrument
 from engine.kernels import layout as k
 from engine.kernels.layout import Rows
-from engine.kernels.local import local_run
+from engine.kernels.local import local_message
 from engine.market.view import MarketView
 from engine.ports.live import (
     BookDoubted,
@@ -85,15 +85,9 @@ class LiveMarkets:
             return
         state = self.views[instrument_id].state
         _fit_window(state, rows)
-        before_ns = state.scalars.item(k.M_NOW_NS)
-        now_ns = max(int(rows["ts_local_ns"][-1]), before_ns)
-        index = reasons = 0
-        while index < len(rows):
-            index, before_ns, found = local_run(
-                state, rows, index, len(rows), before_ns, now_ns, 0, _MARKET_REASONS
-            )
-            reasons |= found
-        state.scalars[k.M_NOW_NS] = now_ns
+        before_ns, received_ns = state.scalars.item(k.M_NOW_NS), rows["ts_local_ns"].item(-1)
+        _, _, reasons = local_message(*state, rows, len(rows), _MARKET_REASONS)
+        state.scalars[k.M_NOW_NS] = max(received_ns, before_ns)
         self.moved_ns = self._clock.monotonic_ns()
         if reasons:
             self.reasons[instrument_id] |= reasons
@@ -153,8 +147,8 @@ def _fit_window(state: k.MarketState, rows: Rows) -> None:
     """
     book, scalars = state.book, state.scalars
     is_empty = scalars.item(k.M_BEST_BID) == k.NO_BID and scalars.item(k.M_BEST_ASK) == k.NO_ASK
-    # Asked first: nearly every message is a difference to a book that is there.
-    if not is_empty and not (rows["kind"] == k.ROW_SNAPSHOT).any():
+    # Asked first: nearly every message is a difference to a book that is there, and short.
+    if not is_empty and k.ROW_SNAPSHOT not in rows["kind"].tolist():
         return
     prices = rows["price_ticks"][np.isin(rows["kind"], _BOOK_KINDS)]
     if len(prices) == 0:

@@ -17,8 +17,8 @@ from engine.domain import commands as c
 from engine.domain import reports as r
 from engine.domain.claims import OrderClaim
 from engine.domain.commands import KillLevel
-from engine.domain.order import Order
-from engine.ports.live import Account, VenueFault
+from engine.domain.order import Order, Purpose
+from engine.ports.live import Account, FaultKind, VenueFault
 from engine.runtime.live_claims import ClaimFolder
 from engine.runtime.live_courier import Work
 from engine.trading.state import TradingState, is_spared_by_pause
@@ -27,6 +27,11 @@ DEADLINE_NS = 10 * NS_PER_SECOND
 GIVE_UP_NS = 600 * NS_PER_SECOND
 ASK_NS = 300_000_000
 SLOW_ASK_NS = 5 * NS_PER_SECOND
+REFUSED_ASK_NS = 2 * NS_PER_SECOND
+"""A key that was refused is tried once more after this: it may have been the venue's slip."""
+REFUSALS_MAX = 2
+REFUSED_NS = 20 * NS_PER_SECOND
+"""Not asked with a refused key for so long, nor as long as it halts the engine."""
 STOP_COMMAND = "stop-"
 
 Perform = Callable[[Work], Awaitable[None]]
@@ -39,10 +44,16 @@ class Left(NamedTuple):
     ours: list[str]
     others: int
     unknown: str = ""
+    is_refused: bool = False
+    """The venue does not let this key look."""
+    is_closing: bool = False
+    """Positions that the command closes are still open."""
+    stays: str = ""
+    """What of them cannot be closed, in words."""
 
     @property
     def is_clean(self) -> bool:
-        return not self.ours and not self.unknown
+        return not self.ours and not self.unknown and not self.is_closing
 
 
 class Receipts:
@@ -53,12 +64,15 @@ class Receipts:
         folder: ClaimFolder,
         clock: Clock,
         perform: Perform,
+        may_ask: Callable[[], bool],
     ) -> None:
+        """`may_ask`: whether the venue takes our key, as far as is known."""
         self._account = account
         self._state = state
         self._folder = folder
         self._clock = clock
         self._perform = perform
+        self._may_ask = may_ask
 
     def watch(self, commands: Sequence[c.AnyCommand], tasks: TaskOwner) -> None:
         """Find out, for each command that takes orders off and was carried out, what is left."""
@@ -66,7 +80,7 @@ class Receipts:
             in_scope = self._scope_of(command)
             done = self._state.commands.get(command.command_id)
             if in_scope is not None and done is not None and not done.refused:
-                work = self._verify(command.command_id, in_scope)
+                work = self._verify(command.command_id, in_scope, _closes(command))
                 tasks.start(f"receipt {command.command_id}", work, may_return=True)
 
     def _scope_of(self, command: c.AnyCommand) -> InScope | None:
@@ -74,6 +88,13 @@ class Receipts:
         match command:
             case c.Kill(level=level) if level >= KillLevel.CANCEL_ALL:
                 return _everything
+            case c.Flatten(instrument_id=instrument_id, bot_id=bot_id):
+                until_ns = self._clock.now_ns()
+                return lambda order: (
+                    instrument_id in ("", order.spec.instrument_id)
+                    and bot_id in ("", order.bot_id)
+                    and (order.created_ns <= until_ns or order.spec.purpose is Purpose.FLATTEN)
+                )
             case c.CancelAll():
                 # As of now: what is placed later was not meant.
                 meant = {
@@ -87,19 +108,38 @@ class Receipts:
             case _:
                 return None
 
-    async def _verify(self, command_id: str, in_scope: InScope) -> None:
-        """Ask until it is clean; tell at the deadline in any case, and again once it is clean."""
+    async def _verify(
+        self, command_id: str, in_scope: InScope, closes: tuple[str, str] | None
+    ) -> None:
+        """Ask until it is clean; tell at the deadline in any case, or as soon as the venue does not
+        let us look, and again once it is clean."""
         started_ns = self._clock.monotonic_ns()
-        is_late = False
+        refusals = 0
+        is_told = False
         while True:
             left = await self._ask(in_scope)
+            if closes is not None:
+                left = left._replace(
+                    is_closing=closes in self._state.flattening,
+                    stays=self._state.stays.get(closes, ""),
+                )
+            refusals = refusals + 1 if left.is_refused else 0
             age_ns = self._clock.monotonic_ns() - started_ns
-            if left.is_clean or (age_ns >= DEADLINE_NS and not is_late):
+            is_late = age_ns >= DEADLINE_NS or refusals >= REFUSALS_MAX
+            if left.is_clean or (is_late and not is_told):
                 await self._tell(command_id, left, age_ns)
-                is_late = True
+                is_told = True
             if left.is_clean or age_ns >= GIVE_UP_NS:
                 return
-            await self._clock.sleep(SLOW_ASK_NS if is_late else ASK_NS)
+            await self._pause(left, is_told)
+
+    async def _pause(self, left: Left, is_told: bool) -> None:
+        if not left.is_refused:
+            await self._clock.sleep(SLOW_ASK_NS if is_told else ASK_NS)
+            return
+        await self._clock.sleep(REFUSED_NS if is_told else REFUSED_ASK_NS)
+        while is_told and not self._may_ask():
+            await self._clock.sleep(SLOW_ASK_NS)
 
     async def _tell(self, command_id: str, left: Left, age_ns: int) -> None:
         def work() -> Iterator[Message]:
@@ -118,7 +158,8 @@ class Receipts:
         try:
             claims = await self._account.fetch_open_orders()
         except VenueFault as fault:
-            return Left(self._possible(in_scope), 0, fault.words)
+            is_refused = fault.kind is FaultKind.KEY
+            return Left(self._possible(in_scope), 0, fault.words, is_refused)
         open_ones, others = self._sort(claims, in_scope)
         possible = self._possible(in_scope)
         for key in open_ones:
@@ -156,16 +197,19 @@ class Receipts:
             command_id = f"{STOP_COMMAND}{self._clock.now_ns()}"
             await command(c.CancelAll(command_id=command_id, by="stop"))
         started_ns = self._clock.monotonic_ns()
+        refusals = 0
         while True:
-            meant = await self._ask(_is_cancelled_on_stop if cancels else _nothing)
+            left = await self._ask(_is_cancelled_on_stop if cancels else _nothing)
+            refusals = refusals + 1 if left.is_refused else 0
             age_ns = self._clock.monotonic_ns() - started_ns
-            if meant.is_clean or age_ns >= DEADLINE_NS:
+            if left.is_clean or age_ns >= DEADLINE_NS or refusals >= REFUSALS_MAX:
                 break
-            await self._clock.sleep(ASK_NS)
-        if meant.unknown:
-            stay = [one.client_order_id for one in self._state.orders.values()]
-            return f"what is left could not be asked: {meant.unknown}", stay
-        left = await self._ask(_everything)
+            await self._pause(left, is_told=False)
+        if not left.unknown:
+            left = await self._ask(_everything)
+        if left.unknown:
+            stay = self._possible(_everything)
+            return _unseen(Left(stay, 0, left.unknown, left.is_refused)), stay
         if not left.ours:
             return f"verified at the venue: none of our orders is left{_others(left)}", []
         return (
@@ -186,6 +230,17 @@ def _everything(order: Order) -> bool:
     return True
 
 
+def _closes(command: c.AnyCommand) -> tuple[str, str] | None:
+    """The scope (instrument, bot) whose positions the command closes."""
+    match command:
+        case c.Flatten(instrument_id=instrument_id, bot_id=bot_id):
+            return instrument_id, bot_id
+        case c.Kill(level=KillLevel.FLATTEN):
+            return "", ""
+        case _:
+            return None
+
+
 def _nothing(order: Order) -> bool:
     return False
 
@@ -197,11 +252,24 @@ def _is_cancelled_on_stop(order: Order) -> bool:
 def _words_of(left: Left, age_ns: int) -> str:
     seconds = f"{age_ns / NS_PER_SECOND:.1f} s"
     if left.unknown:
-        return f"not verified after {seconds}: {left.unknown}"
+        return f"not verified after {seconds}: {_unseen(left)}"
     if left.ours:
         named = _named(left.ours)
         return f"not done after {seconds}: {len(left.ours)} left: {named}{_others(left)}"
-    return f"verified at the venue after {seconds}: none of them is open{_others(left)}"
+    if left.is_closing:
+        return f"not done after {seconds}: positions are still being closed{_others(left)}"
+    stays = f"; {left.stays}" if left.stays else ""
+    return f"verified at the venue after {seconds}: none of them is open{stays}{_others(left)}"
+
+
+def _unseen(left: Left) -> str:
+    """Why the venue could not be asked, and what only we know."""
+    if left.is_refused:
+        why = f"the venue does not let us look: {left.unknown}"
+    else:
+        why = f"what is left could not be asked: {left.unknown}"
+    known = f"{len(left.ours)}: {_named(left.ours)}" if left.ours else "none"
+    return f"{why}; open as last known here: {known}"
 
 
 def _named(ids: Sequence[str]) -> str:

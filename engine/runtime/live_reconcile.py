@@ -65,18 +65,27 @@ class Reconciler:
         """Acknowledged orders that the venue does not know: how often in a row, since when."""
         self.news = 0
         """Counts what the user stream brings; a comparison across news proves nothing."""
+        self.is_owed = False
+        """Whether the last run took the orders in and could not compare the money, because the
+        answer to a placement was outstanding."""
+
+    def can_compare(self) -> bool:
+        """Whether nothing is outstanding that could move money. Asks nobody."""
+        return reconcile.is_quiet(self._state) and not self._folder.holes
 
     async def run(self, *, full: bool) -> str:
         """Compare until both sides agree or differ in the same way for long enough. Returns why
         it could not be finished, or "". VenueFault when the venue cannot be asked."""
         last: reconcile.Differences | None = None
         times = 0
+        self.is_owed = False
         for _ in range(ROUNDS_MAX):
             news, intents = self.news, self._state.intents
             findings = await self._gather(full=full or last is not None)
             await self._perform(partial(self._take_in, findings))
             if not reconcile.is_quiet(self._state) or self._folder.holes:
                 if not self._blocking_start():
+                    self.is_owed = True
                     return ""
             elif (news, intents) == (self.news, self._state.intents):
                 found = reconcile.compare(self._state, findings.positions, findings.balances)

@@ -100,6 +100,8 @@ def narrate(event: e.AnyEvent, state: TradingState) -> Line | None:
             return Line("warn", "risk", f"flattening {scope} for {event.by}: {event.reason}")
         case e.FlattenEnded():
             scope = event.bot_id or event.instrument_id or "everything"
+            if event.stays:
+                return Line("warn", "risk", f"{scope} is closed: {event.stays}")
             return Line("info", "risk", f"{scope} is flat, no orders working")
         case e.CommandDone(refused=refused) if refused:
             return Line("warn", event.by, f"{event.name} refused: {refused}")

@@ -20,6 +20,8 @@ GENESIS = hashlib.sha256(b"pilothouse ledger 1").digest()
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _decoder: msgspec.msgpack.Decoder[AnyEvent] = msgspec.msgpack.Decoder(AnyEvent)
+_WITH_ORDER = (OrderIntended, PositionLiquidated)
+_OF_ORDER = (OrderEvent, FillMarked)
 _pack_seq = struct.Struct(">Q").pack
 
 
@@ -44,9 +46,9 @@ def decode(body: bytes) -> AnyEvent:
 
 def columns(event: AnyEvent) -> Columns:
     client_order_id: str | None = None
-    if isinstance(event, OrderIntended | PositionLiquidated):
+    if isinstance(event, _WITH_ORDER):
         client_order_id, bot_id = event.order.client_order_id, event.order.bot_id
-    elif isinstance(event, OrderEvent | FillMarked):
+    elif isinstance(event, _OF_ORDER):
         client_order_id, bot_id = event.client_order_id, None
     else:
         bot_id = getattr(event, "bot_id", None)

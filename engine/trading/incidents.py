@@ -80,12 +80,14 @@ class IncidentDesk:
             if one.kind is IncidentKind.POSITION
             and (one.bot_id, one.instrument_id) == (report.bot_id, report.instrument_id)
         ]
-        if held == report.lots:
-            for one in open_ones:
+        missing_lots = report.lots - held
+        told = [one for one in open_ones if one.missing_lots == missing_lots]
+        for one in open_ones:
+            if one not in told:
+                # Gone, or another difference than the one that was told: adopting books that one.
                 self._resolve(one, Choice.ANSWERED, "venue", now_ns)
-            return
-        key = position_key(report.bot_id, report.instrument_id, report.lots - held)
-        if open_ones or key in state.ignored:
+        key = position_key(report.bot_id, report.instrument_id, missing_lots)
+        if not missing_lots or told or key in state.ignored:
             return
         instrument = state.instruments[report.instrument_id]
         self._open(
@@ -96,7 +98,7 @@ class IncidentDesk:
             ours=f"position {plain(instrument.qty(held))}",
             venues=f"position {plain(instrument.qty(report.lots))}",
             last_event=f"the venue's statement {report.report_seq}",
-            missing_lots=report.lots - held,
+            missing_lots=missing_lots,
         )
 
     def on_balances(self, totals: Mapping[str, Decimal], now_ns: int) -> None:

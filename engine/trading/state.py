@@ -96,6 +96,8 @@ class TradingState(LiveSide):
         self.tripped: e.RiskTripped | None = None
         self.flattening: dict[tuple[str, str], e.FlattenStarted] = {}
         """By (instrument, bot); "" stands for every one."""
+        self.stays: dict[tuple[str, str], str] = {}
+        """What the last flattening of a scope had to leave, in words."""
         self.day_start_ns = 0
         self.day_start_equity = ZERO
         self.peak_equity = ZERO
@@ -132,6 +134,8 @@ class TradingState(LiveSide):
 
     def unplaced_lots(self, instrument_id: str, side: Side, but: str = "") -> int:
         """What working algos, other than `but`, may still send towards `side`."""
+        if not self.algos:
+            return 0
         return sum(
             unplaced_lots(algo)
             for algo in self.algos.values()
@@ -179,7 +183,7 @@ class TradingState(LiveSide):
 
     def is_flattening(self, instrument_id: str, bot_id: str) -> bool:
         """Whether this book is being closed by the engine right now."""
-        return any(
+        return bool(self.flattening) and any(
             instrument in ("", instrument_id) and bot in ("", bot_id)
             for instrument, bot in self.flattening
         )
@@ -487,7 +491,11 @@ class TradingState(LiveSide):
         self.flattening[(event.instrument_id, event.bot_id)] = event
 
     def _flatten_ended(self, event: e.FlattenEnded) -> None:
-        self.flattening.pop((event.instrument_id, event.bot_id), None)
+        scope = (event.instrument_id, event.bot_id)
+        self.flattening.pop(scope, None)
+        self.stays.pop(scope, None)
+        if event.stays:
+            self.stays[scope] = event.stays
 
     def _command_done(self, event: e.CommandDone) -> None:
         self.commands[event.command_id] = event

@@ -118,12 +118,13 @@ class RateBudget:
         self._with(lambda budget, now: budget.answered(self._rules, now, ticket, headers))
 
     def stopped(self, fault: VenueFault, ticket: Ticket | None = None) -> None:
-        """The venue wants to be left alone until `fault.until_ns`; kept over a power cut. Faults
-        of other kinds are ignored."""
+        """The venue wants to be left alone until `fault.until_ns`, or, where that is a guess, for
+        longer each time in a row; kept over a power cut. Faults of other kinds are ignored."""
         if fault.kind in _STOPS:
             until_ns = fault.until_ns
+            waits_s = fault.waits_s if isinstance(fault, AskFailed) else ()
             self._with(
-                lambda budget, now: budget.stopped(now, fault.kind, until_ns, ticket),
+                lambda budget, now: budget.stopped(now, fault.kind, until_ns, ticket, waits_s),
                 durable=True,
             )
 

@@ -5,14 +5,14 @@ minute the venue counts in. So the estimate is never below the venue's own; its 
 when others on this address spend, too. Times of counts are monotonic, so a step of the wall
 clock neither frees nor blocks anything.
 
-A stop (429, 418) ends by the monotonic clock as long as the machine runs; after a reboot by the
-wall clock, and if that now says "before the ban", the whole length is served again. When it is over
-a single probe goes first; everything else waits for its answer.
+A stop (429, 418, a firewall's 403) ends by the monotonic clock as long as the machine runs; after a
+reboot by the wall clock, and if that now says "before the ban", the whole length is served again.
+When it is over a single probe goes first; everything else waits for its answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -31,6 +31,8 @@ ROOM_PCT = {
 """How much of a limit each may fill. The last twentieth belongs to cancels alone."""
 PROBE_NS = 10 * NS_PER_S
 """After this a probe is taken for lost and the next may go."""
+PROBE_LOOK_NS = NS_PER_S
+"""How soon those that wait for a probe's answer may ask for it: mostly it is there."""
 REBOOT_NS = 5 * NS_PER_S
 """A monotonic clock that has gone back by so much has been started anew."""
 STOP_NS_MAX = 7 * 24 * 3600 * NS_PER_S
@@ -185,7 +187,7 @@ class Budget(msgspec.Struct, kw_only=True):
             return Denied(
                 FaultKind.LIMITED,
                 "rate limit: one question is out to see whether the venue answers again",
-                now.wall_ns + wait_ns,
+                now.wall_ns + min(wait_ns, PROBE_LOOK_NS),
             )
         return None
 
@@ -240,25 +242,32 @@ class Budget(msgspec.Struct, kw_only=True):
             count.spent[-1] += max(0, int(told) - sum(count.spent))
 
     def stopped(
-        self, now: Instant, kind: FaultKind, until_wall_ns: int, ticket: Ticket | None = None
+        self,
+        now: Instant,
+        kind: FaultKind,
+        until_wall_ns: int,
+        ticket: Ticket | None = None,
+        waits_s: Sequence[int] = (),
     ) -> None:
-        """A 429 or 418 whose end is `until_wall_ns`. One that stands already is never shortened,
-        nor a ban made a warning by an answer that comes late."""
+        """A 429, 418 or 403 whose end is `until_wall_ns`; or, where the venue names none, is
+        guessed: `waits_s` for the first in a row, the second, ... One that stands already is never
+        shortened, nor a ban made a warning by an answer that comes late."""
         length_ns = min(max(until_wall_ns - now.wall_ns, NS_PER_S), STOP_NS_MAX)
-        strikes = 1
+        strikes, left_ns = 1, 0
         stop = self.stop
         if stop is not None:
             strikes = stop.strikes + (ticket is not None and ticket.is_probe)
             left_ns = self._left_ns(now)
-            length_ns = max(length_ns, left_ns)
             if stop.kind is FaultKind.BANNED and left_ns:
                 kind = FaultKind.BANNED
+        if waits_s:
+            length_ns = waits_s[min(strikes, len(waits_s)) - 1] * NS_PER_S
         self.stop = Stop(
             kind=kind,
             boot=now.boot,
             mono_ns=now.mono_ns,
             wall_ns=now.wall_ns,
-            length_ns=length_ns,
+            length_ns=max(length_ns, left_ns),
             strikes=strikes,
             has_cancelled=stop is not None and stop.has_cancelled,
         )

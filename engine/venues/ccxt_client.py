@@ -1,9 +1,9 @@
 """A ccxt.pro exchange under our rules: own session, exact numbers, no secrets in sight.
 
-ccxt knows how requests are signed and where they go; it is not trusted with answers. Requests go
-through `rest.ask` and are read by `classify`. Messages of the user stream are handed to a tap
-before ccxt sees them, and whatever ccxt makes of them can neither lose one nor end the socket
-unheard:
+ccxt knows how requests are signed and where they go (Binance's orders are signed by us, to the same
+bytes); it is not trusted with answers. Requests go through `rest.ask` and are read by `classify`.
+Messages of the user stream are handed to a tap before ccxt sees them, and whatever ccxt makes of
+them can neither lose one nor end the socket unheard:
 
 - ccxt wakes only a waiter that exists when an update arrives, so a burst loses its end;
 - an exception in a message handler ends the socket's receive loop silently;
@@ -28,11 +28,12 @@ import yarl
 from engine.core.clock import NS_PER_SECOND, Clock
 from engine.domain.errors import BadInput
 from engine.ports.live import FaultKind, Priority
+from engine.venues.binance.signing import OrderSigner
 from engine.venues.budget import RateBudget, Ticket
 from engine.venues.classify import AskFailed, decoded, failure, not_answered, read
 from engine.venues.dialect import Request
 from engine.venues.fields import NS_PER_MS, Unreadable
-from engine.venues.quirks import Quirks
+from engine.venues.quirks import Quirks, Road
 from engine.venues.rest import Answer, NoAnswer, Wire, ask, no_answer
 from engine.venues.venue_clock import VenueClock
 
@@ -40,6 +41,9 @@ log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_S = 10.0
 WS_CONNECT_TIMEOUT_S = 8.0
+
+_SIGNED_BY_US = (Road.BINANCE_SPOT, Road.BINANCE_USDM)
+"""Where orders need not wait for ccxt to sign them."""
 
 
 SENT: ContextVar[list[str] | None] = ContextVar("sent", default=None)
@@ -91,6 +95,9 @@ class CcxtClient:
         self._session = session
         self._clock = clock
         self.exchange = _make_exchange(quirks, key, session, self)
+        self._order_signer = (
+            OrderSigner(self.exchange) if quirks.road in _SIGNED_BY_US and key is not None else None
+        )
 
     # -- requests ----------------------------------------------------------------------------
 
@@ -111,6 +118,10 @@ class CcxtClient:
 
     def signed(self, request: Request) -> Wire:
         """`request` as it goes out now."""
+        if self._order_signer is not None:
+            wire = self._order_signer.sign(request, self.venue_ms())
+            if wire is not None:
+                return wire
         signed = self.exchange.sign(
             request.path, [request.api], request.method, dict(request.params)
         )

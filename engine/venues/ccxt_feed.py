@@ -43,7 +43,7 @@ NS_PER_MS = 1_000_000
 
 class PollPace(msgspec.Struct, frozen=True, kw_only=True):
     poll_ns: int = 2 * NS_PER_SECOND
-    retry_longest_ns: int = 60 * NS_PER_SECOND
+    retry_longest_ns: int = 30 * NS_PER_SECOND
 
 
 class PolledFeed:

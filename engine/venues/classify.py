@@ -16,9 +16,14 @@ from engine.venues.quirks.shape import Quirks
 from engine.venues.rest import Answer, NoAnswer
 
 NS_PER_S = 1_000_000_000
-DEFAULT_WAIT_S = 60
-"""How long to stay away after a limit or a ban that names no end."""
-DEFAULT_BAN_S = 120
+WAITS_S = {
+    403: (10, 20, 40, 40, 40, 40, 40, 80, 160, 300),
+    429: (30, 60, 120, 300),
+    418: (120, 240, 300),
+}
+"""By status: how long to stay away after a stop that names no end, the first time, the second time
+in a row, and so on. One question per pause, so short pauses are no storm; only the third, a ban, is
+never a passing fault: two minutes are the shortest that Binance documents."""
 
 _BAN_STAMP = re.compile(r"until (\d{13})\b")
 _REMEDIES = {
@@ -40,6 +45,7 @@ class AskFailed(VenueFault):
         is_definite: bool = False,
         may_have_arrived: bool = True,
         is_not_working: bool = False,
+        waits_s: tuple[int, ...] = (),
     ) -> None:
         super().__init__(kind, words, code=code, until_ns=until_ns)
         self.is_definite = is_definite
@@ -47,6 +53,9 @@ class AskFailed(VenueFault):
         self.may_have_arrived = may_have_arrived
         self.is_not_working = is_not_working
         """The venue says that it knows no such working order."""
+        self.waits_s = waits_s
+        """The venue names no end, `until_ns` is a guess: how long to stay away the first time, the
+        second in a row, ... Empty where it does name one."""
 
 
 def not_answered(error: NoAnswer) -> AskFailed:
@@ -85,10 +94,12 @@ def decoded(answer: Answer, quirks: Quirks, now_ns: int) -> object:
             "a captive portal or a proxy; log in to the network",
         )
     if status == 403 and looks_like_page:
+        told_ns = _told_end(answer, now_ns)
         raise AskFailed(
             FaultKind.LIMITED,
             f"{quirks.venue}: its firewall refuses this address (status 403)",
-            until_ns=_wait_end(answer, now_ns, DEFAULT_WAIT_S),
+            until_ns=told_ns or _guessed_end(answer, now_ns),
+            waits_s=() if told_ns else WAITS_S[403],
         )
     try:
         return decode(text)
@@ -138,9 +149,10 @@ def _error_of(body: object, status: int) -> tuple[str, str]:
 
 
 def _limited(kind: FaultKind, answer: Answer, quirks: Quirks, now_ns: int) -> AskFailed:
-    is_ban = kind is FaultKind.BANNED
-    until_ns = _wait_end(answer, now_ns, DEFAULT_BAN_S if is_ban else DEFAULT_WAIT_S)
+    told_ns = _told_end(answer, now_ns)
+    until_ns = told_ns or _guessed_end(answer, now_ns)
     wait_s = max(0, until_ns - now_ns) // NS_PER_S
+    is_ban = kind is FaultKind.BANNED
     words = "has banned this address" if is_ban else "takes no more requests for now"
     return AskFailed(
         kind,
@@ -148,18 +160,24 @@ def _limited(kind: FaultKind, answer: Answer, quirks: Quirks, now_ns: int) -> As
         code=str(answer.status),
         until_ns=until_ns,
         is_definite=quirks.proves_limits,
+        waits_s=() if told_ns else WAITS_S[answer.status],
     )
 
 
-def _wait_end(answer: Answer, now_ns: int, default_s: int) -> int:
-    """Wall time at which to come back: the later of Retry-After and a stamp in the message."""
+def _told_end(answer: Answer, now_ns: int) -> int:
+    """Wall time at which to come back, the later of Retry-After and a stamp in the message; 0 where
+    the venue names none."""
     header = answer.headers.get("retry-after", "")
     seconds = int(header) if header.isascii() and header.isdigit() and len(header) < 9 else 0
     ends = [now_ns + seconds * NS_PER_S] if seconds else []
     stamp = _BAN_STAMP.search(answer.text[:2000])
     if stamp is not None:
         ends.append(int(stamp.group(1)) * 1_000_000)
-    return max(ends, default=now_ns + default_s * NS_PER_S)
+    return max(ends, default=0)
+
+
+def _guessed_end(answer: Answer, now_ns: int) -> int:
+    return now_ns + WAITS_S[answer.status][0] * NS_PER_S
 
 
 def _overloaded(status: int, quirks: Quirks, code: str = "", words: str = "") -> AskFailed:

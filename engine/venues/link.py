@@ -47,7 +47,7 @@ class FeedPace(msgspec.Struct, frozen=True, kw_only=True):
     """Without a stream for so long, the book is asked for."""
     poll_ns: int = 2 * NS_PER_SECOND
     retry_first_ns: int = NS_PER_SECOND // 2
-    retry_longest_ns: int = 60 * NS_PER_SECOND
+    retry_longest_ns: int = 30 * NS_PER_SECOND
     renew_ns: int = 23 * 3600 * NS_PER_SECOND
     """The venue cuts every connection after a day; we are first."""
 

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 30.0
-KEY_BACKOFF_S = 60.0
+KEY_BACKOFF_S = 20.0
 """A key that is refused stays refused: asking more often only earns a ban."""
 FAILURES_BEFORE_POLLING = 2
 POLL_EVERY_S = 3.0

@@ -4,11 +4,19 @@
                              a strategy's features of the top five levels, its decision, risk gate,
                              order manager, state, the request encoded and signed; not sent, and
                              nothing on the disk
+`tick_to_order_cpu_p50`, `_p99`  what of that was processor time of our thread: the rest, the
+                             system or its host gave to others
+`tick_to_order_disturbed`    share of the orders during which at least 50 us went to others
+`tick_to_order_steal`        share of the machine's processor time that its host gave to others
+                             meanwhile; only where the system tells
 `tick_to_durable_p50`, `_p99`  the same with the order's intent durable in a ledger before the
                              request is made, which is how live trading does it
 `fdatasync_p50`, `_p99`      4 kB appended and synced in the same folder, turn by turn with it
 `tick_to_durable_over_disk`  tick_to_durable less fdatasync, at the median: what is not the disk
 `tick_to_durable_times`      tick_to_durable by fdatasync, at the median
+
+As in live trading, the garbage collector leaves alone what was loaded before, and works between
+frames rather than between a frame and its order; see `engine.core.memory`.
 """
 
 from __future__ import annotations
@@ -17,6 +25,7 @@ import asyncio
 import gc
 import os
 import tempfile
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -28,6 +37,7 @@ from app.bootstrap import build_bot
 from engine.archive.instruments import known_instruments
 from engine.core.clock import LiveClock, SimClock
 from engine.core.ids import BACKTEST_SALT
+from engine.core.memory import settle_memory, sweep_memory
 from engine.core.messages import MarketAdvanced, TimersDue
 from engine.core.tasks import Failure
 from engine.core.watchdog import Watchdog
@@ -64,6 +74,7 @@ LEVELS = 5
 FRAME_GAP_MS = 20
 START_MS = 1_700_000_000_000
 MID_TICKS = 6_000_000
+DISTURBED_NS = 50_000
 PAGE = b"\0" * 4096
 NS_PER_MS = 1_000_000
 
@@ -101,6 +112,8 @@ class Leaner(Strategy):
 
 class Taken(NamedTuple):
     orders_ns: list[int]
+    cpu_ns: list[int]
+    """Of the same orders, the processor time of the thread that makes them."""
     syncs_ns: list[int]
 
 
@@ -113,22 +126,27 @@ class BenchKey:
 
 def run(context: BenchContext) -> list[Figure]:
     warm_feeds()
-    quick, durable = [], []
+    quick, durable, steals = [], [], []
     for _ in range(context.runs + 1):
+        before = _machine_ticks()
         quick.append(asyncio.run(_measure(MemoryJournal(), ORDERS, None)))
+        steals.append(_stolen_pct(before, _machine_ticks()))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder)
             with open_ledger(
                 path / "ledger.db", clock=LiveClock(), on_failure=_is_raised_too
             ) as kept:
                 durable.append(asyncio.run(_measure(kept, DURABLE_ORDERS, path)))
-    figures = []
+    gc.unfreeze()
+    figures = _disturbances(quick[1:], [steal for steal in steals[1:] if steal is not None])
     for percent in (50, 99):
         orders = [_percentile(taken.orders_ns, percent) for taken in quick[1:]]
+        cpu = [_percentile(taken.cpu_ns, percent) for taken in quick[1:]]
         kept_orders = [_percentile(taken.orders_ns, percent) for taken in durable[1:]]
         syncs = [_percentile(taken.syncs_ns, percent) for taken in durable[1:]]
         figures += [
             figure(f"tick_to_order_p{percent}", "us", orders, ORDERS),
+            figure(f"tick_to_order_cpu_p{percent}", "us", cpu, ORDERS),
             figure(f"tick_to_durable_p{percent}", "us", kept_orders, DURABLE_ORDERS),
             figure(f"fdatasync_p{percent}", "us", syncs, DURABLE_ORDERS),
         ]
@@ -279,7 +297,7 @@ async def _measure(journal: Journal, orders: int, folder: Path | None) -> Taken:
         desk = Desk(known_instruments()["binance_spot.BTCUSDT"], session)
         try:
             journal.append(desk.begin().events).result()
-            gc.collect()
+            settle_memory()
             return _trade(desk, journal, orders, folder)
         finally:
             desk.watchdog.close()
@@ -287,10 +305,12 @@ async def _measure(journal: Journal, orders: int, folder: Path | None) -> Taken:
 
 
 def _trade(desk: Desk, journal: Journal, orders: int, folder: Path | None) -> Taken:
-    clock, taken = LiveClock(), Taken([], [])
+    clock, taken = LiveClock(), Taken([], [], [])
     for _ in range(2 * orders):
         raw = desk.frames.next()
         desk.clock.advance_to(desk.clock.now_ns() + FRAME_GAP_MS * NS_PER_MS)
+        sweep_memory()
+        cpu_start_ns = time.thread_time_ns()
         start_ns = clock.monotonic_ns()
         outbox = desk.take(raw)
         if folder is not None:
@@ -299,10 +319,12 @@ def _trade(desk: Desk, journal: Journal, orders: int, folder: Path | None) -> Ta
         for submit in submits:
             desk.signed(submit)
         spent_ns = clock.monotonic_ns() - start_ns
+        cpu_ns = time.thread_time_ns() - cpu_start_ns
         if folder is None:
             journal.append(outbox.events).result()
         if submits:
             taken.orders_ns.append(spent_ns)
+            taken.cpu_ns.append(cpu_ns)
             journal.append(desk.answer(submits[0]).events).result()
             if folder is not None:
                 taken.syncs_ns.append(_sync_ns(folder / "plain", clock))
@@ -323,6 +345,40 @@ def _sync_ns(path: Path, clock: LiveClock) -> int:
         return clock.monotonic_ns() - start_ns
     finally:
         os.close(file)
+
+
+def _disturbances(runs: list[Taken], steals_pct: list[float]) -> list[Figure]:
+    """What a reader needs in order to judge the percentiles of a machine that is not idle. Making
+    an order without the disk waits for nothing: what is not processor time was taken away."""
+    shares_pct = [
+        100
+        * sum(
+            spent - cpu >= DISTURBED_NS
+            for spent, cpu in zip(taken.orders_ns, taken.cpu_ns, strict=True)
+        )
+        / len(taken.orders_ns)
+        for taken in runs
+    ]
+    found = [figure("tick_to_order_disturbed", "%", shares_pct, ORDERS)]
+    if steals_pct:
+        found.append(figure("tick_to_order_steal", "%", steals_pct, ORDERS))
+    return found
+
+
+def _machine_ticks() -> tuple[int, int] | None:
+    """Processor time of all cores since the start, and what of it the host gave to others."""
+    try:
+        with open("/proc/stat", encoding="ascii") as stat:
+            ticks = [int(word) for word in stat.readline().split()[1:]]
+    except OSError:
+        return None
+    return sum(ticks[:8]), ticks[7]
+
+
+def _stolen_pct(before: tuple[int, int] | None, after: tuple[int, int] | None) -> float | None:
+    if before is None or after is None or after[0] == before[0]:
+        return None
+    return 100 * (after[1] - before[1]) / (after[0] - before[0])
 
 
 def _percentile(values_ns: list[int], percent: int) -> float:

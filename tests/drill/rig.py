@@ -28,11 +28,13 @@ from engine.domain.snapshots import EngineSnapshot, LinkStage
 from engine.drill.faults.plan import NO_FAULTS
 from engine.drill.faults.saboteur import Saboteur
 from engine.drill.margin import MarginSettlement
+from engine.drill.place import PLACE_FILE
 from engine.drill.ports import Fault, Reply, RequestSeen
 from engine.drill.server import DrillServer
 from engine.drill.units import amount
 from engine.drill.values import Order
 from tests.drill.oracle import OurSide, VenueSide, differences, read_ours
+from tests.support.canary import Canary
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND_LINE = "import sys; from app.cli.main import main; sys.exit(main(sys.argv[1:]))"
@@ -57,6 +59,10 @@ class Marksman(Saboteur):
         """kill -9 `pid` as soon as the `number`-th request of these routes has come, or (`after`)
         once the venue has done it and before it answers."""
         self._target, self._globs, self._left, self._after = pid, globs, number, after
+
+    def disarm(self) -> None:
+        """Its target is dead, by another hand: the number may soon be somebody else's."""
+        self._target = 0
 
     def on_request(self, seen: RequestSeen) -> Fault | None:
         order_id = seen.request.params.get("origClientOrderId", "")
@@ -179,6 +185,15 @@ class EngineLife:
         crash = logged.rpartition("Traceback")[2].replace("\\n", "\n")[:5000]
         return f"{self.said()[-800:]}\n{crash}"
 
+    def waited_s(self) -> float:
+        """How long its main thread was ready and had no core, since it began; 0 where the system
+        does not tell."""
+        try:
+            told = Path(f"/proc/{self.pid}/schedstat").read_text("ascii").split()
+        except OSError:
+            return 0.0
+        return int(told[1]) / 1e9
+
     def kill(self) -> None:
         self.process.kill()
 
@@ -197,8 +212,12 @@ class EngineLife:
 
 
 class Rig:
-    def __init__(self, home: Path, server: DrillServer, marksman: Marksman, venue: str) -> None:
+    def __init__(
+        self, home: Path, server: DrillServer, marksman: Marksman, venue: str, canary: Canary
+    ) -> None:
         self.home = home
+        self.canary = canary
+        """The account's key."""
         self.server = server
         self.marksman = marksman
         self.venue = venue
@@ -213,9 +232,9 @@ class Rig:
     async def until(self, is_so: Callable[[], object], within_s: float) -> float:
         """Seconds until it was so; AssertionError with the state of the link when it never was."""
         start = time.monotonic()
-        for _ in range(int(within_s / PAUSE_S)):
+        while (passed_s := time.monotonic() - start) <= within_s:
             if is_so():
-                return time.monotonic() - start
+                return passed_s
             await asyncio.sleep(PAUSE_S)
         raise AssertionError(f"not within {within_s} s: {self.describe()}")
 
@@ -236,6 +255,17 @@ class Rig:
         folder = locate({HOME_VARIABLE: str(self.home)}).profile(DRILL_PROFILE)
         (found,) = folder.glob("*.db")
         return found
+
+    def leaks(self) -> list[str]:
+        """Where the account's key can be read and should not be: the one file that may hold it is
+        the exchange's note for its clients."""
+        note = drill_folder(locate({HOME_VARIABLE: str(self.home)})) / PLACE_FILE
+        assert self.canary.is_in(note.read_bytes()), "a search that would find nothing"
+        try:
+            self.canary.assert_silent(self.home, spared=(note,))
+        except AssertionError as error:
+            return [str(error)]
+        return []
 
     def judge(self) -> tuple[OurSide, list[str]]:
         ours = read_ours(self.ledger_path)
@@ -259,18 +289,18 @@ async def open_rig(home: Path, *, seed: int = 1, venue: str = "binance_spot") ->
     """A running exchange with one account and one symbol; no engine yet. `home` is made."""
     folder = drill_folder(locate({HOME_VARIABLE: str(home)}))
     await asyncio.to_thread(folder.mkdir, 0o700, True, True)
-    marksman = Marksman()
+    marksman, canary = Marksman(), Canary()
     is_spot = venue == "binance_spot"
     server = open_drill(
         folder,
-        accounts=[new_account(ACCOUNT)],
+        accounts=[new_account(ACCOUNT, api_key=canary.key, secret=canary.secret)],
         seed=seed,
         symbols=("BTCUSDT",) if is_spot else (),
         usdm_symbols=() if is_spot else ("BTCUSDT",),
         interceptor=marksman,
     )
     async with server:
-        rig = Rig(home, server, marksman, venue)
+        rig = Rig(home, server, marksman, venue, canary)
         try:
             yield rig
         finally:

@@ -1,350 +1,51 @@
-"""Kills a live engine at the drill exchange again and again, faults on, and lets the judge decide.
+"""Many ordeals, some side by side: 300 of them are issue 4's proof.
 
-    python -m tests.drill.soak --runs 40 --seed 7 --report soak.json
+    python -m tests.drill.soak --runs 300 --parallel 4 --venue both --report soak.json
+    python -m tests.drill.soak --runs 300 --parallel 4 --venue both --report soak.json --resume
 
-One run: an engine trades (a grid bot and orders by hand) while faults strike; it is killed with
-SIGKILL at a swept point (as the n-th request of a kind reaches the venue, or once it is done and
-not yet answered; after a commit of the ledger; at any moment) and started again, faults on. Then
-they end: it has to be trading within 60 s, to know the fate of every order, to carry out the kill
-switch, and to agree with the exchange's own ledger to the last digit. A failing run prints how to
-repeat it.
+Each lane is a process that runs one ordeal after the other, each with its own exchange, folder and
+engines. The report is written after every run, so nothing is lost when the soak is killed:
+`--resume` does what the report lacks. A broken run's folder is kept beside the report.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import random
+import contextlib
+import os
+import signal
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from engine.domain import commands as c
-from engine.domain.order import (
-    OrderSpec,
-    OrderStatus,
-    OrderType,
-    Pending,
-    Side,
-    TimeInForce,
-)
-from engine.domain.snapshots import LinkStage
-from engine.drill.faults.catalogue import FaultKind as K
-from engine.drill.faults.plan import FaultPlan, FaultRule
-from tests.drill.rig import EngineLife, Rig, open_rig
+from tests.drill.ordeal import VENUES, Run, one_run, venue_of
 
-BACK_S = 60.0
-"""How long after the faults' end it may take to be trading again..."""
-SETTLED_S = 90.0
-"""...and to know the fate of every order: a placement that never arrived is proven absent after a
-quiet period of half a minute."""
-KILL_SENT_S, KILL_VERIFIED_S = 1.0, 10.0
-BOT_ID = "grid-1"
-GRID = {
-    "levels": "3",
-    "interval_ticks": "100",
-    "half_spread_ticks": "200",
-    "qty": "0.002",
-    "max_position": "0.04",
-    "every_ms": "300",
-}
-_ORDER, _CANCEL, _ASK = "POST *order", "DELETE *order", "GET *rder*|GET *Trades|GET *account*"
-
-RULES: tuple[FaultRule, ...] = (
-    FaultRule(kind=K.DROP_BEFORE, on=_ORDER, rate=0.2),
-    FaultRule(kind=K.DROP_AFTER, on=_ORDER, rate=0.3),
-    FaultRule(kind=K.RESET_AFTER, on=f"{_ORDER}|{_CANCEL}", rate=0.3),
-    FaultRule(kind=K.HANG_AFTER, on=_ORDER, at=(3,)),
-    FaultRule(kind=K.HANG_BEFORE, on=_ORDER, at=(4,)),
-    FaultRule(kind=K.DELAY_BEFORE, on=f"{_ORDER}|{_CANCEL}", rate=0.3, for_s=1.2),
-    FaultRule(kind=K.DELAY_AFTER, on=f"{_ORDER}|{_CANCEL}", rate=0.3, for_s=1.2),
-    # Of cancels only: a market order that has filled at once may be placed again under its id, so
-    # a venue that receives it twice doubles it, and nobody could help that.
-    FaultRule(kind=K.DUPLICATE_REQUEST, on=_CANCEL, rate=0.5),
-    FaultRule(kind=K.REORDER_REQUEST, on=f"{_ORDER}|{_CANCEL}", rate=0.3, for_s=0.4),
-    FaultRule(kind=K.CUT_BODY, on=f"{_ORDER}|{_ASK}", rate=0.2),
-    FaultRule(kind=K.TRUNCATED_JSON, on=f"{_ORDER}|{_ASK}", rate=0.2),
-    FaultRule(kind=K.WRONG_CONTENT_TYPE, on="*", rate=0.3),
-    FaultRule(kind=K.CAPTIVE_PORTAL, on=f"{_ORDER}|{_CANCEL}|{_ASK}", rate=0.2),
-    FaultRule(kind=K.WAF, on=f"{_ORDER}|{_ASK}", rate=0.15),
-    FaultRule(kind=K.ERROR_AFTER, on=_ORDER, rate=0.3),
-    FaultRule(kind=K.ERROR_BEFORE, on=f"{_ORDER}|{_ASK}", rate=0.2),
-    FaultRule(kind=K.TIMEOUT_1007_AFTER, on=_ORDER, rate=0.3),
-    FaultRule(kind=K.TIMEOUT_1007_BEFORE, on=_ORDER, rate=0.2),
-    FaultRule(kind=K.UNKNOWN_1006_AFTER, on=_ORDER, rate=0.3),
-    FaultRule(kind=K.UNKNOWN_1006_BEFORE, on=_ORDER, rate=0.2),
-    FaultRule(kind=K.OVERLOADED_1008, on=f"{_ORDER}|{_CANCEL}", rate=0.25),
-    FaultRule(kind=K.BAD_TIMESTAMP_1021, on=f"{_ORDER}|{_CANCEL}|{_ASK}", rate=0.2),
-    FaultRule(kind=K.ORDER_REFUSED, on=_ORDER, rate=0.3),
-    FaultRule(kind=K.TOO_MANY_REQUESTS, on="*", rate=0.05, amount=1, times=3),
-    FaultRule(kind=K.BAN, on="*", at=(40,), amount=3),
-    FaultRule(kind=K.QUERY_LAG, amount=3),
-    FaultRule(kind=K.FILL_BEFORE_CANCEL, rate=0.5),
-    FaultRule(kind=K.CONNECTION_RESET, on="user/*", every=4),
-    FaultRule(kind=K.HALF_OPEN, on="user/*", at=(3,), for_s=5),
-    FaultRule(kind=K.CUT_IN_FRAME, on="user/*", every=5),
-    FaultRule(kind=K.FRAME_LOST, on="user/*", rate=0.3),
-    FaultRule(kind=K.FRAME_LATE, on="user/*", rate=0.3, for_s=1.5),
-    FaultRule(kind=K.FRAME_CUT, on="user/*", every=5),
-    FaultRule(kind=K.FRAME_GARBAGE, on="user/*", every=7),
-    FaultRule(kind=K.STREAM_CLOSED, on="user/*", every=6),
-    FaultRule(kind=K.REPORT_TWICE, rate=0.5),
-    FaultRule(kind=K.REPORTS_SWAPPED, rate=0.4),
-    FaultRule(kind=K.FILL_MISSING, rate=0.5),
-    FaultRule(kind=K.FILL_BEFORE_NEW, rate=0.5),
-    FaultRule(kind=K.FILL_AFTER_CANCELED, rate=0.5, for_s=2),
-    FaultRule(kind=K.UNKNOWN_STATUS, rate=0.1),
-    FaultRule(kind=K.BALANCE_LATE, rate=0.5, for_s=2),
-    FaultRule(kind=K.DEPTH_GAP, rate=0.1),
-    FaultRule(kind=K.CROSSED_BOOK, rate=0.1),
-    FaultRule(kind=K.PRICE_SPIKE, rate=0.05),
-    FaultRule(kind=K.NUMBER_NAN, rate=0.05),
-    FaultRule(kind=K.NUMBER_1E400, rate=0.05),
-    FaultRule(kind=K.FROZEN, from_s=1, for_s=3),
-    FaultRule(kind=K.FLASH, from_s=1, for_s=2),
-    FaultRule(kind=K.CRASH, from_s=0.5),
-    FaultRule(kind=K.CLOCK_SKEW, from_s=1.5, for_s=4, amount=20),
-    FaultRule(kind=K.MAINTENANCE, from_s=2, for_s=3),
-    FaultRule(kind=K.SYMBOL_HALT, from_s=2, for_s=3),
-    FaultRule(kind=K.FORCED_DISCONNECT, from_s=1.5, every=3),
-    FaultRule(kind=K.STREAM_TERMINATED, from_s=1.5, every=3),
-    FaultRule(kind=K.SERVER_SHUTDOWN, from_s=2, amount=0.5),
-    FaultRule(kind=K.CONNECTION_REFUSED, from_s=2, for_s=3),
-    FaultRule(kind=K.NAME_UNKNOWN, from_s=2, for_s=3),
-    FaultRule(kind=K.CERTIFICATE_EXPIRED, from_s=2, for_s=3),
-    FaultRule(kind=K.CANCELED_BY_VENUE, from_s=2.5),
-    FaultRule(kind=K.EXPIRED_IN_MATCH, from_s=2.5),
-)
-"""One rule per kind, sized so that it strikes within the seconds of a run."""
-
-DEADLY = (
-    "POST before",
-    "POST after",
-    "DELETE before",
-    "DELETE after",
-    "GET before",
-    "moment",
-    "commit",
-)
+ROOT = Path(__file__).resolve().parents[2]
+RUN_S_MAX = 420.0
+"""Longer no run takes that still moves: its lane is killed, engines and all."""
+LEAVE_S = 5.0
+BOTH = "both"
 
 
-def _drawn(seed: int, chance: random.Random) -> Sequence[FaultRule]:
-    """Each rule in turn, and three by chance."""
-    first = RULES[seed % len(RULES)]
-    return (first, *chance.sample([rule for rule in RULES if rule is not first], 3))
-
-
-class Run(msgspec.Struct, kw_only=True):
-    """What became of one run."""
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One line to a lane."""
 
     seed: int
-    rules: list[str]
-    moment: str
-    """Where it was killed."""
-    struck: dict[str, int] = {}
-    orders: int = 0
-    fills: int = 0
-    unknown_s: float = 0.0
-    back_s: float = 0.0
-    """From the faults' end to trading."""
-    settled_s: float = 0.0
-    """From the faults' end until no order's fate was open."""
-    kill_sent_s: float = 0.0
-    """From the command until each order's first cancel had reached the venue."""
-    kill_zero_s: float = 0.0
-    """From the command to the venue's last open order of ours."""
-    kill_verified_s: float = 0.0
-    """From the command to the receipt that says so."""
-    problems: list[str] = []
+    venue: str
+    keep: str = ""
 
 
-class Soak:
-    """One run, from an empty folder to the judge."""
+class Worst(msgspec.Struct, kw_only=True):
+    """The longest of a time, and which run it was."""
 
-    def __init__(
-        self, rig: Rig, seed: int, rules: Sequence[FaultRule] = (), moment: str = ""
-    ) -> None:
-        """`rules` and `moment` are drawn by `seed` where they are not given."""
-        self.rig = rig
-        self.random = random.Random(seed)
-        rules = rules or _drawn(seed, self.random)
-        self.plan = FaultPlan(name=f"soak {seed}", rules=tuple(rules), seed=seed)
-        turn = seed if seed < len(RULES) else seed // len(RULES)
-        self.moment = moment or DEADLY[turn % len(DEADLY)]
-        self.report = Run(seed=seed, rules=[rule.kind.value for rule in rules], moment=self.moment)
-
-    async def run(self) -> Run:
-        rig, report = self.rig, self.report
-        life = await rig.start_engine()
-        await rig.until(lambda: life.stage is LinkStage.TRADING, BACK_S)
-        instrument_id = life.picture.instruments[0].instrument_id
-        life.send(
-            c.AddBot(
-                command_id=life.new_id(),
-                bot_id=BOT_ID,
-                strategy="grid",
-                instrument_id=instrument_id,
-                params_json=json.dumps(GRID),
-            )
-        )
-        await self._trade(life, 1.0)
-        rig.marksman.begin(self.plan)
-        await self._die(life)
-        life = await rig.start_engine()
-        await self._trade(life, 3.0)
-        report.struck = {kind.value: count for kind, count in rig.marksman.desk.struck.items()}
-        rig.marksman.switch_off()
-        await self._come_back(life)
-        await self._kill_switch(life)
-        code = await life.stop()
-        if code:
-            report.problems.append(f"exit code {code}: {life.words()}")
-        ours, found = rig.judge()
-        report.orders, report.fills = len(ours.orders), sum(map(len, ours.fills.values()))
-        report.problems += found
-        report.problems += [f"drill: {failure}" for failure in rig.server.failures]
-        return report
-
-    # -- trading and dying -------------------------------------------------------------------------
-
-    async def _trade(self, life: EngineLife, seconds: float) -> None:
-        """Orders by hand, as long as it lives; what it refuses is its right."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and life.is_alive:
-            await self._act(life)
-            await asyncio.sleep(self.random.uniform(0.05, 0.3))
-
-    async def _act(self, life: EngineLife) -> None:
-        shot, choice = life.picture, self.random.random()
-        mine = [one.order for one in shot.orders if one.order.placed_by == "human"]
-        if choice < 0.25 and mine:
-            order = self.random.choice(mine)
-            life.send(
-                c.CancelOrder(command_id=life.new_id(), client_order_id=order.client_order_id)
-            )
-        else:
-            spec = self._spec(life, choice)
-            if spec is not None:
-                life.send(c.PlaceOrder(command_id=life.new_id(), bot_id="manual", spec=spec))
-
-    def _spec(self, life: EngineLife, choice: float) -> OrderSpec | None:
-        shot = life.picture
-        instrument, price = (
-            shot.instruments[0],
-            self.rig.server.control.price_of(self.rig.venue, "BTCUSDT"),
-        )
-        if price is None:
-            return None
-        held = sum(one.lots for one in shot.positions if one.bot_id == "manual")
-        lots = instrument.lots(Decimal(self.random.randint(2, 5)) / 1000, "qty")
-        side = Side.SELL if held >= lots and choice < 0.6 else Side.BUY
-        if choice > 0.8:
-            return OrderSpec(
-                instrument_id=instrument.instrument_id, side=side, qty_lots=lots,
-                type=OrderType.MARKET, tif=TimeInForce.IOC,
-            )  # fmt: skip
-        away = Decimal(self.random.randint(-3, 12)) / 10_000 * -side.sign
-        ticks = int(price * (1 + away) / instrument.tick)
-        return OrderSpec(
-            instrument_id=instrument.instrument_id, side=side, qty_lots=lots, price_ticks=ticks
-        )
-
-    async def _die(self, life: EngineLife) -> None:
-        method, _, when = self.moment.partition(" ")
-        if when:
-            number = self.random.randint(1, 5)
-            self.rig.marksman.aim(life.pid, f"{method} /*api/*", number, after=when == "after")
-            await self._trade(life, 6.0)
-        elif method == "commit":
-            await self._trade(life, self.random.uniform(0.5, 2.0))
-            await self._wait_for_commit()
-        else:
-            await self._trade(life, self.random.uniform(0.2, 4.0))
-        life.kill()
-        await life.bury()
-
-    async def _wait_for_commit(self) -> None:
-        wal = self.rig.ledger_path
-        wal = wal.with_name(wal.name + "-wal")
-        before, deadline = wal.stat().st_mtime_ns, time.monotonic() + 2.0
-        while wal.stat().st_mtime_ns == before and time.monotonic() < deadline:
-            time.sleep(0.0003)  # noqa: ASYNC251 - as closely behind the commit as can be.
-
-    # -- afterwards --------------------------------------------------------------------------------
-
-    async def _come_back(self, life: EngineLife) -> None:
-        rig, report = self.rig, self.report
-        start = time.monotonic()
-        try:
-            await rig.until(lambda: life.stage is LinkStage.TRADING, BACK_S)
-            report.back_s = round(time.monotonic() - start, 2)
-            await rig.until(lambda: self._is_settled(life), SETTLED_S)
-            report.settled_s = round(time.monotonic() - start, 2)
-        except AssertionError as error:
-            report.problems.append(f"not back: {error}")
-
-    def _is_settled(self, life: EngineLife) -> bool:
-        """Trading, and no order whose fate is open."""
-        shot = life.picture
-        is_open = any(
-            one.order.status is OrderStatus.INTENT or one.order.pending is Pending.UNKNOWN
-            for one in shot.orders
-        )
-        link = shot.link
-        return link is not None and link.stage is LinkStage.TRADING and not is_open
-
-    async def _kill_switch(self, life: EngineLife) -> None:
-        rig, report = self.rig, self.report
-        command_id = life.new_id()
-        heard = len(rig.marksman.heard)
-        start = time.monotonic()
-        life.send(c.Kill(command_id=command_id))
-        try:
-            report.kill_zero_s = await rig.until(lambda: not rig.our_open_orders(), KILL_VERIFIED_S)
-            report.kill_verified_s = await rig.until(
-                lambda: self._is_verified(life, command_id), KILL_VERIFIED_S
-            )
-            report.kill_verified_s = round(time.monotonic() - start, 3)
-        except AssertionError as error:
-            report.problems.append(f"kill switch: {error}")
-        first: dict[str, float] = {}
-        for at, route, order_id in rig.marksman.heard[heard:]:
-            if route.startswith("DELETE"):
-                first.setdefault(order_id, at)
-        report.kill_sent_s = round(max(first.values(), default=start) - start, 3)
-        report.kill_zero_s = round(report.kill_zero_s, 3)
-        if report.kill_sent_s > KILL_SENT_S:
-            report.problems.append(
-                f"kill switch: the last cancel came after {report.kill_sent_s} s"
-            )
-
-    @staticmethod
-    def _is_verified(life: EngineLife, command_id: str) -> bool:
-        return any(one.command_id == command_id and one.verified for one in life.picture.receipts)
-
-
-async def one_run(
-    seed: int,
-    venue: str = "binance_spot",
-    rules: Sequence[FaultRule] = (),
-    moment: str = "",
-) -> Run:
-    with tempfile.TemporaryDirectory(prefix="soak") as folder:
-        async with open_rig(Path(folder) / "home", seed=seed, venue=venue) as rig:
-            soak = Soak(rig, seed, rules, moment)
-            try:
-                return await soak.run()
-            except AssertionError as error:
-                soak.report.problems.append(str(error))
-                return soak.report
+    seconds: float = 0.0
+    venue: str = ""
+    seed: int = 0
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -352,16 +53,21 @@ class Report(msgspec.Struct, kw_only=True):
 
     runs: int
     failed: int
+    venues: dict[str, int]
     kills: dict[str, int]
+    kinds_struck: int
     kinds: dict[str, int]
     """How often each kind of fault struck."""
     orders: int
     fills: int
-    back_s_max: float
-    settled_s_max: float
-    kill_sent_s_max: float
-    kill_verified_s_max: float
-    failures: list[Run]
+    worst: dict[str, Worst]
+    """By the name of the time in `Run`."""
+    broken: list[str]
+    """What went wrong in which run, and how to repeat it."""
+    every: list[Run]
+
+
+TIMES = ("back_s", "settled_s", "kill_sent_s", "kill_zero_s", "kill_verified_s", "took_s")
 
 
 def summed(runs: Sequence[Run]) -> Report:
@@ -372,44 +78,190 @@ def summed(runs: Sequence[Run]) -> Report:
     return Report(
         runs=len(runs),
         failed=len(bad),
+        venues=dict(Counter(run.venue for run in runs)),
         kills=dict(Counter(run.moment for run in runs)),
+        kinds_struck=len(kinds),
         kinds=dict(kinds.most_common()),
         orders=sum(run.orders for run in runs),
         fills=sum(run.fills for run in runs),
-        back_s_max=max((run.back_s for run in runs), default=0.0),
-        settled_s_max=max((run.settled_s for run in runs), default=0.0),
-        kill_sent_s_max=max((run.kill_sent_s for run in runs), default=0.0),
-        kill_verified_s_max=max((run.kill_verified_s for run in runs), default=0.0),
-        failures=bad,
+        worst={name: _worst(runs, name) for name in TIMES},
+        broken=[f"{run.again}  # {run.problems[0][:300]}" for run in bad],
+        every=sorted(runs, key=lambda run: (run.seed, run.venue)),
     )
+
+
+def _worst(runs: Sequence[Run], name: str) -> Worst:
+    if not runs:
+        return Worst()
+    run = max(runs, key=lambda one: float(getattr(one, name)))
+    return Worst(seconds=getattr(run, name), venue=run.venue, seed=run.seed)
+
+
+class Lane:
+    """A process that runs ordeals one after the other; started when it is needed."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def run(self, job: Job) -> Run:
+        began = time.monotonic()
+        words = f"no end within {RUN_S_MAX:g} s: its processes were killed"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RUN_S_MAX):
+                answer = await self._ask(job)
+                if answer:
+                    return msgspec.json.decode(answer, type=Run)
+                words = "its process ended without a word"
+        code = await self.close()
+        words += f", exit code {code}"
+        took_s = round(time.monotonic() - began, 1)
+        return Run(
+            seed=job.seed, venue=job.venue, rules=[], moment="", took_s=took_s, problems=[words]
+        )
+
+    async def _ask(self, job: Job) -> bytes:
+        if self._process is None:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.drill.soak", "--lane"),
+                cwd=ROOT,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,  # Engines and all can be killed together.
+                limit=1 << 24,
+            )
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(ConnectionError):
+            process.stdin.write(msgspec.json.encode(job) + b"\n")
+            await process.stdin.drain()
+        return await process.stdout.readline()
+
+    async def close(self) -> int | None:
+        """Engines and all; the lane's exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        assert process.stdin is not None
+        process.stdin.close()  # One that waits for a job ends by itself.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # Engines outlive a lane that was killed.
+        return await process.wait()
+
+
+def serve_lane() -> None:
+    """The other end: a job a line in, a run a line out, until nobody asks any more."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # Whatever else is printed is no answer.
+    for line in sys.stdin.buffer:
+        job = msgspec.json.decode(line, type=Job)
+        keep = Path(job.keep) if job.keep else None
+        run = asyncio.run(one_run(job.seed, job.venue, keep=keep))
+        with contextlib.suppress(BrokenPipeError):  # The soak was killed: stdin ends as well.
+            answers.write(msgspec.json.encode(run) + b"\n")
+            answers.flush()
+
+
+class Soak:
+    """Jobs over lanes, and the report."""
+
+    def __init__(self, jobs: Sequence[Job], done: Sequence[Run], report: Path | None) -> None:
+        self.runs = list(done)
+        self._total = len(jobs) + len(done)
+        self._jobs: Iterator[Job] = iter(jobs)
+        self._report = report
+        self._began = time.monotonic()
+        self._first = len(done)
+
+    async def run(self, parallel: int) -> None:
+        await self._warm()
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(parallel):
+                lanes.create_task(self._work())
+
+    async def _warm(self) -> None:
+        """Compiled kernels, before several processes would make them at the same time."""
+        command = "from engine.runtime.warm import warm_all; warm_all()"
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", command, cwd=ROOT)
+        assert await process.wait() == 0, "the kernels cannot be compiled"
+
+    async def _work(self) -> None:
+        lane = Lane()
+        try:
+            for job in self._jobs:  # Shared: each lane takes the next one.
+                self._note(await lane.run(job))
+        finally:
+            await lane.close()
+
+    def _note(self, run: Run) -> None:
+        self.runs.append(run)
+        passed_s = time.monotonic() - self._began
+        left = self._total - len(self.runs)
+        left_min = left * passed_s / (len(self.runs) - self._first) / 60
+        print(f"[{len(self.runs)}/{self._total}, {left_min:.0f} min left] {_line(run)}", flush=True)
+        if self._report is not None:
+            fresh = self._report.with_name(self._report.name + ".new")
+            fresh.write_bytes(msgspec.json.format(msgspec.json.encode(summed(self.runs))))
+            fresh.replace(self._report)
+
+
+def _line(run: Run) -> str:
+    told = "; ".join(run.problems)[:2000] if run.problems else "right"
+    return (
+        f"{run.venue} {run.seed}: {'+'.join(run.rules)}, killed at {run.moment}: "
+        f"{run.orders} orders, {run.fills} fills, back {run.back_s} s, settled {run.settled_s} s, "
+        f"kill {run.kill_sent_s}/{run.kill_verified_s} s, {run.took_s:.0f} s in all: {told}"
+    )
+
+
+def open_jobs(seeds: Iterable[int], venue: str, done: Sequence[Run], keep: str) -> list[Job]:
+    """What is wanted and not done yet."""
+    known = {(run.venue, run.seed) for run in done}
+    wanted = [(seed, venue_of(seed) if venue == BOTH else venue) for seed in seeds]
+    return [
+        Job(seed=seed, venue=name, keep=keep) for seed, name in wanted if (name, seed) not in known
+    ]
+
+
+def _print_summary(report: Report) -> None:
+    print(
+        f"{report.runs} runs ({report.venues}), {report.failed} broken, {report.kinds_struck} "
+        f"kinds of fault struck, {report.orders} orders, {report.fills} fills"
+    )
+    for name, worst in report.worst.items():
+        print(f"  {name} at most {worst.seconds} ({worst.venue} {worst.seed})")
+    for line in report.broken:
+        print(f"  {line}")
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drill.soak")
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0, help="of the first run; each next one more")
-    parser.add_argument("--venue", default="binance_spot")
+    parser.add_argument("--venue", default=VENUES[0], choices=[*VENUES, BOTH])
+    parser.add_argument("--parallel", type=int, default=1, help="runs side by side")
     parser.add_argument("--report", type=Path)
+    parser.add_argument("--resume", action="store_true", help="only what the report lacks")
+    parser.add_argument("--lane", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    runs: list[Run] = []
-    for seed in range(given.seed, given.seed + given.runs):
-        began = time.perf_counter()
-        run = asyncio.run(one_run(seed, given.venue))
-        runs.append(run)
-        print(_line(run, time.perf_counter() - began), flush=True)
-        if given.report is not None:
-            document: Any = msgspec.json.format(msgspec.json.encode(summed(runs)))
-            given.report.write_bytes(document)
-    return 1 if any(run.problems for run in runs) else 0
-
-
-def _line(run: Run, took_s: float) -> str:
-    told = "; ".join(run.problems)[:6000] if run.problems else "right"
-    return (
-        f"{run.seed}: {'+'.join(run.rules)}, killed at {run.moment}: {run.orders} orders, "
-        f"{run.fills} fills, back {run.back_s} s, settled {run.settled_s} s, kill {run.kill_sent_s}"
-        f"/{run.kill_verified_s} s, {took_s:.0f} s in all: {told}"
-    )
+    if given.lane:
+        serve_lane()
+        return 0
+    done: list[Run] = []
+    if given.resume and given.report is not None and given.report.exists():
+        told = msgspec.json.decode(given.report.read_bytes(), type=Report).every
+        # A lane that was killed says nothing of the engine: its run is done again.
+        done = [run for run in told if run.rules]
+    keep = "" if given.report is None else str(given.report.resolve()) + ".broken"
+    seeds = range(given.seed, given.seed + given.runs)
+    soak = Soak(open_jobs(seeds, given.venue, done, keep), done, given.report)
+    asyncio.run(soak.run(given.parallel))
+    report = summed(soak.runs)
+    _print_summary(report)
+    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":

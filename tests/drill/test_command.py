@@ -114,3 +114,27 @@ async def test_bad_words_get_one_line(tmp_path: Path, words: tuple[str, ...], pa
     assert process.returncode == 2, told
     assert len(lines) == 1
     assert part in lines[0]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+async def test_a_full_disk_ends_it_with_one_line(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger-binance_spot.jsonl"
+    ledger.symlink_to("/dev/full")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", PROGRAM, "drill", "--json", "--dir", str(tmp_path)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, said = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    lines = said.decode().splitlines()
+    assert process.returncode == 1
+    assert lines[-1].endswith(
+        f"{ledger}: cannot be written: No space left on device: make room, or name another --dir"
+    )
+    assert not any("Traceback" in line for line in lines)

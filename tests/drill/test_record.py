@@ -45,3 +45,11 @@ async def test_a_recording_is_a_capture_without_defects(tmp_path: Path) -> None:
 def test_an_unknown_venue_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="known are: binance_spot, binance_usdm"):
         record_market("nowhere", ["BTCUSDT"], tmp_path, 1.0, print, is_drill=True)
+
+
+@pytest.mark.parametrize("symbol", ["../etc", "BTC USDT", "", "BTC\x1b[2J"])
+def test_a_symbol_that_is_none_is_named_before_anybody_is_asked(
+    tmp_path: Path, symbol: str
+) -> None:
+    with pytest.raises(BadInput, match=r"SYMBOL: .*letters and digits"):
+        record_market("binance_spot", [symbol], tmp_path, 1.0, print, is_drill=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,25 @@ def assert_same(market: k.MarketState, naive: NaiveBook) -> None:
         filled = market.book[row].nonzero()[0]
         held = {naive.base + int(index): int(market.book[row, index]) for index in filled}
         assert held == naive.levels[side]
+    assert best(market, k.BID) == sorted(
+        (level for level in naive.levels[BUY].items() if bid is not None and level[0] <= bid),
+        reverse=True,
+    )
+    assert best(market, k.ASK) == sorted(
+        level for level in naive.levels[SELL].items() if ask is not None and level[0] >= ask
+    )
+
+
+def best(market: k.MarketState, side: int) -> list[tuple[int, int]]:
+    """Every level of a side by `best_levels`, by way of fewer levels and a nearer end."""
+    book, scalars, found = market.book, market.scalars, np.zeros((1 << 14, 2), np.int64)
+    count = b.best_levels(book, scalars, side, 1 << 14, found)
+    whole = [(ticks, lots) for ticks, lots in found[:count].tolist()]
+    assert b.best_levels(book, scalars, side, 1 << 14, found[:2]) == min(2, len(whole))
+    near = [level for level in whole if abs(level[0] - whole[0][0]) <= 2]
+    assert b.best_levels(book, scalars, side, 2, found) == len(near)
+    assert [(ticks, lots) for ticks, lots in found[: len(near)].tolist()] == near
+    return whole
 
 
 @settings(max_examples=400, deadline=None)

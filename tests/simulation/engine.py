@@ -14,7 +14,7 @@ import msgspec
 from engine.domain import events as e
 from engine.domain.errors import LedgerError
 from engine.domain.snapshots import LinkStage, Mode
-from engine.runtime.live import LivePolicy, LiveRuntime
+from engine.runtime.live import LiveJournal, LivePolicy, LiveRuntime
 from engine.runtime.live_market import LiveMarkets
 from engine.runtime.live_time import SteadyClock
 from engine.runtime.trader import BotSpec, Trader
@@ -22,7 +22,7 @@ from engine.trading.state import TradingState
 from tests.simulation.bots import build
 from tests.simulation.faults import Kind
 from tests.simulation.feed import SimFeed
-from tests.simulation.ledger import SimLedger
+from tests.simulation.ledger import SALT, SimLedger
 from tests.simulation.picture import Broken
 from tests.simulation.venue import SimAccount
 
@@ -68,11 +68,18 @@ class EngineProcess:
 
     async def run(self) -> None:
         world = self._world
-        story = world.story
         self._ledger = world.open_ledger(self._note_disk)
         clock = SteadyClock(world.clock)
         self.account = SimAccount(world.wire, clock, world.canary)
         self.feed = SimFeed(world.wire, clock)
+        self.runtime = self._runtime(SimJournal(self._ledger), clock, self.account, self.feed)
+        await self.runtime.open(self._session(WORLD), self._bots())
+        await self.runtime.run(asyncio.Event())
+
+    def _runtime(
+        self, journal: LiveJournal, clock: SteadyClock, account: SimAccount, feed: SimFeed
+    ) -> LiveRuntime:
+        world = self._world
         instruments = list(world.exchange.instruments.values())
         markets = LiveMarkets(instruments, {}, clock, WINDOW_TICKS)
         trader = Trader(
@@ -81,14 +88,14 @@ class EngineProcess:
             guard=_unguarded,
             build=build,
             housekeeping_ns=HOUSEKEEPING_NS,
-            abilities=self.account.traits.abilities,
+            abilities=account.traits.abilities,
         )
-        self.runtime = LiveRuntime(
+        return LiveRuntime(
             trader=trader,
-            account=self.account,
-            feed=self.feed,
+            account=account,
+            feed=feed,
             markets=markets,
-            journal=SimJournal(self._ledger),
+            journal=journal,
             clock=clock,
             bridge=world.person,
             policy=LivePolicy(
@@ -99,16 +106,23 @@ class EngineProcess:
                 publish_ns=PUBLISH_NS,
             ),
         )
-        session = e.SessionStarted(
-            ts_ns=clock.now_ns(),
-            world=WORLD,
-            capital=story.balances["USDT"],
+
+    def _session(self, world_words: str) -> e.SessionStarted:
+        return e.SessionStarted(
+            ts_ns=self._world.clock.now_ns(),
+            world=world_words,
+            capital=self._world.story.balances["USDT"],
             settle="USDT",
-            salt=self._ledger.salt,
-            instruments=instruments,
+            salt=SALT,
+            instruments=list(self._world.exchange.instruments.values()),
         )
-        await self.runtime.open(session, self._bots())
-        await self.runtime.run(asyncio.Event())
+
+    async def open_with_other_key(self, journal: LiveJournal) -> None:
+        """As an engine would that was started with another key and finds this journal."""
+        clock = SteadyClock(self._world.clock)
+        account = SimAccount(self._world.wire, clock, self._world.canary)
+        runtime = self._runtime(journal, clock, account, SimFeed(self._world.wire, clock))
+        await runtime.open(self._session("sim venue, key 77aa"), self._bots())
 
     def _bots(self) -> list[BotSpec]:
         story = self._world.story

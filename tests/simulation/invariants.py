@@ -29,10 +29,13 @@ TAIL_BYTES = 1 << 17
 ANSWER_S = 1.0
 KILL_SENT_S = 1.0
 KILL_FLAT_S = 10.0
+COMPARED_S = 60.0
+"""Both sides are compared at least so often."""
 
 
 class Checker:
-    """`position_max` is the largest worst case allowed, in the settle asset."""
+    """`position_max` is the largest worst case allowed, in the settle asset; `salt` is the
+    ledger's, which its ids end with and no other ledger's do."""
 
     def __init__(
         self,
@@ -42,7 +45,9 @@ class Checker:
         now_s: Callable[[], float],
         position_max: Decimal,
         canary: str,
+        salt: int,
     ) -> None:
+        self._id_tail = id_tail(salt)
         self._exchange = exchange
         self._disk = disk
         self._now_s = now_s
@@ -58,6 +63,8 @@ class Checker:
         self.holds: dict[str, str] = {}
         self.opening: dict[str, Decimal] | None = None
         self.cash: dict[str, Decimal] = {}
+        self.traded_s: dict[str, float] = {}
+        """When the last fill of an instrument became durable."""
         self.incidents: dict[str, Incident] = {}
         """Open ones."""
         self.told_kill = KillLevel.NONE
@@ -91,6 +98,8 @@ class Checker:
             self._fail("I4", f"{client_order_id} was sent twice")
             return
         self.placed[client_order_id] = self._now_s()
+        if not client_order_id.endswith(self._id_tail):
+            self._fail("I12", f"{client_order_id} is not of this ledger's own ids")
         if not self._is_durable(client_order_id):
             self._fail("I1", f"{client_order_id} left before its intent was durable")
 
@@ -265,6 +274,7 @@ class Checker:
         if truth != (key, fill.lots, fill.price_ticks, fill.fee, fill.fee_asset):
             self._fail("I8", f"trade {fill.trade_id} of {key}: booked {fill}, the venue: {truth}")
         mine.trades[fill.trade_id] = fill
+        self.traded_s[mine.spec.instrument_id] = self._now_s()
         mine.filled_lots += fill.lots
         if mine.filled_lots >= mine.spec.qty_lots:
             mine.status = OrderStatus.FILLED
@@ -410,11 +420,53 @@ class Checker:
         for incident in self.incidents.values():
             if incident.kind is IncidentKind.BALANCE:
                 _add(told, incident.asset, incident.missing)
-        # A stranger's trade comes to light in a comparison, and one that finds an answer missing
-        # is put off by a minute: it may be untold yet.
-        if wrong == told or self._is_by_strangers(wrong):
-            return
-        self._fail("I3", f"the venue has {wrong} more than the ledger, which tells of {told}")
+        self._check_positions()
+        # The profit of what is open is part of no balance: there the positions are what is told,
+        # and what strangers did must make up for the money.
+        open_in = self._open_assets()
+        left = {asset: amount for asset, amount in wrong.items() if asset not in open_in}
+        told = {asset: amount for asset, amount in told.items() if asset not in open_in}
+        if left != told:
+            self._fail("I3", f"the venue has {left} more than the ledger, which tells of {told}")
+        if open_in & wrong.keys() and not self._is_by_strangers(wrong):
+            self._fail("I3", f"the venue has {wrong} more than the ledger, nobody moved it")
+
+    def _check_positions(self) -> None:
+        """Lot by lot, but for what open incidents name."""
+        told: dict[str, int] = {}
+        for incident in self.incidents.values():
+            if incident.kind is IncidentKind.POSITION:
+                key = incident.instrument_id
+                told[key] = told.get(key, 0) + incident.missing_lots
+        for key, instrument in self._exchange.instruments.items():
+            if instrument.kind is InstrumentKind.SPOT:
+                continue
+            missing = self._exchange.positions.get(key, 0) - self._held_lots(key)
+            if missing != told.get(key, 0):
+                self._fail(
+                    "I3", f"the venue holds {missing} lots more of {key}, told {told.get(key, 0)}"
+                )
+
+    def _held_lots(self, instrument_id: str) -> int:
+        return sum(
+            mine.spec.side.sign * mine.filled_lots
+            for mine in self.orders.values()
+            if mine.spec.instrument_id == instrument_id
+        )
+
+    def _open_assets(self) -> set[str]:
+        """Assets in which something is open and not settled, by us or by strangers, or was of ours
+        until less than a minute ago: the comparison that finds it closed may be due yet."""
+        return {
+            one.settle
+            for key, one in self._exchange.instruments.items()
+            if one.kind is not InstrumentKind.SPOT
+            and (
+                self._held_lots(key)
+                or self._exchange.positions.get(key, 0)
+                or self._now_s() - self.traded_s.get(key, -COMPARED_S) < COMPARED_S
+            )
+        }
 
     def _own_assets(self) -> set[str]:
         """What is traded here, and what our own fills have moved: the rest of the account is not
@@ -458,15 +510,23 @@ class Checker:
         return any(not order.is_ours for order in self._exchange.orders.values())
 
     def check_secret(self, texts: Sequence[str]) -> None:
-        """I7: the canary is in no file of the machine and in nothing that was said."""
+        """I7: the canary is in no file of the machine and in nothing that was said, logged (with
+        its tracebacks) or shown."""
         needle = self._canary.encode()
         for name, file in self._disk().files.items():
             if needle in file.content:
                 self._fail("I7", f"the secret is in {name}")
         for text in texts:
             if self._canary in text:
-                self._fail("I7", f"the secret was said: {text[:80]}")
+                before = max(0, text.index(self._canary) - 60)
+                self._fail("I7", f"the secret was said: {text[before : before + 80]}")
 
 
 def _add(totals: dict[str, Decimal], asset: str, amount: Decimal) -> None:
     totals[asset] = totals.get(asset, ZERO) + amount
+
+
+def id_tail(salt: int) -> str:
+    """How the ids of a ledger end: its salt as seven digits of base 32."""
+    digits = "0123456789abcdefghjkmnpqrstvwxyz"
+    return "".join(digits[salt >> shift & 31] for shift in range(30, -1, -5))

@@ -19,6 +19,7 @@ from engine.store.writer import Committer, EventRow
 from tests.simulation.disk import Disk, connect
 
 FILE = "ledger.db"
+SALT = 12345
 
 
 @cache
@@ -27,7 +28,7 @@ def _blank(schema: Schema, created_ns: int) -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / FILE
         first = {
-            "salt": "12345",
+            "salt": str(SALT),
             "created_ns": str(created_ns),
             "full_check_ns": str(created_ns),
             "clean_stop": f"0 {chain.EMPTY.hash.hex()}",

@@ -10,7 +10,15 @@ from engine.domain import events as e
 from engine.domain import order_step
 from engine.domain.order import OrderStatus
 from engine.domain.order_step import Row
-from engine.runtime import live, live_claims, live_courier, live_keeper, trader
+from engine.runtime import (
+    live,
+    live_claims,
+    live_courier,
+    live_keeper,
+    live_reconcile,
+    paper,
+    trader,
+)
 from engine.runtime.helm import HelmDesk
 from engine.store import database
 from engine.trading.order_manager import OrderManager
@@ -172,6 +180,56 @@ MUTANTS = (
             OrderManager._event_of,
             "fill=fill,",
             "fill=msgspec.structs.replace(fill, fee=fill.fee * 0),",
+        ),
+    ),
+    Mutant(
+        "a connection is logged with its secret",
+        ("I7",),
+        lambda: edited(
+            Courier._ask,
+            "self._note_fault(fault)",
+            "log.debug('asking of %s failed', vars(self._account))\n"
+            "        self._note_fault(fault)",
+        ),
+    ),
+    Mutant(
+        "the secret gets into the ledger with the words of a fault",
+        ("I7",),
+        lambda: edited(
+            Courier._take_placed,
+            "yield from self._unknown(key, reason)()",
+            "yield from self._unknown(key, str(vars(self._account)))()",
+        ),
+    ),
+    Mutant(
+        "every ledger draws its ids from one space",
+        ("I12",),
+        lambda: edited(OrderManager.place, "self._state.salt", "0"),
+    ),
+    Mutant(
+        "a live engine takes over another key's ledger",
+        ("I12",),
+        lambda: edited(live.LiveRuntime.open, "if self.state.world != session.world:", "if False:"),
+    ),
+    Mutant(
+        "paper goes on with a live ledger",
+        ("I12",),
+        lambda: edited(
+            paper.PaperRuntime.open, "if self._trader.state.world != session.world:", "if False:"
+        ),
+    ),
+    Mutant(
+        "money that a stranger moved is not told",
+        ("I3",),
+        lambda: edited(
+            live_reconcile.Reconciler._conclude, "if state.accounting is not None:", "if False:"
+        ),
+    ),
+    Mutant(
+        "a position that a stranger took is not told",
+        ("I3",),
+        lambda: edited(
+            live_reconcile.Reconciler._conclude, "if found.positions is None:", "if True:"
         ),
     ),
 )

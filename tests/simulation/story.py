@@ -15,9 +15,9 @@ from tests.simulation.faults import Faults, Kind
 EPOCH_NS = 1_760_000_000_000_000_000
 LIVENESS_S = 60.0
 """From the end of the faults to trading again."""
-AGREED_S = 66.0
-"""From the end of the faults to the venue's word on every order: what a stream has lost without
-saying so comes to light in the comparison that is due once a minute, and takes a few seconds."""
+AGREED_S = 60.0
+"""From the end of the faults to the venue's word on every order: also on what a stream has lost
+without saying so, which only a comparison brings to light."""
 SETTLE_S = 14.0
 """From the last wish of the person to the comparison with the venue."""
 

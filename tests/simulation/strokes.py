@@ -5,12 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from engine.core.ids import client_order_id
 from engine.domain.claims import ClaimStatus
 from engine.domain.errors import LedgerError
 from engine.domain.order import OrderSpec, Side
 from tests.simulation.disk import DiskFault
 from tests.simulation.exchange import NotTaken
 from tests.simulation.faults import Kind
+from tests.simulation.ledger import SALT
 from tests.simulation.picture import Broken
 from tests.simulation.story import Stroke
 
@@ -139,7 +141,9 @@ class Strokes:
             if working:
                 exchange.end(chance.pick(working), chance.pick(VENUE_ENDS), "by the venue")
             return bool(working)
-        name = f"web_{len(exchange.orders)}"
+        number = len(exchange.orders)
+        # Typed in by hand, or by another engine of the same account: by its ids alone a stranger.
+        name = f"web_{number}" if number % 2 else client_order_id(1, number, SALT + 1)
         if kind is Kind.ID_REUSE:
             # Of those that the engine has seen end: of others nobody could tell the second from
             # the first.

@@ -23,10 +23,11 @@ from tests.simulation.engine import EngineProcess
 from tests.simulation.exchange import Exchange
 from tests.simulation.faults import Kind
 from tests.simulation.invariants import KILL_FLAT_S, Checker
-from tests.simulation.ledger import SimLedger, format_disk, read_disk
+from tests.simulation.ledger import SALT, SimLedger, format_disk, read_disk
 from tests.simulation.loop import SimLoop, SimTime, Stalled
 from tests.simulation.picture import Broken
 from tests.simulation.story import EPOCH_NS, Story, tell
+from tests.simulation.strangers import check_strangers
 from tests.simulation.strokes import Strokes
 from tests.simulation.venue import Wire
 
@@ -105,6 +106,7 @@ class World:
             now_s=self.loop.time,
             position_max=story.balances["USDT"] * POSITION_MAX_PCT / 100,
             canary=CANARY,
+            salt=SALT,
         )
         self.checker.has_many_books = story.bots > 1
         self.person = Person()
@@ -112,6 +114,9 @@ class World:
         self.starts = 0
         self.disk_is_slow = False
         self.said: list[str] = []
+        """Errors that nobody handled."""
+        self.heard: list[str] = []
+        """Everything that was logged, with its tracebacks."""
         self.dies_at: tuple[int, Kind, float] | None = None
         """At this step of the loop, of what, and how long until it is started again."""
         self.power_down_s = 1.0
@@ -310,7 +315,7 @@ class World:
             self._wish(c.CancelAll(command_id="end-cancel", with_protective=True))
         await self._until(story.end_s)
         market.cancel()
-        self._check_end()
+        await self._check_end()
 
     def _let_loose(self) -> None:
         self.faults.is_on = True
@@ -354,20 +359,23 @@ class World:
         if left:
             raise Broken("I5", f"{left[0].client_order_id} works {KILL_FLAT_S:g} s after the kill")
 
-    def _check_end(self) -> None:
+    async def _check_end(self) -> None:
         self.checker.check_orders()
         self.checker.check_money()
-        self.checker.check_secret(self.said)
+        self.checker.check_secret([*self.said, *self.heard, repr(self.person.shown)])
         if self.checker.first is not None:
             raise self.checker.first
         assert self.engine is not None
-        self.engine.check_state(read_disk(self.disk.durable_copy()))
+        durable = read_disk(self.disk.durable_copy())
+        self.engine.check_state(durable)
+        if self.faults.has(Kind.SECOND_ENGINE):
+            await check_strangers(durable, self.engine, self.clock)
         if self.said:
             raise Broken("I11", f"an error nobody handled: {self.said[0]}")
 
     def run(self) -> Outcome:
         outcome = Outcome(self.story.seed, seen=self.faults.seen)
-        records = _Said(self.said)
+        records = _Heard(self.heard)
         try:
             with records:
                 self.loop.run_until_complete(self.play())
@@ -417,22 +425,28 @@ class WatchedLedger(SimLedger):
             self._world.note(f"durable {self.last_seq} {names}")
 
 
-class _Said(logging.Handler):
-    """Everything that was logged, for the canary's sake."""
+class _Heard(logging.Handler):
+    """Everything that was logged, as a file would have it."""
 
     def __init__(self, texts: list[str]) -> None:
         super().__init__()
-        self._texts: list[str] = []
+        self._texts = texts
+        self._level = logging.NOTSET
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._texts.append(record.getMessage())
+        self._texts.append(self.format(record))
 
-    def __enter__(self) -> _Said:
-        logging.getLogger("engine").addHandler(self)
+    def __enter__(self) -> _Heard:
+        engine = logging.getLogger("engine")
+        self._level = engine.level
+        engine.setLevel(logging.DEBUG)
+        engine.addHandler(self)
         return self
 
     def __exit__(self, *args: object) -> None:
-        logging.getLogger("engine").removeHandler(self)
+        engine = logging.getLogger("engine")
+        engine.removeHandler(self)
+        engine.setLevel(self._level)
 
 
 def run_seed(seed: int, *, keeps_trace: bool = False) -> Outcome:

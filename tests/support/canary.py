@@ -18,7 +18,7 @@ import re
 import secrets
 import string
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _LETTERS = string.ascii_letters + string.digits
@@ -52,18 +52,26 @@ class Canary:
             raw = content if isinstance(content, bytes) else content.encode()
             assert not self.is_in(raw), f"the canary sings in: {self._around(raw)!r}"
 
-    def assert_silent(self, *folders: Path) -> None:
-        """In no file below the folders, and in no process's arguments or environment."""
-        singing = [str(path) for folder in folders for path in self._singing_files(folder)]
+    def assert_silent(self, *folders: Path, spared: Sequence[Path] = ()) -> None:
+        """In no file below the folders but those `spared`, and in no process's arguments or
+        environment."""
+        found = [path for folder in folders for path in self._singing_files(folder)]
+        singing = [str(path) for path in found if path not in spared]
         singing += self._singing_processes()
         assert not singing, f"the canary sings in {', '.join(singing)}"
 
     def _singing_files(self, folder: Path) -> Iterator[Path]:
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink() and self.is_in(path.read_bytes()):
+            if path.is_file() and not path.is_symlink() and self._sings(path):
                 yield path
             if self.is_in(os.fsencode(path.name)):
                 yield path
+
+    def _sings(self, path: Path) -> bool:
+        try:
+            return self.is_in(path.read_bytes())
+        except FileNotFoundError:  # Of a process that lives, and has just taken it away.
+            return False
 
     def _singing_processes(self) -> Iterator[str]:
         for process in Path("/proc").glob("[0-9]*"):

@@ -58,6 +58,8 @@ class PriceGuard:
             return ""
         mid_x2 = view.mid_x2
         good = self._portfolio.good_mid_x2.get(instrument_id)
+        if good == mid_x2 and instrument_id not in self._state.doubts:
+            return ""  # As it was a moment ago.
         if good is None or abs(mid_x2 - good) * 100 <= self._limits.jump_distrust_pct * good:
             self._portfolio.good_mid_x2[instrument_id] = mid_x2
             if instrument_id not in self._state.doubts:

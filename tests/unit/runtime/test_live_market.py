@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from engine.core.clock import NS_PER_SECOND, SimClock
 from engine.domain.order import Side
 from engine.kernels import layout as k
+from engine.kernels.local import local_run
 from engine.ports.live import (
     BookDoubted,
     BookTrusted,
@@ -17,7 +18,7 @@ from engine.ports.live import (
     InstrumentHalted,
     LinkState,
 )
-from engine.runtime.live_market import LiveMarkets
+from engine.runtime.live_market import LiveMarkets, _fit_window
 from engine.runtime.live_time import SteadyClock
 from tests.support.builders import linear
 
@@ -118,3 +119,54 @@ def test_the_steady_clock_follows_no_step_of_the_wall():
     assert clock.now_ns() == 101 * NS_PER_SECOND
     clock.raise_to(200 * NS_PER_SECOND)
     assert clock.now_ns() == 200 * NS_PER_SECOND
+
+
+_MESSAGES = st.lists(
+    st.lists(
+        st.tuples(
+            st.sampled_from([k.ROW_DEPTH] * 5 + [k.ROW_TRADE] * 3 + [k.ROW_SNAPSHOT, k.ROW_CLEAR]),
+            st.sampled_from([k.BUY, k.SELL]),
+            st.integers(990, 1_010),
+            st.integers(0, 3),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    max_size=12,
+)
+
+
+@given(_MESSAGES, st.lists(st.integers(0, 2 * NS_PER_SECOND), min_size=12, max_size=12))
+def test_a_message_at_once_is_its_rows_instant_by_instant(
+    messages: list[list[tuple[int, int, int, int]]], pauses_ns: list[int]
+) -> None:
+    """What a paper market makes of the same rows, and the same reasons to look."""
+    found, other = markets(), markets().views[KEY].state
+    mask = k.WAKE_TOP | k.WAKE_TRADE | k.WAKE_BAR
+    found.on_rows(KEY, snapshot(998, 1_002))
+    _advance(other, snapshot(998, 1_002), mask)
+    now_ns = NS_PER_SECOND
+    for message, pause_ns in zip(messages, pauses_ns, strict=False):
+        now_ns += pause_ns
+        found.reasons[KEY] = 0
+        given_rows = rows(*message, now_ns=now_ns)
+        found.on_rows(KEY, given_rows)
+        reasons = _advance(other, given_rows, mask)
+        assert found.reasons[KEY] & mask == reasons & mask
+        for ours, theirs in zip(found.views[KEY].state, other, strict=True):
+            assert np.array_equal(ours, theirs)
+
+
+def _advance(state: k.MarketState, given_rows: k.Rows, mask: int) -> int:
+    """As the simulated world does it, in the same window: `local_run` from instant to instant."""
+    scalars, index, found = state.scalars, 0, 0
+    _fit_window(state, given_rows)
+    before_ns = scalars.item(k.M_NOW_NS)
+    now_ns = max(int(given_rows["ts_local_ns"][-1]), before_ns)
+    while index < len(given_rows):
+        index, before_ns, reasons = local_run(
+            state, given_rows, index, len(given_rows), before_ns, now_ns, 0, mask
+        )
+        found |= reasons
+    scalars[k.M_NOW_NS] = now_ns
+    return found

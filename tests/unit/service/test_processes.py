@@ -212,19 +212,18 @@ def test_a_killed_face_changes_nothing_and_a_new_one_sees_the_truth(own_home: Pa
 
 def test_a_killed_engine_is_missed_at_once_and_comes_back_with_everything(own_home: Path) -> None:
     with attached_to_a_killed_engine(own_home) as (face, before):
-        assert "reconnecting" in face.failure()
         assert shot_of(face).orders == before.orders, "the last picture is still to be read"
         with EngineProcess(own_home) as engine:
             eventually(lambda: not face.failure())
+            # It goes on from its last event, which may be older than the last picture.
+            eventually(lambda: shot_of(face).ts_ns >= before.ts_ns)
             after = shot_of(face)
-            assert after.ts_ns >= before.ts_ns, "what was shown had been made durable first"
             known = {(fill.client_order_id, fill.seq) for fill in after.fills}
             assert {(fill.client_order_id, fill.seq) for fill in before.fills[-50:]} <= known
             assert [bot.bot_id for bot in after.bots] == [bot.bot_id for bot in before.bots]
             code, _ = engine.stop(signal.SIGINT)
             assert code == 0
-        eventually(face.failure)
-        assert "stopped: " in face.failure()
+        eventually(lambda: "stopped: " in face.failure())
     ledger = next(paths_of(own_home).profile("paper").glob("ledger-*.db"))
     events = [row.event for row in history.last_events(ledger, 1_000_000)]
     assert sum(isinstance(event, BotAdded) for event in events) == 3
@@ -240,7 +239,8 @@ def attached_to_a_killed_engine(home: Path) -> Iterator[tuple[RemoteSession, Eng
         assert do(face, c.AddBot, bot_id="trend-2", **added) == ""
         eventually(lambda: len(shot_of(face).fills) > 3, 60)
         engine.kill()
-        eventually(face.failure)
+        # On a busy machine the engine is silent before it is gone.
+        eventually(lambda: "reconnecting" in face.failure())
         yield face, shot_of(face)
 
 

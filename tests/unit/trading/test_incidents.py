@@ -117,6 +117,17 @@ def test_adopting_a_position_is_an_event_with_a_name_and_no_fill(desk: Desk) -> 
     assert abs(desk.trader.portfolio.equity() - before) <= half_a_tick
 
 
+def test_a_difference_that_grows_is_told_anew(desk: Desk) -> None:
+    desk.holds("manual", 13)
+    desk.holds("manual", 13)
+    desk.holds("manual", 16)
+    (incident,) = desk.trader.state.incidents.values()
+    assert (incident.missing_lots, incident.venues) == (6, "position 0.016")
+    assert len(desk.seen(e.IncidentOpened)) == 2
+    assert desk.do(c.AdoptIncident, incident_id=incident.incident_id) == ""
+    assert desk.trader.state.position("manual", desk.id).lots == 16
+
+
 def test_flattening_adopts_and_then_closes_what_the_venue_holds(desk: Desk) -> None:
     desk.holds("manual", 14)
     assert desk.do(c.FlattenIncident, incident_id="i1") == ""

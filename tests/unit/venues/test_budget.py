@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import stat
 import subprocess
 import sys
 import textwrap
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ from engine.core.clock import NS_PER_SECOND, LiveClock, SimClock
 from engine.ports.live import FaultKind, Priority, VenueFault
 from engine.venues.budget import RateBudget
 from engine.venues.budget_core import Rule
-from engine.venues.classify import AskFailed
+from engine.venues.classify import AskFailed, read
+from engine.venues.quirks import quirks_of
+from engine.venues.rest import Answer
 from engine.venues.shared_slots import CONTENT_BYTES_MAX, SharedSlots
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -87,6 +91,77 @@ def test_other_faults_stop_nothing(tmp_path: Path) -> None:
     for kind in set(FaultKind) - {FaultKind.LIMITED, FaultKind.BANNED}:
         budget.stopped(VenueFault(kind, "x", until_ns=START_NS + NS_PER_SECOND))
     assert budget.stopped_until_ns() == 0
+
+
+def _ask_through(firewall_s: int, until_s: int) -> tuple[list[float], float]:
+    """Seconds at which requests left, of two processes that always want to ask, while a firewall
+    answers 403 for `firewall_s` from the start; and when the first got through."""
+    clock = SimClock(START_NS)
+    budget = a_budget(None, clock)
+    left: list[float] = []
+    for step in range(until_s * 10):
+        clock.advance_to(START_NS + step * NS_PER_SECOND // 10)
+        try:
+            ticket = budget.take(Priority.DATA, 1)
+        except AskFailed:
+            continue
+        left.append(step / 10)
+        if step / 10 >= firewall_s:
+            budget.settle(ticket, {})
+            return left, step / 10
+        with pytest.raises(AskFailed) as refused:
+            read(Answer(403, {}, "<html>"), quirks_of("binance_spot"), clock.now_ns())
+        budget.settle(ticket, {}, refused.value)
+    return left, until_s
+
+
+def test_a_firewall_is_asked_soon_then_less_and_less_and_never_in_a_storm() -> None:
+    left, _ = _ask_through(3600, 1800)
+    pauses = [round(after - before) for before, after in pairwise(left)]
+    assert pauses == [10, 20, 40, 40, 40, 40, 40, 80, 160, 300, 300, 300, 300]
+
+
+@pytest.mark.parametrize("firewall_s", [1, 5, 9, 11, 29, 31, 45, 71, 100, 200, 230])
+def test_a_firewall_that_lets_us_in_again_is_noticed_within_40_s(firewall_s: int) -> None:
+    left, through_s = _ask_through(firewall_s, 400)
+    assert through_s - firewall_s <= 40
+    if firewall_s <= 10:
+        assert left == [0, 10]
+
+
+def test_a_good_answer_makes_the_next_firewall_a_first_one() -> None:
+    clock = SimClock(START_NS)
+    budget = a_budget(None, clock)
+    page = AskFailed(FaultKind.LIMITED, "403", until_ns=1, waits_s=(10, 20))
+    for wait_s in (10, 20, 20):
+        budget.settle(budget.take(Priority.DATA, 1), {}, page)
+        assert budget.stopped_until_ns() - clock.now_ns() == wait_s * NS_PER_SECOND
+        clock.advance_to(budget.stopped_until_ns())
+    budget.settle(budget.take(Priority.DATA, 1), {})
+    assert budget.stopped_until_ns() == 0
+    budget.settle(budget.take(Priority.DATA, 1), {}, page)
+    assert budget.stopped_until_ns() - clock.now_ns() == 10 * NS_PER_SECOND
+
+
+def test_answers_that_were_under_way_make_no_firewall_worse() -> None:
+    clock = SimClock(START_NS)
+    budget = a_budget(None, clock)
+    page = AskFailed(FaultKind.LIMITED, "403", until_ns=1, waits_s=(10, 20))
+    tickets = [budget.take(Priority.DATA, 1) for _ in range(20)]
+    for ticket in tickets:
+        budget.settle(ticket, {}, page)
+    assert budget.stopped_until_ns() - clock.now_ns() == 10 * NS_PER_SECOND
+
+
+async def test_background_work_waits_for_the_probe_of_another() -> None:
+    clock = LiveClock()
+    budget = RateBudget(None, "v", clock, rules=RULES)
+    budget.stopped(VenueFault(FaultKind.LIMITED, "x", until_ns=clock.now_ns() + NS_PER_SECOND))
+    probe = await budget.take_when_free(Priority.RECONCILE, 1)
+    waiting = asyncio.ensure_future(budget.take_when_free(Priority.RECONCILE, 1))
+    await asyncio.sleep(0)
+    budget.settle(probe, {})
+    assert not (await waiting).is_probe
 
 
 async def test_background_work_waits_for_room_but_not_for_ever() -> None:

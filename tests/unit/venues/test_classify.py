@@ -107,7 +107,9 @@ def test_a_code_counts_at_its_own_venue_only() -> None:
     ("answer", "wait_s"),
     [
         (_answer(429, _error(-1003), retry_after="17"), 17),
-        (_answer(429, "<html>"), 60),
+        (_answer(429, "<html>"), 30),
+        (_answer(403, "<html>"), 10),
+        (_answer(403, "<html>", retry_after="300"), 300),
         (_answer(418, _error(-1003, "banned until 1700000259200."), retry_after="5"), 259.2),
         (_answer(418, ""), 120),
         (_answer(418, "", retry_after="259200"), 259_200),
@@ -116,6 +118,14 @@ def test_a_code_counts_at_its_own_venue_only() -> None:
 )
 def test_how_long_to_stay_away(answer: Answer, wait_s: float) -> None:
     assert (_failure(SPOT, answer).until_ns - NOW_NS) / NS_PER_S == wait_s
+
+
+@pytest.mark.parametrize("status", [403, 429, 418])
+def test_a_guess_is_marked_as_one(status: int) -> None:
+    guessed = _failure(SPOT, _answer(status, "<html>"))
+    assert guessed.until_ns == NOW_NS + guessed.waits_s[0] * NS_PER_S
+    assert list(guessed.waits_s) == sorted(guessed.waits_s)
+    assert _failure(SPOT, _answer(status, "<html>", retry_after="7")).waits_s == ()
 
 
 def test_successes_come_through() -> None:
