@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from app.views.cursors import OWN
 from engine.domain import commands as c
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
@@ -284,3 +285,18 @@ async def test_there_is_no_algo_to_end() -> None:
         await person.press("4", "tab", "tab", "x")
         assert "no algo selected" in person.last_line()
         assert person.session.commands == []
+
+
+async def test_a_key_is_seen_where_it_was_pressed_before_all_else_is_painted() -> None:
+    async with at_terminal(WIDE) as person:
+        app = person.app
+        app.main.focus_pane("bots")
+        await person.look()
+        panes = {pane.key: pane for pane in app.main.panes}
+        orders = panes["orders"].text()
+        app.desk.bot_id, app.desk.whose = "trend", OWN
+        app.echo()
+        assert "▸trend" in panes["bots"].text()
+        assert panes["orders"].text() == orders
+        await person.pilot.pause()
+        assert f"{OWN} only" in panes["orders"].text()
