@@ -52,7 +52,7 @@ from engine.domain import commands as c
 from engine.domain.errors import WorkFailed
 from engine.domain.order import OrderSpec, Side
 from tests.bench.figures import Context, Figure, figure
-from tests.support.service import ROOT, Bare, endpoint_at
+from tests.support.service import ROOT, Bare, command_line, endpoint_at
 
 SPEED = 10
 """The generated market makes a little over 200 messages a second; this makes it 2,000."""
@@ -123,6 +123,7 @@ def run(context: Context) -> list[Figure]:
     faces_windows: list[Window] = []
     trips_ms: list[list[float]] = []
     pairs: list[list[Pair]] = []
+    subprocess.run(command_line("warm"), check=True)
     with tempfile.TemporaryDirectory() as folder:
         home, samples = Path(folder), Path(folder) / "samples"
         with _engine(home, samples) as (pid, stop):
