@@ -80,6 +80,8 @@ class Marksman(Saboteur):
 
     def _shoot(self) -> None:
         target, self._target = self._target, 0
+        if not target:  # Two requests were done before the first was answered; 0 is ourselves.
+            return
         with contextlib.suppress(ProcessLookupError):
             os.kill(target, signal.SIGKILL)
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+from engine.drill.ports import Reply
 from tests.drill.ordeal import DEADLY, RULES, VENUES, Run, venue_of
+from tests.drill.rig import Marksman
 from tests.drill.soak import BOTH, Job, Lane, open_jobs, summed
 
 
@@ -48,3 +53,14 @@ async def test_a_lane_that_dies_is_a_broken_run():
         await lane.close()
     assert run.problems == ["its process ended without a word, exit code 1"]
     assert (run.seed, run.venue) == (1, "nowhere")
+
+
+def test_a_marksman_shoots_once_and_never_itself():
+    """Signal 9 to process 0 goes to every process of the own group: two requests that are under
+    way at the same time ended the soak."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as target:
+        marksman = Marksman()
+        marksman.aim(target.pid, "POST *", 1, after=True)
+        reply = Reply(status=200, body=b"")
+        assert marksman._shoot_and(reply) is marksman._shoot_and(reply) is reply
+        assert target.wait() == -9
