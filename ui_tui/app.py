@@ -155,6 +155,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         self.set_interval(POLL_S, self.poll)
         if self.is_held:
             self._opening = self.set_interval(OPEN_S, self._begin)
+        else:
+            gc.enable()  # Nothing is held back here, so nothing will be let go either.
 
     def _begin(self) -> None:
         """The first picture, as soon as everything has its place."""
