@@ -14,8 +14,8 @@ from ui_tui.pane import Pane, Picture
 class PositionsPane(Pane):
     key = "positions"
     goes_stale = True
-    pace_ms = 300
-    phase_ms = 260
+    pace_ms = 200
+    phase_ms = 130
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         rows = position_rows(desk.snapshot) if desk.snapshot is not None else []
