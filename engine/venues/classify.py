@@ -81,9 +81,10 @@ def decoded(answer: Answer, quirks: Quirks, now_ns: int) -> object:
     limits, bans, web pages, what is no JSON."""
     status, text = answer.status, answer.text
     if status == 429:
-        raise _limited(FaultKind.LIMITED, answer, quirks, now_ns)
+        refused = _refused_order(answer, quirks)
+        raise refused or stopped(quirks, status, _told_end(answer, now_ns), now_ns)
     if status == 418:
-        raise _limited(FaultKind.BANNED, answer, quirks, now_ns)
+        raise stopped(quirks, status, _told_end(answer, now_ns), now_ns)
     looks_like_page = text.lstrip()[:1] == "<" or "text/html" in answer.headers.get(
         "content-type", ""
     )
@@ -98,7 +99,7 @@ def decoded(answer: Answer, quirks: Quirks, now_ns: int) -> object:
         raise AskFailed(
             FaultKind.LIMITED,
             f"{quirks.venue}: its firewall refuses this address (status 403)",
-            until_ns=told_ns or _guessed_end(answer, now_ns),
+            until_ns=told_ns or _guessed_end(status, now_ns),
             waits_s=() if told_ns else WAITS_S[403],
         )
     try:
@@ -148,20 +149,29 @@ def _error_of(body: object, status: int) -> tuple[str, str]:
     return str(code), message if isinstance(message, str) else ""
 
 
-def _limited(kind: FaultKind, answer: Answer, quirks: Quirks, now_ns: int) -> AskFailed:
-    told_ns = _told_end(answer, now_ns)
-    until_ns = told_ns or _guessed_end(answer, now_ns)
+def stopped(quirks: Quirks, status: int, told_ns: int, now_ns: int) -> AskFailed:
+    """A 429 or 418 to this address. `told_ns`: when to come back, where the venue says; else 0."""
+    until_ns = told_ns or _guessed_end(status, now_ns)
     wait_s = max(0, until_ns - now_ns) // NS_PER_S
-    is_ban = kind is FaultKind.BANNED
+    is_ban = status == 418
     words = "has banned this address" if is_ban else "takes no more requests for now"
     return AskFailed(
-        kind,
+        FaultKind.BANNED if is_ban else FaultKind.LIMITED,
         f"{quirks.venue} {words}: next question in {wait_s} s",
-        code=str(answer.status),
+        code=str(status),
         until_ns=until_ns,
         is_definite=quirks.proves_limits,
-        waits_s=() if told_ns else WAITS_S[answer.status],
+        waits_s=() if told_ns else WAITS_S[status],
     )
+
+
+def _refused_order(answer: Answer, quirks: Quirks) -> AskFailed | None:
+    """A 429 that counts an account's orders; None for one that counts this address's requests."""
+    try:
+        code, message = _error_of(decode(answer.text), answer.status)
+    except Unreadable:
+        return None
+    return failure(quirks, 429, code, message) if code in quirks.order_limits else None
 
 
 def _told_end(answer: Answer, now_ns: int) -> int:
@@ -176,8 +186,8 @@ def _told_end(answer: Answer, now_ns: int) -> int:
     return max(ends, default=0)
 
 
-def _guessed_end(answer: Answer, now_ns: int) -> int:
-    return now_ns + WAITS_S[answer.status][0] * NS_PER_S
+def _guessed_end(status: int, now_ns: int) -> int:
+    return now_ns + WAITS_S[status][0] * NS_PER_S
 
 
 def _overloaded(status: int, quirks: Quirks, code: str = "", words: str = "") -> AskFailed:

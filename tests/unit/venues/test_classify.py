@@ -120,6 +120,15 @@ def test_how_long_to_stay_away(answer: Answer, wait_s: float) -> None:
     assert (_failure(SPOT, answer).until_ns - NOW_NS) / NS_PER_S == wait_s
 
 
+@pytest.mark.parametrize("quirks", [SPOT, USDM], ids=lambda quirks: quirks.venue)
+def test_a_limit_of_the_accounts_orders_keeps_nobody_away(quirks: Quirks) -> None:
+    fault = _failure(quirks, _answer(429, _error(-1015, "Too many new orders"), retry_after="9"))
+    assert (fault.kind, fault.code, fault.is_definite) == (FaultKind.LIMITED, "-1015", True)
+    assert (fault.until_ns, fault.waits_s) == (0, ())
+    assert _failure(quirks_of("kraken"), _answer(429, _error(-1015))).until_ns > NOW_NS
+    assert _failure(quirks, _answer(418, _error(-1015))).kind is FaultKind.BANNED
+
+
 @pytest.mark.parametrize("status", [403, 429, 418])
 def test_a_guess_is_marked_as_one(status: int) -> None:
     guessed = _failure(SPOT, _answer(status, "<html>"))
