@@ -8,10 +8,11 @@ half an answer, a success status around an error) may hide a live order.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from engine.domain.text import clean
 from engine.ports.live import FaultKind, VenueFault
-from engine.venues.fields import Unreadable, decode
+from engine.venues.fields import NS_PER_MS, Unreadable, decode
 from engine.venues.quirks.shape import Quirks
 from engine.venues.rest import Answer, NoAnswer
 
@@ -25,6 +26,8 @@ WAITS_S = {
 in a row, and so on. One question per pause, so short pauses are no storm; only the third, a ban, is
 never a passing fault: two minutes are the shortest that Binance documents."""
 
+_MS_MAX = 10**13
+"""Later stamps, in ms since 1970, are slips."""
 _BAN_STAMP = re.compile(r"until (\d{13})\b")
 _REMEDIES = {
     FaultKind.KEY: "check the key, its address list and its permissions (pilothouse keys check)",
@@ -133,6 +136,28 @@ def failure(quirks: Quirks, status: int, code: str, message: str) -> AskFailed:
     return AskFailed(FaultKind.REFUSED, told, code=code)
 
 
+def ws_failure(quirks: Quirks, message: Mapping[str, object], now_ns: int) -> AskFailed | None:
+    """The error of a websocket answer, `{"id": "1", "status": 401, "error": {"code": -2015,
+    "msg": "..."}}`; None if it is none. With 418 and 429 it holds `"data": {"serverTime":
+    1659142907531, "retryAfter": 1659146400000}`, too."""
+    error = message.get("error")
+    if not isinstance(error, dict):
+        return None
+    status = message.get("status")
+    code, told = error.get("code"), error.get("msg")
+    words = told if isinstance(told, str) else ""
+    if status in (418, 429):
+        told_ns = _retry_ns(error.get("data"), now_ns)
+        end_ns = told_ns or _told_end(Answer(status, {}, words), now_ns)
+        return stopped(quirks, status, end_ns, now_ns)
+    return failure(
+        quirks,
+        status if isinstance(status, int) else 400,
+        str(code) if isinstance(code, int | str) else "?",
+        words,
+    )
+
+
 def _error_of(body: object, status: int) -> tuple[str, str]:
     """Code and message of an error body; ("", "") for a success.
 
@@ -182,8 +207,21 @@ def _told_end(answer: Answer, now_ns: int) -> int:
     ends = [now_ns + seconds * NS_PER_S] if seconds else []
     stamp = _BAN_STAMP.search(answer.text[:2000])
     if stamp is not None:
-        ends.append(int(stamp.group(1)) * 1_000_000)
+        ends.append(int(stamp.group(1)) * NS_PER_MS)
     return max(ends, default=0)
+
+
+def _retry_ns(data: object, now_ns: int) -> int:
+    """`retryAfter` of an error over a websocket, in wall time; 0 where it cannot be read. With the
+    venue's time beside it only the difference counts, whatever this machine's clock says."""
+    if not isinstance(data, dict):
+        return 0
+    server_ms, retry_ms = data.get("serverTime"), data.get("retryAfter")
+    if type(retry_ms) is not int or not 0 < retry_ms < _MS_MAX:
+        return 0
+    if type(server_ms) is not int or not 0 < server_ms < _MS_MAX:
+        return retry_ms * NS_PER_MS
+    return now_ns + max(retry_ms - server_ms, 1) * NS_PER_MS
 
 
 def _guessed_end(status: int, now_ns: int) -> int:
