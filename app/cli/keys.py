@@ -282,11 +282,14 @@ def _fetch(credentials: Credentials) -> KeyPermissions:
     import asyncio
 
     from app.key_check import fetch_permissions
+    from app.live_venues import venue_folder
+    from app.paths import locate
     from app.secrets.permissions import explain
     from engine.ports.live import VenueFault
 
     try:
-        return asyncio.run(fetch_permissions(credentials))
+        folder = venue_folder(locate(), None, "")
+        return asyncio.run(fetch_permissions(credentials, folder))
     except VenueFault as fault:
         told = explain(credentials.venue, fault)
     raise told
