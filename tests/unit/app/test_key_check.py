@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -96,7 +97,9 @@ def rig(
     canary = Canary()
     made = Rig(Shell(tmp_path, capsys), canary)
     made.give("binance", canary)
+    umask = os.umask(0o077)
     yield made
+    os.umask(umask)  # A command that holds a secret narrows it.
     for thread in made.threads:
         thread.close()
 
