@@ -141,7 +141,14 @@ class LiveRuntime:
         self.folder = ClaimFolder(trader.state, clock)
         self._tasks = TaskOwner("live", self._note_failure)
         self._courier = Courier(
-            account, trader.state, self.folder, clock, self.post, self._note_fault, self._tasks
+            account,
+            trader.state,
+            self.folder,
+            clock,
+            self.post,
+            self._note_fault,
+            self._tasks,
+            markets.unbookable,
         )
         self._reconciler = Reconciler(
             account, trader.state, self.folder, clock, self.perform, self._courier.placing

@@ -83,9 +83,11 @@ class Courier:
         post: Callable[[Work], None],
         note_fault: Callable[[VenueFault], None],
         tasks: TaskOwner,
+        unbookable: Callable[[str], str],
     ) -> None:
         """`post` puts work before the engine's loop; `note_fault` hears of every question and
-        request that failed."""
+        request that failed; `unbookable` says why the fills of an instrument could not be counted
+        ("": they can), and nothing is placed there."""
         self._account = account
         self._state = state
         self._folder = folder
@@ -93,6 +95,7 @@ class Courier:
         self._post = post
         self._note_fault = note_fault
         self._tasks = tasks
+        self._unbookable = unbookable
         self.placing: set[str] = set()
         """Placements whose answer this engine is waiting for."""
         self._tended: set[tuple[str, str]] = set()
@@ -157,8 +160,13 @@ class Courier:
         key = submit.client_order_id
         sent_ns = self._clock.now_ns()
         window_ns = self._account.traits.receive_window_ns
+        words = self._unbookable(submit.spec.instrument_id)
         try:
-            outcome: PlaceOutcome = await self._account.place(submit)
+            outcome: PlaceOutcome = (
+                Refused(kind=FaultKind.REFUSED, reason=words, was_sent=False)
+                if words
+                else await self._account.place(submit)
+            )
         except VenueFault as fault:
             self._note_fault(fault)
             outcome = Unanswered(
