@@ -6,21 +6,26 @@ under way: balances lag behind fills, and answers cross on the wire.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from engine.core.clock import NS_PER_SECOND, Clock
+from engine.core.ids import parse_client_order_id
 from engine.core.messages import Message
 from engine.domain import reports as r
 from engine.domain.claims import BalanceClaim, CashClaim, OrderClaim, PositionClaim, TradeClaim
+from engine.domain.errors import BadInput
 from engine.domain.money import ZERO
 from engine.domain.order import Order
-from engine.ports.live import Account
+from engine.ports.live import Account, VenueFault
 from engine.runtime.live_claims import ClaimFolder
 from engine.runtime.live_courier import Work
 from engine.trading import reconcile
 from engine.trading.state import MANUAL, TradingState
+
+log = logging.getLogger(__name__)
 
 SAME_TIMES = 3
 ROUNDS_MAX = 12
@@ -31,6 +36,11 @@ FULL_OVERLAP_NS = 25 * 3600 * NS_PER_SECOND
 GHOSTS_ASKED = 8
 LOST_MISSES = 3
 LOST_NS = 30 * NS_PER_SECOND
+ORPHAN_NS = 30 * NS_PER_SECOND
+"""An order that we have held for gone this long may not be open at the venue: no list of open
+orders lags so far behind."""
+ORPHAN_LOOKS = 2
+"""In so many comparisons in a row it must have been open there."""
 
 
 class Findings(NamedTuple):
@@ -63,6 +73,8 @@ class Reconciler:
         self._placing = placing
         self._misses: dict[str, tuple[int, int]] = {}
         """Acknowledged orders that the venue does not know: how often in a row, since when."""
+        self._orphans: dict[str, int] = {}
+        """Orders that we hold for gone and the venue shows open: how often in a row."""
         self.news = 0
         """Counts what the user stream brings; a comparison across news proves nothing."""
         self.is_owed = False
@@ -83,6 +95,7 @@ class Reconciler:
             news, intents = self.news, self._state.intents
             findings = await self._gather(full=full or last is not None)
             await self._perform(partial(self._take_in, findings))
+            await self._take_off_orphans(findings.open_orders)
             if not reconcile.is_quiet(self._state) or self._folder.holes:
                 if not self._blocking_start():
                     self.is_owed = True
@@ -116,6 +129,10 @@ class Reconciler:
             trades += await account.fetch_trades(instrument_id, since_ns=since_ns)
         cash = await account.fetch_cash(self._cash_since_ns()) if full else ()
         open_ids = {claim.client_order_id for claim in open_orders}
+        for shown in open_orders:
+            owner = self._folder.owner_of(shown)
+            if owner is not None:  # It is there: misses of before were the venue's slips.
+                self._misses.pop(owner.client_order_id, None)
         wanted = reconcile.vanished(state, open_ids, started_ns)
         wanted += reconcile.ghosts(state, started_ns)[: None if full else GHOSTS_ASKED]
         looked_up = []
@@ -182,6 +199,56 @@ class Reconciler:
             elif times >= LOST_MISSES and now_ns - since_ns >= LOST_NS and not order.suspect:
                 yield r.AbsentReport(**self._folder.stamp(), client_order_id=key)
 
+    # -- what we hold for gone -----------------------------------------------------------------
+
+    async def _take_off_orphans(self, open_orders: Sequence[OrderClaim]) -> None:
+        """Cancel orders of ours that the books have ended and the venue still works: no reservation
+        is kept for them, and no desk tends them. The next comparison tells whether it worked."""
+        now_ns = self._clock.now_ns()
+        found = [claim for claim in open_orders if self._is_orphan(claim, now_ns)]
+        self._orphans = {
+            claim.client_order_id: self._orphans.get(claim.client_order_id, 0) + 1
+            for claim in found
+        }
+        for claim in found:
+            key = claim.client_order_id
+            if self._orphans[key] >= ORPHAN_LOOKS:
+                await self._take_off(claim)
+                self._orphans[key] = 0
+
+    def _is_orphan(self, claim: OrderClaim, now_ns: int) -> bool:
+        """Whether it is an order of this very ledger, by both ids, that has long ended here. A
+        stranger's may bear an id of ours again."""
+        order = self._folder.owner_of(claim)
+        if order is None or not order.status.is_final:
+            return False
+        ids = order.client_order_id, order.venue_order_id
+        is_it = ids == (claim.client_order_id, claim.venue_order_id)
+        is_old = now_ns - order.updated_ns > ORPHAN_NS
+        return is_it and is_old and _is_of(self._state.salt, order.client_order_id)
+
+    async def _take_off(self, claim: OrderClaim) -> None:
+        key = claim.client_order_id
+        order = self._state.find_order(key)
+        if order is None:
+            return
+        words = f"it had ended here ({order.status}) and is open at the venue: it is cancelled"
+        log.error("order %s: %s", key, words)
+
+        def tell() -> Iterator[Message]:
+            yield r.DoubtReport(**self._folder.stamp(), client_order_id=key, words=words)
+
+        await self._perform(tell)
+        try:
+            outcome = await self._account.cancel(order.spec.instrument_id, key)
+        except VenueFault as fault:
+            log.warning("order %s: its cancel failed: %s", key, fault.words)
+            return
+        if isinstance(outcome, OrderClaim):  # It may tell of trades that nobody has brought.
+            await self._perform(partial(self._folder.fold_order, outcome))
+
+    # -- telling -------------------------------------------------------------------------------
+
     def _conclude(self, found: Findings) -> Iterator[Message]:
         """Tell the desks what the venue holds, where it agrees as well: that ends incidents."""
         state, folder = self._state, self._folder
@@ -202,3 +269,11 @@ class Reconciler:
             yield r.PositionReport(
                 **folder.stamp(), bot_id=MANUAL, instrument_id=instrument_id, lots=ours + missing
             )
+
+
+def _is_of(salt: int, client_order_id: str) -> bool:
+    """Whether an id was made by the ledger with this salt."""
+    try:
+        return parse_client_order_id(client_order_id).salt == salt
+    except BadInput:
+        return False

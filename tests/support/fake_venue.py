@@ -121,6 +121,8 @@ class FakeAccount:
         fate = self.exchange.fate("place")
         if fate is Fate.NETWORK:
             return Refused(kind=FaultKind.NETWORK, reason="no route", was_sent=False)
+        if fate is Fate.NO_ROOM:
+            return Refused(kind=FaultKind.LIMITED, reason="rate limit: no room", was_sent=False)
         if fate in (Fate.DROP_BEFORE, Fate.DROP_AFTER):
             if fate is Fate.DROP_AFTER:
                 await self.clock.sleep(self.exchange.latency_ns)
@@ -249,6 +251,10 @@ class FakeAccount:
         return [claim for claim in self.exchange.cash if claim.venue_ns >= since_ns]
 
     async def renew_dead_man(self, timeout_s: int) -> None:
+        # What has left arrives, whatever becomes of who waits for the answer.
+        await asyncio.shield(asyncio.ensure_future(self._renew(timeout_s)))
+
+    async def _renew(self, timeout_s: int) -> None:
         await self._ask("renew_dead_man")
         self.exchange.timer_until_ns = (
             self.exchange.now_ns() + timeout_s * NS_PER_SECOND if timeout_s else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from engine.core.clock import NS_PER_SECOND
 from engine.domain.claims import ClaimStatus
 from engine.ports.live import FaultKind, LinkState, Placed, VenueFault
 from engine.venues import user_stream
@@ -276,11 +278,52 @@ async def test_a_refused_handshake_says_why(
         await account.open_user_stream(Remembering())
     assert caught.value.kind is kind
     assert len(caught.value.words.splitlines()) == 1
+    venue.ws_refusal = 0
+    sink = Remembering()
     if status in (418, 429):
         with pytest.raises(VenueFault, match="rate limit"):
             await account.fetch_balances()
-    venue.ws_refusal = 0
-    sink = Remembering()
-    await account.open_user_stream(sink)
-    assert sink.states[-1] is LinkState.UP
+        with pytest.raises(VenueFault, match="rate limit"):
+            await account.open_user_stream(sink)
+    else:
+        await account.open_user_stream(sink)
+    assert (sink.states[-1] is LinkState.UP) is (status not in (418, 429))
     await account.close()
+
+
+@pytest.mark.parametrize(("status", "kind"), [(418, FaultKind.BANNED), (429, FaultKind.LIMITED)])
+async def test_a_stop_told_over_the_socket_is_obeyed_by_all(
+    venue: ScriptedVenue, quick_polling: VenueAccount, status: int, kind: FaultKind
+) -> None:
+    account, sink = quick_polling, Remembering()
+    await account.open_user_stream(sink)
+    words = "Way too much request weight used; IP banned."
+    data = {"serverTime": 1659142907531, "retryAfter": 1659142907531 + 3_600_000}
+    error = {"code": -1003, "msg": words, "data": data}
+    venue.ws_answer = lambda message: {"id": message["id"], "status": status, "error": error}
+    begin_ns = time.time_ns()
+    await venue.drop_sockets()
+    await sink.until(lambda: any(link.kind is kind for link in sink.links))
+    asked = len(venue.asked)
+    with pytest.raises(VenueFault, match="rate limit") as told:
+        await account.fetch_balances()
+    assert told.value.kind is kind
+    assert 3_599 < (told.value.until_ns - begin_ns) / NS_PER_SECOND < 3_660
+    await asyncio.sleep(0.5)  # Several backoffs of this test, were it tried again.
+    assert len(venue.asked) == asked
+    assert sink.states[-1] is LinkState.DOWN
+
+
+async def test_a_stream_that_is_lost_during_a_ban_does_not_come_back_too_soon(
+    venue: ScriptedVenue, quick_polling: VenueAccount
+) -> None:
+    account, sink = quick_polling, Remembering()
+    await account.open_user_stream(sink)
+    venue.answer("GET /api/v3/account", "{}", status=418, headers={"Retry-After": "3600"})
+    with pytest.raises(VenueFault):
+        await account.fetch_balances()
+    asked = len(venue.asked)
+    await venue.drop_sockets()
+    await sink.until(lambda: any(link.kind is FaultKind.BANNED for link in sink.links))
+    await asyncio.sleep(0.5)
+    assert len(venue.asked) == asked  # No socket, either.
