@@ -82,16 +82,18 @@ class Courier:
         clock: Clock,
         post: Callable[[Work], None],
         note_fault: Callable[[VenueFault], None],
+        note_answer: Callable[[], None],
         tasks: TaskOwner,
     ) -> None:
         """`post` puts work before the engine's loop; `note_fault` hears of every question and
-        request that failed."""
+        request that failed, `note_answer` of every one that did not."""
         self._account = account
         self._state = state
         self._folder = folder
         self._clock = clock
         self._post = post
         self._note_fault = note_fault
+        self._note_answer = note_answer
         self._tasks = tasks
         self.placing: set[str] = set()
         """Placements whose answer this engine is waiting for."""
@@ -174,6 +176,8 @@ class Courier:
             )
         if not isinstance(outcome, Placed) and not _is_own_throttle(outcome):
             self._note_fault(VenueFault(outcome.kind, outcome.reason))
+        else:
+            self._note_answer()
         self._post(lambda: self._take_placed(key, outcome))
 
     def _take_placed(self, key: str, outcome: PlaceOutcome) -> Iterator[Message]:
@@ -296,9 +300,11 @@ class Courier:
             outcome = Unanswered(kind=fault.kind, reason=fault.words, decided_ns=0)
         match outcome:
             case OrderClaim():
+                self._note_answer()
                 self._post_claims([], [outcome])
                 return None
             case NotWorking():
+                self._note_answer()
                 await self._look_up(order)
                 return None
             case Refused(until_ns=until_ns):
@@ -368,10 +374,12 @@ class Courier:
 
     async def _ask(self, question: Coroutine[Any, Any, T]) -> T | VenueFault:
         try:
-            return await question
+            answer = await question
         except VenueFault as fault:
             self._note_fault(fault)
             return fault
+        self._note_answer()
+        return answer
 
 
 def _pauses(pauses_ns: Sequence[int]) -> Iterator[int]:
