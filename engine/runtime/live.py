@@ -149,6 +149,7 @@ class LiveRuntime:
             self._note_fault,
             lambda: self.keeper.note_answer(),
             self._tasks,
+            markets.unbookable,
         )
         self._reconciler = Reconciler(
             account, trader.state, self.folder, clock, self.perform, self._courier.placing

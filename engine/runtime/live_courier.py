@@ -84,9 +84,11 @@ class Courier:
         note_fault: Callable[[VenueFault], None],
         note_answer: Callable[[], None],
         tasks: TaskOwner,
+        unbookable: Callable[[str], str],
     ) -> None:
         """`post` puts work before the engine's loop; `note_fault` hears of every question and
-        request that failed, `note_answer` of every one that did not."""
+        request that failed, `note_answer` of every one that did not; `unbookable` says why the
+        fills of an instrument could not be counted ("": they can), and nothing is placed there."""
         self._account = account
         self._state = state
         self._folder = folder
@@ -95,6 +97,7 @@ class Courier:
         self._note_fault = note_fault
         self._note_answer = note_answer
         self._tasks = tasks
+        self._unbookable = unbookable
         self.placing: set[str] = set()
         """Placements whose answer this engine is waiting for."""
         self._tended: set[tuple[str, str]] = set()
@@ -159,8 +162,13 @@ class Courier:
         key = submit.client_order_id
         sent_ns = self._clock.now_ns()
         window_ns = self._account.traits.receive_window_ns
+        words = self._unbookable(submit.spec.instrument_id)
         try:
-            outcome: PlaceOutcome = await self._account.place(submit)
+            outcome: PlaceOutcome = (
+                Refused(kind=FaultKind.REFUSED, reason=words, was_sent=False)
+                if words
+                else await self._account.place(submit)
+            )
         except VenueFault as fault:
             self._note_fault(fault)
             outcome = Unanswered(
