@@ -31,14 +31,16 @@ log = logging.getLogger(__name__)
 
 PATIENCE_NS = 5_000_000_000
 MISSED_MAX = 1000
+RETRY_NS = 1_000_000_000
+"""A disk that fails is tried again after this: each try may take long."""
 _STOPS = (FaultKind.LIMITED, FaultKind.BANNED)
 
 __all__ = ["RateBudget", "Ticket"]
 
 
 class RateBudget:
-    """Each call takes tens of microseconds: a lock, a read and a write in a mapped file. Belongs to
-    one thread."""
+    """Each call takes tens of microseconds: a lock, a read and a write of a file. Belongs to one
+    thread."""
 
     def __init__(
         self,
@@ -61,6 +63,10 @@ class RateBudget:
             maxlen=MISSED_MAX
         )
         """What was done to our own view alone, to be told the others later."""
+        self._is_failing = False
+        """The last try to read or write the file met an error of the disk."""
+        self._retry_mono_ns = -1
+        """Until when the file is left alone after that."""
         self._slots: SharedSlots | None = None
         if folder is not None:
             try:
@@ -151,25 +157,45 @@ class RateBudget:
     # -- inside --------------------------------------------------------------------------------
 
     def _with(self, work: Callable[[Budget, Instant], T], *, durable: bool = False) -> T:
-        """Do `work` on the shared state, or, while another process keeps the lock, on our last
-        view of it: an engine never waits for one that stands still."""
+        """Do `work` on the shared state, or, while another process keeps the lock or the disk
+        fails, on our last view of it: an engine never waits for one that stands still."""
         now = Instant(self._clock.now_ns(), self._clock.monotonic_ns(), self._boot)
-        if self._slots is None:
-            self._own.rebase(now)
-            return work(self._own, now)
-        with self._slots.held() as has_lock:
-            if has_lock:
-                self._own = _decoded(self._slots.read(), self.venue)
-            self._own.rebase(now)
-            while has_lock and self._missed:
-                missed, then = self._missed.popleft()
-                missed(self._own, then)
-            result = work(self._own, now)
-            if not has_lock:
-                self._missed.append((work, now))
-            else:
-                self._slots.write(_encoder.encode(self._own), durable=durable)
-            return result
+        if self._slots is not None and now.mono_ns >= self._retry_mono_ns:
+            try:
+                with self._slots.held() as has_lock:
+                    if has_lock:
+                        return self._share(self._slots, work, now, durable=durable)
+            except OSError as error:
+                self._retry_mono_ns = now.mono_ns + RETRY_NS
+                if not self._is_failing:
+                    self._is_failing = True
+                    log.warning("%s: rate budget is not shared for now: %s", self.venue, error)
+        self._own.rebase(now)
+        if self._slots is not None:
+            self._missed.append((work, now))
+        return work(self._own, now)
+
+    def _share(
+        self,
+        slots: SharedSlots,
+        work: Callable[[Budget, Instant], T],
+        now: Instant,
+        *,
+        durable: bool,
+    ) -> T:
+        """Under the lock. OSError leaves our own view as it was."""
+        shared = _decoded(slots.read(), self.venue)
+        shared.rebase(now)
+        for missed, then in self._missed:
+            missed(shared, then)
+        result = work(shared, now)
+        slots.write(_encoder.encode(shared), durable=durable)
+        self._own = shared
+        self._missed.clear()
+        if self._is_failing:
+            self._is_failing = False
+            log.info("%s: rate budget is shared again", self.venue)
+        return result
 
 
 _encoder = msgspec.msgpack.Encoder()

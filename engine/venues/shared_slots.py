@@ -1,16 +1,18 @@
-"""A small state that several processes share: two slots in a mapped file, under a lock.
+"""A small state that several processes share: two slots in a file, under a lock.
 
     4 bytes length | 4 bytes CRC-32 of the rest | 8 bytes number | content        (each slot)
 
 A write goes to the older slot with the next number, so a process that is killed in the middle of
 it leaves the newer one whole. The kernel drops the lock with its process. What is not `durable`
-survives any crash of ours and costs no disk access; a power cut may lose it.
+survives any crash of ours and costs no disk access; a power cut may lose it. The file is read and
+written by calls that can fail, never through a mapping: a full or failing disk would end the
+process there.
 """
 
 from __future__ import annotations
 
 import contextlib
-import mmap
+import errno
 import os
 import struct
 import sys
@@ -23,6 +25,8 @@ SLOT_BYTES = 4096
 CONTENT_BYTES_MAX = SLOT_BYTES - 16
 PATIENCE_NS = 20_000_000
 """How long the lock is tried for: a holder that lost the processor has it back by then."""
+_BINARY: int = getattr(os, "O_BINARY", 0)
+"""Windows would take some bytes for the ends of lines."""
 _HEAD = struct.Struct("<IIQ")
 
 
@@ -32,12 +36,12 @@ class SharedSlots:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._is_patient = True
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._seen: list[tuple[int, bytes] | None] | None = None
+        """What was read under this hold of the lock: it spares the write a look."""
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
         try:
-            if os.fstat(self._descriptor).st_size < 2 * SLOT_BYTES:
-                os.ftruncate(self._descriptor, 2 * SLOT_BYTES)
-            self._map = mmap.mmap(self._descriptor, 2 * SLOT_BYTES)
-        except (OSError, ValueError):
+            _reserve(self._descriptor, 2 * SLOT_BYTES)
+        except OSError:
             os.close(self._descriptor)
             raise
 
@@ -45,7 +49,7 @@ class SharedSlots:
     def held(self) -> Iterator[bool]:
         """Whether the lock could be had. A process that stands still with it is waited for once;
         from then on the lock is only tried, until it could be had again."""
-        begin_ns = time.perf_counter_ns()
+        begin_ns, self._seen = time.perf_counter_ns(), None
         has_it = _try_lock(self._descriptor)
         while not has_it and self._is_patient and time.perf_counter_ns() - begin_ns < PATIENCE_NS:
             time.sleep(0)
@@ -58,41 +62,64 @@ class SharedSlots:
                 _unlock(self._descriptor)
 
     def read(self) -> bytes | None:
-        """The newest whole content; None when there is none."""
-        found = [slot for slot in (self._slot(0), self._slot(1)) if slot is not None]
+        """The newest whole content; None when there is none. OSError when the disk fails."""
+        slots = self._seen = self._slots()
+        found = [slot for slot in slots if slot is not None]
         return max(found)[1] if found else None
 
     def write(self, content: bytes, *, durable: bool = False) -> None:
-        """Under the lock only."""
+        """Under the lock only. OSError when the disk is full or fails; what was there stays."""
         assert len(content) <= CONTENT_BYTES_MAX, len(content)
-        slots = (self._slot(0), self._slot(1))
-        numbers = [slot[0] if slot is not None else 0 for slot in slots]
+        seen, self._seen = self._seen, None
+        numbers = [slot[0] if slot is not None else 0 for slot in seen or self._slots()]
         at = numbers.index(min(numbers)) * SLOT_BYTES
         body = (max(numbers) + 1).to_bytes(8, "little") + content
         head = len(content).to_bytes(4, "little") + zlib.crc32(body).to_bytes(4, "little")
-        self._map[at : at + 8 + len(body)] = head + body
+        if _write_at(self._descriptor, head + body, at) < len(head) + len(body):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if durable:
-            self._map.flush()
             os.fsync(self._descriptor)
 
     def close(self) -> None:
-        self._map.close()
         os.close(self._descriptor)
 
-    def _slot(self, index: int) -> tuple[int, bytes] | None:
-        at = index * SLOT_BYTES
-        length, crc, number = _HEAD.unpack_from(self._map, at)
-        if not number or length > CONTENT_BYTES_MAX:
-            return None
-        body = self._map[at + 8 : at + 16 + length]
-        return (number, body[8:]) if zlib.crc32(body) == crc else None
+    def _slots(self) -> list[tuple[int, bytes] | None]:
+        """(number, content) of both; None for one that is not whole."""
+        raw = _read_at(self._descriptor, 2 * SLOT_BYTES, 0).ljust(2 * SLOT_BYTES, b"\0")
+        return [_slot(raw[:SLOT_BYTES]), _slot(raw[SLOT_BYTES:])]
+
+
+def _slot(raw: bytes) -> tuple[int, bytes] | None:
+    length, crc, number = _HEAD.unpack_from(raw)
+    if not number or length > CONTENT_BYTES_MAX:
+        return None
+    body = raw[8 : 16 + length]
+    return (number, body[8:]) if zlib.crc32(body) == crc else None
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Give the file its blocks now, while there may be room: a ban is kept on a full disk, too."""
+    if os.fstat(descriptor).st_size < size:
+        os.ftruncate(descriptor, size)
+    if hasattr(os, "posix_fallocate"):
+        # Not every file system can; a write that finds no room says so itself.
+        with contextlib.suppress(OSError):
+            os.posix_fallocate(descriptor, 0, size)
 
 
 if sys.platform == "win32":
     import msvcrt
 
+    def _read_at(descriptor: int, size: int, at: int) -> bytes:
+        os.lseek(descriptor, at, os.SEEK_SET)
+        return os.read(descriptor, size)
+
+    def _write_at(descriptor: int, content: bytes, at: int) -> int:
+        os.lseek(descriptor, at, os.SEEK_SET)
+        return os.write(descriptor, content)
+
     def _try_lock(descriptor: int) -> bool:
-        # A byte far behind the slots: Windows locks are on bytes, and mapped ones stay readable.
+        # A byte far behind the slots: Windows locks are on bytes, and locked ones are not readable.
         os.lseek(descriptor, 1 << 20, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -105,6 +132,8 @@ if sys.platform == "win32":
         msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 else:
     import fcntl
+
+    _read_at, _write_at = os.pread, os.pwrite
 
     def _try_lock(descriptor: int) -> bool:
         try:

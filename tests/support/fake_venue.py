@@ -251,6 +251,10 @@ class FakeAccount:
         return [claim for claim in self.exchange.cash if claim.venue_ns >= since_ns]
 
     async def renew_dead_man(self, timeout_s: int) -> None:
+        # What has left arrives, whatever becomes of who waits for the answer.
+        await asyncio.shield(asyncio.ensure_future(self._renew(timeout_s)))
+
+    async def _renew(self, timeout_s: int) -> None:
         await self._ask("renew_dead_man")
         self.exchange.timer_until_ns = (
             self.exchange.now_ns() + timeout_s * NS_PER_SECOND if timeout_s else 0

@@ -157,6 +157,43 @@ async def test_while_the_stream_fails_orders_are_asked_for(
     assert "never retrieved" not in caplog.text
 
 
+@pytest.mark.parametrize("is_calm", [False, True])
+async def test_a_stream_that_ends_again_and_again_counts_as_failing(
+    venue: ScriptedVenue,
+    quick_polling: VenueAccount,
+    monkeypatch: pytest.MonkeyPatch,
+    is_calm: bool,
+) -> None:
+    """Each UP is a reconciliation: the pauses grow, and orders are asked for meanwhile. Ends that
+    lie far apart are single ones."""
+    monkeypatch.setattr(user_stream, "CALM_S", 0.0 if is_calm else 60.0)
+    account, sink = quick_polling, Remembering()
+    venue.answer("GET /api/v3/openOrders", [])
+    venue.answer("GET /api/v3/myTrades", [])
+    venue.answer("GET /api/v3/account", {"balances": [], "updateTime": 1})
+    await account.open_user_stream(sink)
+    for count in range(1, 5):
+        await sink.until(lambda: sink.states.count(LinkState.UP) == count)  # noqa: B023
+        venue.connected.clear()
+        await venue.drop_sockets()
+        await sink.until(lambda: sink.states.count(LinkState.UP) == count + 1)  # noqa: B023
+    assert (LinkState.POLLING in sink.states) is not is_calm
+    first_up = sink.states.index(LinkState.UP)
+    again = sink.states.index(LinkState.UP, first_up + 1)
+    assert LinkState.POLLING not in sink.states[:again], "a single loss is mended at once"
+
+
+async def test_any_number_of_failures_has_a_pause(
+    quick_polling: VenueAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_stream, "BACKOFF_MAX_S", 0.01)
+    account = quick_polling
+    await account.open_user_stream(Remembering())
+    assert account._stream is not None
+    for failures in (0, 1_023, 1_024, 10**6):
+        await account._stream._wait_or_poll(failures, 0.01)
+
+
 async def test_a_key_that_is_revoked_is_not_asked_about_again_and_again(
     venue: ScriptedVenue, quick_polling: VenueAccount
 ) -> None:
