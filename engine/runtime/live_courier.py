@@ -31,6 +31,7 @@ from engine.ports.live import (
 )
 from engine.ports.venue import Submit, VenueRequest
 from engine.runtime.live_claims import ClaimFolder, lacking
+from engine.runtime.live_time import by_venue
 from engine.trading.state import TradingState
 
 T = TypeVar("T")
@@ -202,8 +203,10 @@ class Courier:
                 if known is not None and known.status is OrderStatus.INTENT:
                     yield r.RejectReport(**self._folder.stamp(), client_order_id=key, reason=reason)
             case Unanswered(reason=reason, decided_ns=decided_ns):
-                self._decided_ns[key] = decided_ns
-                yield from self._unknown(key, reason)()
+                known = self._state.orders.get(key)
+                if known is not None and known.status is OrderStatus.INTENT:
+                    self._decided_ns[key] = decided_ns
+                    yield from self._unknown(key, reason)()
 
     def _unknown(self, key: str, reason: str) -> Work:
         def work() -> Iterator[Message]:
@@ -244,7 +247,8 @@ class Courier:
         """Whether no trade since the intent can be this order's."""
         trades = await self._ask(
             self._account.fetch_trades(
-                order.spec.instrument_id, since_ns=order.created_ns - TRADE_MARGIN_NS
+                order.spec.instrument_id,
+                since_ns=by_venue(order.created_ns - TRADE_MARGIN_NS, self._account),
             )
         )
         if isinstance(trades, VenueFault):
