@@ -124,7 +124,7 @@ def test_a_hole_that_no_trade_fills_becomes_an_incident_and_stops_nobody_else(
             for incident_id in list(live.state.incidents):
                 rig.wish(c.AdoptIncident, incident_id=incident_id)
             first = len(rig.journal.events)
-            await live.wait(300)
+            await live.wait(100)
             assert hold_words(rig, first) == []
             assert live.runtime.folder.holes
             await live.stop()
