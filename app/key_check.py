@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.live_venues import make_account, plain_session
@@ -19,21 +20,25 @@ _FIRST_OF = {"binance": "binance_spot"}
 
 
 async def fetch_permissions(
-    credentials: Credentials, session_factory: SessionFactory | None = None
+    credentials: Credentials, folder: Path, session_factory: SessionFactory | None = None
 ) -> KeyPermissions:
-    """What the key may do. VenueFault when the venue does not tell, or this machine's clock is too
-    far from its; BadInput when there is no such venue. The credentials are forgotten."""
+    """What the key may do. VenueFault when the venue does not tell, wants to be left alone (also
+    when another process has heard it, see `venue_folder`), or this machine's clock is too far from
+    its; BadInput when there is no such venue. The credentials are forgotten."""
     venue = _FIRST_OF.get(credentials.venue, credentials.venue)
     session = (session_factory or plain_session)()
     try:
-        account = make_account(venue, credentials, LiveClock(), session_factory=lambda: session)
+        account = make_account(
+            venue, credentials, LiveClock(), session_factory=lambda: session, folder=folder
+        )
         credentials.forget()
-        reading = await account.measure_clock()
-        if trouble := offset_trouble(reading.offset_ns):
-            raise VenueFault(FaultKind.CLOCK, trouble)
-        permissions = await account.fetch_key_permissions()
-        await account.close()
-        return permissions
+        try:
+            reading = await account.measure_clock()
+            if trouble := offset_trouble(reading.offset_ns):
+                raise VenueFault(FaultKind.CLOCK, trouble)
+            return await account.fetch_key_permissions()
+        finally:
+            await account.close()
     finally:
         credentials.forget()
         await session.close()

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.bootstrap import CHART_TIMEFRAMES, periods_of
-from app.live_venues import PROVEN_VENUES, make_account, make_feed, plain_session
+from app.live_venues import (
+    PROVEN_VENUES,
+    make_account,
+    make_feed,
+    plain_session,
+    venue_folder,
+)
 from app.paths import Paths, make_private
 from app.secrets.credentials import Credentials
 from app.secrets.permissions import explain, judge
@@ -152,7 +158,7 @@ class Live:
             credentials = await self._keys.credentials(request.venue)
             return credentials, plain_session
         assert request.drill is not None
-        return _drill_key(request.venue, request.drill)
+        return drill_key(request.venue, request.drill)
 
     async def _first_session(self, world: str) -> e.SessionStarted:
         """What the venue says before there is a ledger; its clock, its rules, what is there."""
@@ -182,10 +188,7 @@ class Live:
         )
 
     def _venue_folder(self, fingerprint: str) -> Path:
-        """Where engines share the venue's limits. Each drill exchange is a world of its own, whose
-        bans end with it; its key is made at its start."""
-        drill = self._request.drill
-        return self._paths.state / "venues" if drill is None else drill / f"client-{fingerprint}"
+        return venue_folder(self._paths, self._request.drill, fingerprint)
 
     def _make_runtime(
         self, session: e.SessionStarted, sessions: SessionFactory, folder: Path
@@ -274,7 +277,7 @@ def drill_folder(paths: Paths) -> Path:
     return paths.state / "drill"
 
 
-def _drill_key(venue: str, folder: Path) -> tuple[Credentials, SessionFactory]:
+def drill_key(venue: str, folder: Path) -> tuple[Credentials, SessionFactory]:
     """A key and sessions of a running drill exchange; no other name resolves in them."""
     from engine.drill.place import read_place
     from engine.drill.resolver import drill_session

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.paths import Paths
 from engine.core.clock import Clock
 from engine.core.ids import session_rng
 from engine.ports.live import MarketFeed
@@ -36,6 +37,12 @@ def plain_session() -> aiohttp.ClientSession:
     trusted = ssl.create_default_context()
     trusted.load_verify_locations(certifi.where())
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted))
+
+
+def venue_folder(paths: Paths, drill: Path | None, fingerprint: str) -> Path:
+    """Where our processes share what the venues allow them together. Each drill exchange (its
+    folder) is a world of its own, whose bans end with it; its key is made at its start."""
+    return paths.state / "venues" if drill is None else drill / f"client-{fingerprint}"
 
 
 def make_account(

@@ -6,15 +6,15 @@ import asyncio
 import gzip
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
-from app.live import drill_folder
-from app.live_venues import PROVEN_VENUES, plain_session
-from app.paths import Paths, locate, make_private
+from app.live import drill_folder, drill_key
+from app.live_venues import PROVEN_VENUES, plain_session, venue_folder
+from app.paths import locate, make_private
 from engine.core.clock import Clock, LiveClock
 from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.instrument import Instrument, InstrumentKind
@@ -23,6 +23,7 @@ from engine.kernels.layout import Rows
 from engine.ports.live import BookDoubted, FeedNews, VenueFault
 from engine.venues.asker import PublicAsker
 from engine.venues.binance.feed import BinanceFeed
+from engine.venues.budget import RateBudget
 from engine.venues.feed import StreamFeed, binance_feed
 from engine.venues.quirks import quirks_of
 from engine.venues.rest import SessionFactory
@@ -58,10 +59,9 @@ def record_market(
     for symbol in symbols:
         if not symbol.replace("_", "").isalnum():
             raise BadInput("SYMBOL", symbol, "letters and digits, as BTCUSDT")
-    paths = locate()
-    sessions = _drill_sessions(paths) if is_drill else plain_session
+    sessions, shared = _world(venue, is_drill)
     make_private(folder, "choose another --out")
-    return asyncio.run(record(venue, symbols, folder, seconds, say, sessions))
+    return asyncio.run(record(venue, symbols, folder, seconds, say, sessions, shared))
 
 
 async def record(
@@ -71,13 +71,16 @@ async def record(
     seconds: float,
     say: Callable[[str], None],
     sessions: SessionFactory,
+    shared: Path,
 ) -> list[Recorded]:
-    """As `record_market`, into a `folder` that is there."""
+    """As `record_market`, into a `folder` that is there; what the venue allows this address is in
+    `shared`, see `venue_folder`."""
     clock = LiveClock()
-    instruments = await _listed(venue, symbols, sessions, clock)
     with ExitStack() as files:
+        budget = files.enter_context(closing(RateBudget(shared, venue, clock)))
+        instruments = await _listed(venue, symbols, sessions, clock, budget)
         writer = CaptureWriter(folder, instruments, clock.now_ns() // NS_PER_S, files)
-        feed = binance_feed(venue, sessions, clock, tap=writer)
+        feed = binance_feed(venue, sessions, clock, budget=budget, tap=writer)
         await feed.open(instruments, Watcher(say))
         try:
             await _until(seconds)
@@ -101,7 +104,11 @@ async def _until(seconds: float) -> None:
 
 
 async def _listed(
-    venue: str, symbols: Sequence[str], sessions: SessionFactory, clock: Clock
+    venue: str,
+    symbols: Sequence[str],
+    sessions: SessionFactory,
+    clock: Clock,
+    budget: RateBudget,
 ) -> list[Instrument]:
     """The instruments with the steps that the venue tells."""
     dialect = BinanceFeed(venue)
@@ -122,9 +129,8 @@ async def _listed(
     async with sessions() as session:
         question = dialect.listing(asked)
         try:
-            answer = await PublicAsker(session, quirks_of(venue), clock).get(
-                question.url, question.weight
-            )
+            asker = PublicAsker(session, quirks_of(venue), clock, budget)
+            answer = await asker.get(question.url, question.weight)
         except VenueFault as fault:
             if fault.code in ("-1121", "-1100"):
                 raise BadInput("SYMBOL", ", ".join(symbols), f"{venue} lists no such one") from None
@@ -186,10 +192,11 @@ def _told(feed: StreamFeed, writer: CaptureWriter, instrument: Instrument) -> Re
     )
 
 
-def _drill_sessions(paths: Paths) -> SessionFactory:
-    from engine.drill.place import read_place
-    from engine.drill.resolver import drill_session
-
-    place = read_place(drill_folder(paths))
-    ca_path, port, hosts = Path(place.ca_path), place.port, place.hosts
-    return lambda: drill_session(ca_path, port, hosts)
+def _world(venue: str, is_drill: bool) -> tuple[SessionFactory, Path]:
+    """Who carries the requests, and the folder in which the venue's limits are shared."""
+    paths = locate()
+    if not is_drill:
+        return plain_session, venue_folder(paths, None, "")
+    drill = drill_folder(paths)
+    key, sessions = drill_key(venue, drill)
+    return sessions, venue_folder(paths, drill, key.fingerprint)

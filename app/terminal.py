@@ -54,10 +54,12 @@ def attach(call: Call) -> str:
 
 
 def _unlock(call: Call) -> None:
+    from app.cli.keys import shield
     from app.cli.typed import hidden
     from app.service.links import SocketRoad, SshRoad
     from app.service.locked import unlock_engine
 
+    shield()
     endpoint = endpoint_of(locate(), call.profile)
     road = SshRoad(call.ssh, call.profile, call.remote) if call.ssh else SocketRoad(endpoint)
     unlock_engine(road, lambda: hidden("passphrase of the sealed file", "see keys unlock"))

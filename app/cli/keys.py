@@ -63,6 +63,7 @@ def add(
 
     _refuse_arguments(more)
     check_venue(venue)
+    shield()
     key_store = _key_store(profile)
     stdin = _stdin(password_stdin or passphrase_stdin)
     kind = _store_kind(store, may_ask=stdin is None)
@@ -107,6 +108,7 @@ def remove(
     json: Json = False,
 ) -> None:
     """Delete a venue's key here. It stays valid: delete it at the venue, too."""
+    shield()
     typed = _Passphrase(_stdin(passphrase_stdin))
     entry = _key_store(profile).remove(venue, typed)
     if json:
@@ -131,6 +133,7 @@ def check(
     """Ask the venue what the key may do. Exit 4 when live trading refuses it."""
     from app.secrets.permissions import judge
 
+    shield()
     stdin = _stdin(passphrase_stdin)
     key_store = _key_store(profile)
     entry = key_store.entry(venue)
@@ -158,10 +161,19 @@ def unlock(
     from app.service.links import SocketRoad, SshRoad
     from app.service.locked import unlock_engine
 
+    shield()
     endpoint = endpoint_of(locate(), profile)
     typed = _Passphrase(_stdin(passphrase_stdin))
     unlock_engine(SshRoad(ssh, profile, remote) if ssh else SocketRoad(endpoint), typed)
     print("unlocked")
+
+
+def shield() -> None:
+    """Before a secret comes into this process: no core files of it, no looking in from outside."""
+    from app.hardening import harden
+
+    for words in harden():
+        print_error(f"warning: {words}")
 
 
 # -- asking ------------------------------------------------------------------------------------
@@ -282,11 +294,14 @@ def _fetch(credentials: Credentials) -> KeyPermissions:
     import asyncio
 
     from app.key_check import fetch_permissions
+    from app.live_venues import venue_folder
+    from app.paths import locate
     from app.secrets.permissions import explain
     from engine.ports.live import VenueFault
 
     try:
-        return asyncio.run(fetch_permissions(credentials))
+        folder = venue_folder(locate(), None, "")
+        return asyncio.run(fetch_permissions(credentials, folder))
     except VenueFault as fault:
         told = explain(credentials.venue, fault)
     raise told

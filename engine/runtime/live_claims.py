@@ -63,7 +63,9 @@ class ClaimFolder:
         order = self._state.find_order(claim.client_order_id)
         if order is not None:
             known = order.venue_order_id
-            return order if not known or known == claim.venue_order_id else None
+            is_same = not known or known == claim.venue_order_id
+            # Where it triggers, a conditional order can become another one, with an id of its own.
+            return order if is_same or order.spec.trigger_ticks else None
         return self._state.find_order(self._owners.get(claim.venue_order_id, ""))
 
     def introduce(self, claim: OrderClaim) -> None:
@@ -120,6 +122,11 @@ class ClaimFolder:
             self._triggered.add(key)
             if order.spec.trigger_ticks and not order.status.is_final:
                 yield r.TriggerReport(**self.stamp(), client_order_id=key)
+        if _has_become_another(order, claim):
+            # Into the ledger with the new id: after a restart trades may be told by it alone.
+            yield r.AcceptReport(
+                **self.stamp(), client_order_id=key, venue_order_id=claim.venue_order_id
+            )
         if self._has_hole(key, claim):
             return
         if claim.status.is_final:
@@ -152,6 +159,9 @@ class ClaimFolder:
                 yield r.CancelReport(**self.stamp(), client_order_id=key, reason=words)
             case ClaimStatus.EXPIRED:
                 yield r.ExpireReport(**self.stamp(), client_order_id=key, reason=words)
+            case ClaimStatus.REJECTED if order.is_live and order.status is not OrderStatus.INTENT:
+                # It was live: the venue ended it, as it does to a stop that it cannot carry out.
+                yield r.ExpireReport(**self.stamp(), client_order_id=key, reason=words)
             case ClaimStatus.REJECTED if order.status is not OrderStatus.REJECTED:
                 yield r.RejectReport(**self.stamp(), client_order_id=key, reason=words)
             case ClaimStatus.FILLED if order.leaves_lots:
@@ -181,6 +191,16 @@ def _proves_life(order: Order, claim: OrderClaim) -> bool:
     ):
         return True
     return order.status in GONE and (not claim.status.is_final or claim.filled_lots > 0)
+
+
+def _has_become_another(order: Order, claim: OrderClaim) -> bool:
+    """Whether a conditional order of ours goes on under another id of the venue."""
+    return (
+        claim.is_triggered
+        and order.spec.trigger_ticks > 0
+        and order.is_live
+        and order.venue_order_id not in ("", claim.venue_order_id)
+    )
 
 
 def _says_more(new: OrderClaim, old: OrderClaim) -> bool:

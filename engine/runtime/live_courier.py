@@ -172,7 +172,7 @@ class Courier:
                 reason=type(error).__name__,
                 decided_ns=sent_ns + window_ns,
             )
-        if not isinstance(outcome, Placed):
+        if not isinstance(outcome, Placed) and not _is_own_throttle(outcome):
             self._note_fault(VenueFault(outcome.kind, outcome.reason))
         self._post(lambda: self._take_placed(key, outcome))
 
@@ -378,6 +378,13 @@ def _pauses(pauses_ns: Sequence[int]) -> Iterator[int]:
     yield from pauses_ns
     while True:
         yield pauses_ns[-1]
+
+
+def _is_own_throttle(outcome: Refused | Unanswered) -> bool:
+    """Our own rate budget had no room: the order is refused, and the venue is as it was."""
+    return (
+        isinstance(outcome, Refused) and outcome.kind is FaultKind.LIMITED and not outcome.was_sent
+    )
 
 
 def _pause_after(fault: VenueFault, clock: Clock) -> int:

@@ -30,7 +30,7 @@ from engine.domain.errors import BadInput
 from engine.ports.live import FaultKind, Priority
 from engine.venues.binance.signing import OrderSigner
 from engine.venues.budget import RateBudget, Ticket
-from engine.venues.classify import AskFailed, decoded, failure, not_answered, read
+from engine.venues.classify import AskFailed, decoded, not_answered, read, ws_failure
 from engine.venues.dialect import Request
 from engine.venues.fields import NS_PER_MS, Unreadable
 from engine.venues.quirks import Quirks, Road
@@ -232,7 +232,11 @@ class CcxtClient:
     def on_ws_message(self, message: object) -> None:
         """Before ccxt: what it does with a message cannot harm what we have of it."""
         if isinstance(message, dict):
-            self.last_ws_failure = ws_failure(self.quirks, message) or self.last_ws_failure
+            fault = ws_failure(self.quirks, message, self._clock.now_ns())
+            if fault is not None:
+                self.last_ws_failure = fault
+                if fault.until_ns:
+                    self.budget.stopped(fault)  # It is told to the address, not to the socket.
         if self.tap is not None:
             self.tap.on_message(message)
 
@@ -407,22 +411,6 @@ def _overrides(owner: CcxtClient, base: Any) -> dict[str, Any]:
 
 def _is_event(message: Mapping[str, object]) -> bool:
     return "e" in message or isinstance(message.get("event"), dict)
-
-
-def ws_failure(quirks: Quirks, message: Mapping[str, object]) -> AskFailed | None:
-    """The error of a websocket answer, `{"id": "1", "status": 401, "error": {"code": -2015,
-    "msg": "..."}}`; None if it is none."""
-    error = message.get("error")
-    if not isinstance(error, dict):
-        return None
-    status = message.get("status")
-    code, words = error.get("code"), error.get("msg")
-    return failure(
-        quirks,
-        status if isinstance(status, int) else 400,
-        str(code) if isinstance(code, int | str) else "?",
-        words if isinstance(words, str) else "",
-    )
 
 
 def _handshake_failure(answer: Answer, quirks: Quirks, now_ns: int) -> AskFailed:

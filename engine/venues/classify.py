@@ -8,10 +8,11 @@ half an answer, a success status around an error) may hide a live order.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from engine.domain.text import clean
 from engine.ports.live import FaultKind, VenueFault
-from engine.venues.fields import Unreadable, decode
+from engine.venues.fields import NS_PER_MS, Unreadable, decode
 from engine.venues.quirks.shape import Quirks
 from engine.venues.rest import Answer, NoAnswer
 
@@ -25,6 +26,8 @@ WAITS_S = {
 in a row, and so on. One question per pause, so short pauses are no storm; only the third, a ban, is
 never a passing fault: two minutes are the shortest that Binance documents."""
 
+_MS_MAX = 10**13
+"""Later stamps, in ms since 1970, are slips."""
 _BAN_STAMP = re.compile(r"until (\d{13})\b")
 _REMEDIES = {
     FaultKind.KEY: "check the key, its address list and its permissions (pilothouse keys check)",
@@ -81,9 +84,10 @@ def decoded(answer: Answer, quirks: Quirks, now_ns: int) -> object:
     limits, bans, web pages, what is no JSON."""
     status, text = answer.status, answer.text
     if status == 429:
-        raise _limited(FaultKind.LIMITED, answer, quirks, now_ns)
+        refused = _refused_order(answer, quirks)
+        raise refused or stopped(quirks, status, _told_end(answer, now_ns), now_ns)
     if status == 418:
-        raise _limited(FaultKind.BANNED, answer, quirks, now_ns)
+        raise stopped(quirks, status, _told_end(answer, now_ns), now_ns)
     looks_like_page = text.lstrip()[:1] == "<" or "text/html" in answer.headers.get(
         "content-type", ""
     )
@@ -98,7 +102,7 @@ def decoded(answer: Answer, quirks: Quirks, now_ns: int) -> object:
         raise AskFailed(
             FaultKind.LIMITED,
             f"{quirks.venue}: its firewall refuses this address (status 403)",
-            until_ns=told_ns or _guessed_end(answer, now_ns),
+            until_ns=told_ns or _guessed_end(status, now_ns),
             waits_s=() if told_ns else WAITS_S[403],
         )
     try:
@@ -132,6 +136,28 @@ def failure(quirks: Quirks, status: int, code: str, message: str) -> AskFailed:
     return AskFailed(FaultKind.REFUSED, told, code=code)
 
 
+def ws_failure(quirks: Quirks, message: Mapping[str, object], now_ns: int) -> AskFailed | None:
+    """The error of a websocket answer, `{"id": "1", "status": 401, "error": {"code": -2015,
+    "msg": "..."}}`; None if it is none. With 418 and 429 it holds `"data": {"serverTime":
+    1659142907531, "retryAfter": 1659146400000}`, too."""
+    error = message.get("error")
+    if not isinstance(error, dict):
+        return None
+    status = message.get("status")
+    code, told = error.get("code"), error.get("msg")
+    words = told if isinstance(told, str) else ""
+    if status in (418, 429):
+        told_ns = _retry_ns(error.get("data"), now_ns)
+        end_ns = told_ns or _told_end(Answer(status, {}, words), now_ns)
+        return stopped(quirks, status, end_ns, now_ns)
+    return failure(
+        quirks,
+        status if isinstance(status, int) else 400,
+        str(code) if isinstance(code, int | str) else "?",
+        words,
+    )
+
+
 def _error_of(body: object, status: int) -> tuple[str, str]:
     """Code and message of an error body; ("", "") for a success.
 
@@ -148,20 +174,29 @@ def _error_of(body: object, status: int) -> tuple[str, str]:
     return str(code), message if isinstance(message, str) else ""
 
 
-def _limited(kind: FaultKind, answer: Answer, quirks: Quirks, now_ns: int) -> AskFailed:
-    told_ns = _told_end(answer, now_ns)
-    until_ns = told_ns or _guessed_end(answer, now_ns)
+def stopped(quirks: Quirks, status: int, told_ns: int, now_ns: int) -> AskFailed:
+    """A 429 or 418 to this address. `told_ns`: when to come back, where the venue says; else 0."""
+    until_ns = told_ns or _guessed_end(status, now_ns)
     wait_s = max(0, until_ns - now_ns) // NS_PER_S
-    is_ban = kind is FaultKind.BANNED
+    is_ban = status == 418
     words = "has banned this address" if is_ban else "takes no more requests for now"
     return AskFailed(
-        kind,
+        FaultKind.BANNED if is_ban else FaultKind.LIMITED,
         f"{quirks.venue} {words}: next question in {wait_s} s",
-        code=str(answer.status),
+        code=str(status),
         until_ns=until_ns,
         is_definite=quirks.proves_limits,
-        waits_s=() if told_ns else WAITS_S[answer.status],
+        waits_s=() if told_ns else WAITS_S[status],
     )
+
+
+def _refused_order(answer: Answer, quirks: Quirks) -> AskFailed | None:
+    """A 429 that counts an account's orders; None for one that counts this address's requests."""
+    try:
+        code, message = _error_of(decode(answer.text), answer.status)
+    except Unreadable:
+        return None
+    return failure(quirks, 429, code, message) if code in quirks.order_limits else None
 
 
 def _told_end(answer: Answer, now_ns: int) -> int:
@@ -172,12 +207,25 @@ def _told_end(answer: Answer, now_ns: int) -> int:
     ends = [now_ns + seconds * NS_PER_S] if seconds else []
     stamp = _BAN_STAMP.search(answer.text[:2000])
     if stamp is not None:
-        ends.append(int(stamp.group(1)) * 1_000_000)
+        ends.append(int(stamp.group(1)) * NS_PER_MS)
     return max(ends, default=0)
 
 
-def _guessed_end(answer: Answer, now_ns: int) -> int:
-    return now_ns + WAITS_S[answer.status][0] * NS_PER_S
+def _retry_ns(data: object, now_ns: int) -> int:
+    """`retryAfter` of an error over a websocket, in wall time; 0 where it cannot be read. With the
+    venue's time beside it only the difference counts, whatever this machine's clock says."""
+    if not isinstance(data, dict):
+        return 0
+    server_ms, retry_ms = data.get("serverTime"), data.get("retryAfter")
+    if type(retry_ms) is not int or not 0 < retry_ms < _MS_MAX:
+        return 0
+    if type(server_ms) is not int or not 0 < server_ms < _MS_MAX:
+        return retry_ms * NS_PER_MS
+    return now_ns + max(retry_ms - server_ms, 1) * NS_PER_MS
+
+
+def _guessed_end(status: int, now_ns: int) -> int:
+    return now_ns + WAITS_S[status][0] * NS_PER_S
 
 
 def _overloaded(status: int, quirks: Quirks, code: str = "", words: str = "") -> AskFailed:

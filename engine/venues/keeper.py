@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.domain.instrument import Instrument
 from engine.kernels import layout as k
+from engine.kernels.book import best_levels
 from engine.kernels.guard import take_depth
 from engine.kernels.layout import Rows
 from engine.ports.live import BookDoubted, BookTrusted, MarketSink
@@ -60,6 +61,8 @@ class Keeper:
         self._newest_venue_ns = 0
         self._judged = FINE
         """The last verdict on the book's content."""
+        self._is_stale = False
+        """By the last look at its age."""
         self._fail(NOT_YET)
 
     # -- what the feed asks ----------------------------------------------------------------------
@@ -83,18 +86,13 @@ class Keeper:
         return self._guard.is_getting_quiet(now_ns)
 
     def stands_as(self, rows: Rows) -> bool:
-        """Whether the best levels of a snapshot's `rows` are those of the book: then nothing was
-        missed, however quiet it is."""
-        if self._market is None or self.doubt not in ("", UNPROVEN):
+        """Whether the best levels of a snapshot's `rows` are the best ones of the book, on both
+        sides: then nothing was missed, however quiet it is. Never for a book that is stale."""
+        if self._market is None or not self._sync.is_joined or self._is_stale:
             return False
-        book, base = self._market.book, self._market.scalars.item(k.M_BASE)
-        for row in rows[rows["kind"] == k.ROW_SNAPSHOT]:
-            side = k.BID if row["side"] == k.BUY else k.ASK
-            column = int(row["price_ticks"]) - base
-            is_inside = 0 <= column < book.shape[1]
-            if is_inside and book.item(side, column) != row["qty_lots"]:
-                return False
-        return True
+        levels = rows[rows["kind"] == k.ROW_SNAPSHOT]
+        bids, asks = levels[levels["side"] == k.BUY], levels[levels["side"] == k.SELL]
+        return _are_best(self._market, k.BID, bids) and _are_best(self._market, k.ASK, asks)
 
     # -- what the feed tells ---------------------------------------------------------------------
 
@@ -132,8 +130,9 @@ class Keeper:
             self._fail(f"updates are missing before {last_id}")
 
     def on_trade(self, rows: Rows, trade_id: int, venue_ms: int, now_ns: int) -> None:
-        """One trade. A trade whose id is not newer than the last one's was told before."""
-        self._guard.heard(now_ns, venue_ms)
+        """One trade. A trade whose id is not newer than the last one's was told before. It makes
+        no book younger: depth may have stopped while trades go on."""
+        self._guard.timed(now_ns, venue_ms)
         if trade_id <= self._last_trade_id:
             self.counts.repeated_trades += 1
             return
@@ -141,6 +140,7 @@ class Keeper:
         self.counts.trades += 1
         self._guard.traded(rows["price_ticks"].item(0), now_ns)
         self._newest_venue_ns = venue_ms * NS_PER_MS
+        self.on_tick(now_ns)  # Before the trade goes on: a doubt that it raises comes first.
         self._sink.on_rows(self.instrument.instrument_id, rows)
 
     def on_off_book(self, trade_id: int) -> None:
@@ -193,7 +193,7 @@ class Keeper:
         self._settle(now_ns)
 
     def on_tick(self, now_ns: int) -> None:
-        """Time has passed: look at ages."""
+        """Time has passed, or a trade: look at ages, and at the last price."""
         if self._sync.is_joined:
             self._settle(now_ns)
 
@@ -211,7 +211,7 @@ class Keeper:
         if market is None:
             market = self._market = _new_guard_book(rows)
         top = take_depth(market.book, market.scalars, rows, len(rows))
-        self._judged = self._guard.judge(*top, now_ns)
+        self._judged = self._guard.judge(*top)
         if self._judged.is_broken:
             self._sync.lose()
             self._fail(self._judged.reason)
@@ -222,9 +222,9 @@ class Keeper:
 
     def _settle(self, now_ns: int) -> None:
         """Tell the sink if the verdict has changed."""
-        reason = self._judged.reason
-        if not reason:
-            reason = self._guard.judge_age(now_ns).reason
+        age = self._guard.judge_age(now_ns)
+        self._is_stale = bool(age.reason)
+        reason = self._judged.reason or self._guard.judge_trade(now_ns).reason or age.reason
         if not reason and not self._sync.is_proven:
             reason = UNPROVEN
         if reason:
@@ -239,6 +239,24 @@ class Keeper:
         log.info("%s: book doubted: %s", self.instrument.instrument_id, reason)
         self.doubt = reason
         self._sink.on_feed(BookDoubted(instrument_id=self.instrument.instrument_id, reason=reason))
+
+
+def _are_best(market: k.MarketState, side: int, levels: Rows) -> bool:
+    """Whether `levels` (best first, all of `side`) are the best ones of that side; of an empty
+    side, whether it is empty. Levels behind the window are kept by nobody and not compared."""
+    book, base = market.book, market.scalars.item(k.M_BASE)
+    columns = levels["price_ticks"] - base
+    inside = levels[(columns >= 0) & (columns < book.shape[1])]
+    if len(levels) and not len(inside):
+        return False
+    found = np.zeros((max(1, len(inside)), 2), np.int64)
+    count = best_levels(book, market.scalars, side, book.shape[1], found)
+    if count != len(inside):
+        return False
+    return bool(
+        np.array_equal(found[:count, 0], inside["price_ticks"])
+        and np.array_equal(found[:count, 1], inside["qty_lots"])
+    )
 
 
 def _kind_of(reason: str) -> str:

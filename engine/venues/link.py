@@ -260,25 +260,35 @@ class InstrumentLink:
                     await self._clock.sleep(self._poll_backoff.next_wait_ns(now_ns))
 
     async def _prove_quiet(self) -> None:
-        """Nothing has come for a while: ask whether there was anything to tell."""
+        """No depth has come for a while: ask whether there was anything to tell."""
         connection, heard = self._connection, self.keeper.counts.depth
-        try:
-            answer = await self._get(self._dialect.touch(self.instrument))
-            book = self._polled.read_book(answer, self._clock.now_ns(), self._exch_ns())
-        except (VenueFault, BadInput) as error:
-            log.info("%s: quiet, and no proof: %s", self.instrument.instrument_id, error)
+        stands = await self._stands()
+        if stands is False:
+            # The answer may be older or newer than the stream: its next word settles that.
+            await self._clock.sleep(self._pace.watch_ns)
+            if (connection, heard) != (self._connection, self.keeper.counts.depth):
+                return
+            stands = await self._stands()
+        if (connection, heard) != (self._connection, self.keeper.counts.depth):
             return
-        if self.keeper.stands_as(book.rows):
+        if stands:
             self.keeper.on_proof(self._clock.monotonic_ns())
-            return
-        await self._clock.sleep(self._pace.watch_ns)
-        is_silent = connection == self._connection and heard == self.keeper.counts.depth
-        if is_silent and self._socket is not None:
+        elif stands is False and self._socket is not None:
             log.warning(
                 "%s: the stream is silent while the book moves", self.instrument.instrument_id
             )
             self.keeper.on_lost("the stream is silent while the book moves")
             await self._socket.close()
+
+    async def _stands(self) -> bool | None:
+        """Whether the venue's best levels are ours; None without an answer."""
+        try:
+            answer = await self._get(self._dialect.touch(self.instrument))
+            book = self._polled.read_book(answer, self._clock.now_ns(), self._exch_ns())
+        except (VenueFault, BadInput) as error:
+            log.info("%s: quiet, and no proof: %s", self.instrument.instrument_id, error)
+            return None
+        return self.keeper.stands_as(book.rows)
 
     async def _poll(self) -> bool:
         """One look at book and trades. A stream that came up meanwhile goes first."""

@@ -20,7 +20,7 @@ NS_PER_MS = 1_000_000
 
 class GuardLimits(msgspec.Struct, frozen=True, kw_only=True):
     quiet_ns_max: int = 10 * NS_PER_S
-    """Without a message for so long, or a proof that there was nothing to tell, a book is stale."""
+    """Without depth for so long, or a proof that there was nothing to tell, a book is stale."""
     lag_ns_max: int = 5 * NS_PER_S
     """Messages may come so much later than the quickest one of this connection did."""
     jump_pct_max: int = 50
@@ -61,8 +61,12 @@ class BookGuard:
         self._lag_ns = 0
 
     def heard(self, now_ns: int, venue_ms: int) -> None:
-        """A message of `venue_ms`, or with 0 the proof that there was none to send."""
+        """Depth of `venue_ms`, or with 0 the proof that there was none to send."""
         self._heard_ns = now_ns
+        self.timed(now_ns, venue_ms)
+
+    def timed(self, now_ns: int, venue_ms: int) -> None:
+        """A message of any kind says how late messages come; 0 says nothing."""
         if venue_ms > 0:
             delay_ns = now_ns - venue_ms * NS_PER_MS
             if self._lag_base_ns is None or delay_ns < self._lag_base_ns:
@@ -76,7 +80,7 @@ class BookGuard:
         """The next mid comes from a snapshot: a second source, so it is no jump but the price."""
         self._mid_x2 = 0
 
-    def judge(self, best_bid: int, best_ask: int, top: int, now_ns: int) -> Verdict:
+    def judge(self, best_bid: int, best_ask: int, top: int) -> Verdict:
         """`best_bid` and `best_ask` are NO_BID and NO_ASK where a side is empty; `top` is a TOP_
         code."""
         if top == TOP_LOST:
@@ -97,11 +101,12 @@ class BookGuard:
                 is_broken=True,
             )
         self._mid_x2 = mid_x2
-        return self._judge_trade(mid_x2, now_ns)
+        return FINE
 
-    def _judge_trade(self, mid_x2: int, now_ns: int) -> Verdict:
-        trade_x2, limits = 2 * self._trade_ticks, self._limits
-        is_young = trade_x2 > 0 and now_ns - self._trade_ns <= limits.trade_age_ns_max
+    def judge_trade(self, now_ns: int) -> Verdict:
+        """The last trade against the book; to be asked after each of either."""
+        mid_x2, trade_x2, limits = self._mid_x2, 2 * self._trade_ticks, self._limits
+        is_young = mid_x2 > 0 < trade_x2 and now_ns - self._trade_ns <= limits.trade_age_ns_max
         if is_young and abs(mid_x2 - trade_x2) * 100 > limits.trade_distance_pct_max * trade_x2:
             return Verdict(
                 f"the mid {mid_x2 / 2:g} lies more than {limits.trade_distance_pct_max} % off the "

@@ -36,6 +36,8 @@ class SharedSlots:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._is_patient = True
+        self._seen: list[tuple[int, bytes] | None] | None = None
+        """What was read under this hold of the lock: it spares the write a look."""
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
         try:
             _reserve(self._descriptor, 2 * SLOT_BYTES)
@@ -47,7 +49,7 @@ class SharedSlots:
     def held(self) -> Iterator[bool]:
         """Whether the lock could be had. A process that stands still with it is waited for once;
         from then on the lock is only tried, until it could be had again."""
-        begin_ns = time.perf_counter_ns()
+        begin_ns, self._seen = time.perf_counter_ns(), None
         has_it = _try_lock(self._descriptor)
         while not has_it and self._is_patient and time.perf_counter_ns() - begin_ns < PATIENCE_NS:
             time.sleep(0)
@@ -61,13 +63,15 @@ class SharedSlots:
 
     def read(self) -> bytes | None:
         """The newest whole content; None when there is none. OSError when the disk fails."""
-        found = [slot for slot in self._slots() if slot is not None]
+        slots = self._seen = self._slots()
+        found = [slot for slot in slots if slot is not None]
         return max(found)[1] if found else None
 
     def write(self, content: bytes, *, durable: bool = False) -> None:
         """Under the lock only. OSError when the disk is full or fails; what was there stays."""
         assert len(content) <= CONTENT_BYTES_MAX, len(content)
-        numbers = [slot[0] if slot is not None else 0 for slot in self._slots()]
+        seen, self._seen = self._seen, None
+        numbers = [slot[0] if slot is not None else 0 for slot in seen or self._slots()]
         at = numbers.index(min(numbers)) * SLOT_BYTES
         body = (max(numbers) + 1).to_bytes(8, "little") + content
         head = len(content).to_bytes(4, "little") + zlib.crc32(body).to_bytes(4, "little")

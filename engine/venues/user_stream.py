@@ -32,6 +32,9 @@ BACKOFF_MAX_S = 30.0
 KEY_BACKOFF_S = 20.0
 """A key that is refused stays refused: asking more often only earns a ban."""
 FAILURES_BEFORE_POLLING = 2
+CALM_S = 60.0
+"""A stream that has been up for so long starts anew with its failures. One that ends again sooner
+does not: every UP is a full reconciliation, so it must not come every second."""
 POLL_EVERY_S = 3.0
 KEEP_ALIVE_EVERY_S = 20 * 60.0
 WATCH_EVERY_S = 1.0
@@ -67,6 +70,10 @@ class UserStream:
         self._last_frame_ns = 0
         self._heard_until_ns = 0
         """The venue's time until which nothing was missed."""
+        self._failures = 0
+        """Attempts to subscribe again since the stream was last calm, whatever became of them."""
+        self._up_ns: int | None = None
+        """Since when the stream has been up; None while it is not."""
         self._echoes_due: dict[str, int] = {}
         self._heard: dict[str, None] = {}
         """Orders that the stream has told of, the latest last."""
@@ -91,7 +98,7 @@ class UserStream:
                 raise
             raise VenueFault(FaultKind.MALFORMED, fault.words) from None
         if has_stream:
-            self._tell(LinkState.UP)
+            self._become_up()
         else:
             self._tell(LinkState.POLLING, NO_STREAM)
         work = self._run() if has_stream else self._poll_for_ever()
@@ -177,23 +184,30 @@ class UserStream:
         return self._lost_reason
 
     async def _resubscribe(self) -> None:
-        failures = 0
+        now_ns = self._clock.monotonic_ns()
+        if self._up_ns is not None and now_ns - self._up_ns >= CALM_S * NS_PER_SECOND:
+            self._failures = 0
+        self._up_ns = None
         not_before_s = 0.0
         while True:
-            await self._wait_or_poll(failures, not_before_s)
+            await self._wait_or_poll(self._failures, not_before_s)
+            self._failures += 1
             if self._state is not LinkState.POLLING:
                 self._tell(LinkState.CONNECTING)
             try:
                 await self._subscribe()
             except (VenueFault, Unreadable) as fault:
-                failures += 1
                 not_before_s = self._earliest_s(fault)
                 await self._client.close_sockets()
                 if self._state is not LinkState.POLLING:
                     self._tell(LinkState.DOWN, fault.words, _kind_of(fault))
             else:
-                self._tell(LinkState.UP)
+                self._become_up()
                 return
+
+    def _become_up(self) -> None:
+        self._up_ns = self._clock.monotonic_ns()
+        self._tell(LinkState.UP)
 
     async def _subscribe(self) -> None:
         self._lost.clear()
@@ -204,7 +218,7 @@ class UserStream:
 
     async def _wait_or_poll(self, failures: int, not_before_s: float) -> None:
         """Wait for the next attempt; once the stream has failed repeatedly, ask meanwhile."""
-        backoff_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2**failures)
+        backoff_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 32))
         wait_s = max(backoff_s * float(self._rng.uniform(0.5, 1.0)), not_before_s)
         may_poll = failures >= FAILURES_BEFORE_POLLING and not_before_s == 0
         until_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_SECOND)

@@ -26,9 +26,11 @@ async def test_a_recording_is_a_capture_without_defects(tmp_path: Path) -> None:
             return drill_session(Path(place.ca_path), place.port, place.hosts)
 
         said: list[str] = []
-        (told,) = await record("binance_spot", ["BTCUSDT"], tmp_path, 3.0, said.append, session)
+        (told,) = await record(
+            "binance_spot", ["BTCUSDT"], tmp_path, 3.0, said.append, session, tmp_path
+        )
         with pytest.raises(BadInput, match="lists no such one"):
-            await record("binance_spot", ["NOPE"], tmp_path, 1.0, said.append, session)
+            await record("binance_spot", ["NOPE"], tmp_path, 1.0, said.append, session, tmp_path)
 
     assert told.snapshots == 1
     assert told.refused == 0

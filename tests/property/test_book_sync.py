@@ -189,6 +189,79 @@ def test_an_undamaged_stream_is_trusted_in_the_end(
             assert ours.is_trusted is (len(sides) == 2)
 
 
+def _keeper_of(levels: tuple[Level, ...], limits: GuardLimits | None = None) -> Keeper:
+    keeper = Keeper(INSTRUMENT, Ours(), limits or GuardLimits())
+    keeper.on_connected(NS)
+    assert keeper.on_snapshot(0, book_rows(levels), NS)
+    return keeper
+
+
+near = st.dictionaries(st.integers(1, 12), st.integers(1, 3), min_size=1, max_size=8)
+
+
+def _best(bids: dict[int, int], asks: dict[int, int], most: int) -> tuple[Level, ...]:
+    """By distance from the mid, best first."""
+    return (
+        *((k.BUY, MID - off, lots) for off, lots in sorted(bids.items())[:most]),
+        *((k.SELL, MID + off, lots) for off, lots in sorted(asks.items())[:most]),
+    )
+
+
+@given(near, near, near, near)
+def test_a_proof_is_one_of_both_sides_level_by_level(
+    bids: dict[int, int], asks: dict[int, int], more: dict[int, int], other: dict[int, int]
+) -> None:
+    ours = _best(bids, asks, 99)
+    keeper = _keeper_of(ours)
+    told = _best(bids, asks, 5)
+    assert keeper.stands_as(book_rows(told))
+    for theirs in (_best(more, asks, 5), _best(bids, other, 5), _best(more, other, 5)):
+        same = all(
+            level in ours and [one for one in ours if one[0] == side][: len(found)] == found
+            for side in (k.BUY, k.SELL)
+            for found in [[one for one in theirs if one[0] == side]]
+            for level in found
+        )
+        assert keeper.stands_as(book_rows(theirs)) is same
+    assert not keeper.stands_as(book_rows(tuple(one for one in told if one[0] == k.BUY)))
+    assert not keeper.stands_as(book_rows(tuple(one for one in told if one[0] == k.SELL)))
+    assert not keeper.stands_as(book_rows(()))
+
+
+def test_a_proof_of_a_market_elsewhere_or_of_fewer_levels_is_none() -> None:
+    keeper = _keeper_of(((k.BUY, MID - 1, 5), (k.BUY, MID - 2, 5), (k.SELL, MID + 1, 5)))
+    away = 1 << 40
+    assert not keeper.stands_as(book_rows(((k.BUY, away, 1), (k.SELL, away + 1, 1))))
+    assert not keeper.stands_as(book_rows(((k.BUY, MID - 2, 5), (k.SELL, MID + 1, 5))))
+    # A level so far off that no window holds it says nothing; the best ones do.
+    far = ((k.BUY, MID - 1, 5), (k.BUY, MID - 2, 5), (k.SELL, MID + 1, 5), (k.SELL, away, 1))
+    assert keeper.stands_as(book_rows(far))
+
+
+def test_a_side_that_is_empty_with_us_and_them_stands() -> None:
+    keeper = _keeper_of(((k.BUY, MID - 1, 5), (k.SELL, MID + 1, 5)))
+    keeper.on_depth(rows_of(((k.SELL, MID + 1, 0),), k.ROW_DEPTH), 0, 1, 1, NS)
+    assert keeper.doubt == "no asks"
+    assert keeper.stands_as(book_rows(((k.BUY, MID - 1, 5),)))
+    keeper.on_proof(NS)
+    assert keeper.doubt == "no asks"
+
+
+def test_a_book_gets_no_younger_by_trades() -> None:
+    limits = GuardLimits()
+    keeper = _keeper_of(((k.BUY, MID - 1, 5), (k.SELL, MID + 1, 5)), limits)
+    keeper.on_proof(NS)
+    trade = rows_of(((k.BUY, MID + 1, 1),), k.ROW_TRADE)
+    now = NS
+    for count in range(12):
+        assert bool(keeper.doubt) is (now - NS > limits.quiet_ns_max)
+        now += 1_000_000_000
+        keeper.on_trade(trade, count, now // NS, now)
+    assert keeper.is_getting_quiet(now)
+    assert keeper.doubt.startswith("stale")
+    assert not keeper.stands_as(book_rows(((k.BUY, MID - 1, 5), (k.SELL, MID + 1, 5))))
+
+
 @given(
     st.lists(st.tuples(st.integers(-1, 30), st.integers(-1, 30)), max_size=30), st.integers(0, 30)
 )

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from itertools import product
 
 from engine.domain import events as e
-from engine.domain.claims import ClaimStatus
+from engine.domain.claims import CashClaim, ClaimStatus
 from engine.domain.commands import KillLevel
 from engine.domain.incident import Incident, IncidentKind
 from engine.domain.instrument import InstrumentKind
@@ -62,6 +63,9 @@ class Checker:
         self.kill = KillLevel.NONE
         self.holds: dict[str, str] = {}
         self.opening: dict[str, Decimal] | None = None
+        self._early_cash: list[CashClaim] = []
+        """What had moved at the venue when the account was opened. What the opening was read from
+        may lag some seconds behind it."""
         self.cash: dict[str, Decimal] = {}
         self.traded_s: dict[str, float] = {}
         """When the last fill of an instrument became durable."""
@@ -216,6 +220,7 @@ class Checker:
                 self.holds[key] = reason
             case e.AccountOpened(balances=balances):
                 self.opening = dict(balances)
+                self._early_cash = [claim for _, claim in self._exchange.cash]
             case e.IncidentOpened(incident=incident):
                 self.incidents[incident.incident_id] = incident
             case e.IncidentResolved(incident_id=incident_id):
@@ -478,14 +483,15 @@ class Checker:
         return assets | {fill.fee_asset for fill in fills}
 
     def _is_by_strangers(self, wrong: dict[str, Decimal]) -> bool:
-        """Whether trades of strangers make up for it, all but those before the account was opened.
-        Where positions are not balances, it is the positions that are compared and told of."""
-        flows = self._foreign_flows()
-        for first in range(len(flows) + 1):
+        """Whether trades of strangers make up for it, all but those before the account was opened,
+        and the latest of what moved just before that. Where positions are not balances, it is the
+        positions that are compared and told of; the money is, once nothing is open."""
+        flows, own = self._foreign_flows(), self._own_assets()
+        early = [[(claim.asset, claim.amount)] for claim in self._early_cash]
+        for missed, first in product(range(len(early) + 1), range(len(flows) + 1)):
             found: dict[str, Decimal] = {}
-            for asset, amount in (flow for trade in flows[first:] for flow in trade):
+            for asset, amount in (flow for one in early[missed:] + flows[first:] for flow in one):
                 _add(found, asset, amount)
-            own = self._own_assets()
             if {key: amount for key, amount in found.items() if amount and key in own} == wrong:
                 return True
         return False

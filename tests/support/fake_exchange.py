@@ -49,6 +49,8 @@ class Fate(enum.StrEnum):
     """Nothing was sent: known at once."""
     KEY = "key"
     LIMITED = "limited"
+    NO_ROOM = "no_room"
+    """Our own rate budget lets no placement out; a question meets a limit."""
     MAINTENANCE = "maintenance"
     CLOCK = "clock"
 
@@ -60,6 +62,7 @@ FAULTS = {
     Fate.NETWORK: FaultKind.NETWORK,
     Fate.KEY: FaultKind.KEY,
     Fate.LIMITED: FaultKind.LIMITED,
+    Fate.NO_ROOM: FaultKind.LIMITED,
     Fate.MAINTENANCE: FaultKind.MAINTENANCE,
     Fate.CLOCK: FaultKind.CLOCK,
 }

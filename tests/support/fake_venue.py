@@ -121,6 +121,8 @@ class FakeAccount:
         fate = self.exchange.fate("place")
         if fate is Fate.NETWORK:
             return Refused(kind=FaultKind.NETWORK, reason="no route", was_sent=False)
+        if fate is Fate.NO_ROOM:
+            return Refused(kind=FaultKind.LIMITED, reason="rate limit: no room", was_sent=False)
         if fate in (Fate.DROP_BEFORE, Fate.DROP_AFTER):
             if fate is Fate.DROP_AFTER:
                 await self.clock.sleep(self.exchange.latency_ns)

@@ -144,7 +144,7 @@ class BinanceUsdm:
         is_order = request.method == "POST" and page.endswith(("order", "algoOrder"))
         account = self.keys.signed_by(request, now_ns, to_trade=request.method != "GET")
         if is_order and not self.limits.ask_order(account.name, now_ns):
-            raise ApiError(-1015, "Too many new orders; current limit is 300 per TEN_SECONDS.")
+            raise ApiError(-1015, "Too many new orders; current limit is 300 per TEN_SECONDS.", 429)
         return answer(self._signed[page](account, params))
 
     def _limited(self, status: int, until_ns: int) -> Reply:

@@ -51,6 +51,8 @@ _TYPES = {
     OrderType.STOP: "STOP_LOSS",
     OrderType.STOP_LIMIT: "STOP_LOSS_LIMIT",
 }
+SUBSCRIBE_WEIGHT = 4
+"""Two for the connection, two for the signed subscription."""
 _TIFS = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
 
 
@@ -202,10 +204,18 @@ class BinanceSpot:
     # -- the user stream -----------------------------------------------------------------------
 
     async def subscribe(self) -> None:
-        exchange = self._client.exchange
-        await confirmed(
-            self._client, exchange.ensure_user_data_stream_ws_subscribe_signature("spot")
-        )
+        exchange, budget = self._client.exchange, self._client.budget
+        # ccxt asks over the socket: without this a ban would be answered with reconnections.
+        ticket = await budget.take_when_free(Priority.RECONCILE, SUBSCRIBE_WEIGHT)
+        try:
+            await confirmed(
+                self._client, exchange.ensure_user_data_stream_ws_subscribe_signature("spot")
+            )
+        except AskFailed as fault:
+            if fault.until_ns:
+                budget.stopped(fault, ticket)
+            raise
+        budget.answered(ticket, {})
 
     async def keep_alive(self) -> None:
         """Nothing to do: the signed subscription lasts as long as its socket."""

@@ -291,7 +291,8 @@ class BinanceUsdm:
         return list(found.values())
 
     async def renew_dead_man(self, timeout_s: int) -> None:
-        """The venue's timer is one a symbol."""
+        """The venue's timer is one a symbol. No cancel: it must not take the room, nor the one try
+        after a warning, that are a real cancel's."""
         requests = [
             Request(
                 PRIVATE,
@@ -299,7 +300,6 @@ class BinanceUsdm:
                 "countdownCancelAll",
                 {"symbol": instrument.symbol, "countdownTime": str(timeout_s * 1000)},
                 10,
-                Priority.CANCEL,
             )
             for instrument in self.instruments.values()
         ]

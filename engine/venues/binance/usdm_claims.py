@@ -69,7 +69,8 @@ _TOLD_BY_TRADES = frozenset({"REALIZED_PNL", "COMMISSION"})
 
 
 ALGO = "algo-"
-"""Before the venue's number of an algo order: they are counted apart from ordinary orders."""
+"""Before the venue's number of an algo order: they are counted apart from ordinary orders. Once it
+has triggered, claims bear the number of the ordinary order that it became."""
 
 
 class AlgoLinks:
@@ -188,7 +189,7 @@ def _algo_update(
     claim = OrderClaim(
         instrument_id=instrument.instrument_id,
         client_order_id=client_order_id,
-        venue_order_id=ALGO + need_name(row, "aid"),
+        venue_order_id=became or ALGO + need_name(row, "aid"),
         side=read_side(row, "S"),
         type=read_type(row, "o"),
         status=_ALGO_STATUSES.get(word, ClaimStatus.STRANGE),
@@ -294,7 +295,7 @@ def read_algo_order(row: JsonObject, instrument: Instrument, links: AlgoLinks) -
     return OrderClaim(
         instrument_id=instrument.instrument_id,
         client_order_id=client_order_id,
-        venue_order_id=ALGO + need_name(row, "algoId"),
+        venue_order_id=became or ALGO + need_name(row, "algoId"),
         side=read_side(row, "side"),
         type=read_type(row, "orderType" if optional_text(row, "orderType") else "type"),
         status=_ALGO_STATUSES.get(word, ClaimStatus.STRANGE),

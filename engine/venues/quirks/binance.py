@@ -38,6 +38,8 @@ _COMMON_REJECTS = {
     "-2015": FaultKind.KEY,  # REJECTED_MBX_KEY: key, address or permission
 }
 
+_ORDER_LIMITS = frozenset({"-1015"})
+
 _COMMON_FAULTS = {
     "-1000": FaultKind.OVERLOADED,  # UNKNOWN
     "-1001": FaultKind.OVERLOADED,  # DISCONNECTED
@@ -98,6 +100,7 @@ BINANCE_SPOT = Quirks(
     receive_window_ms=5_000,
     sends_receive_window=True,
     proves_limits=True,
+    order_limits=_ORDER_LIMITS,
     rejects=_COMMON_REJECTS,
     faults=_COMMON_FAULTS,
     already_there={"-2010": "duplicate"},
@@ -126,6 +129,7 @@ BINANCE_USDM = Quirks(
     receive_window_ms=5_000,
     sends_receive_window=True,
     proves_limits=True,
+    order_limits=_ORDER_LIMITS,
     rejects=_COMMON_REJECTS | _USDM_REJECTS,
     faults=_COMMON_FAULTS,
     # -4116: DUPLICATED_CLIENT_TRAN_ID.

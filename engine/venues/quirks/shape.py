@@ -49,6 +49,8 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
 
     filter_codes: frozenset[str] = frozenset()
     """Codes by which an order broke one of the instrument's rules: they may have changed."""
+    order_limits: frozenset[str] = frozenset()
+    """Codes of a 429 that refuses an account's order, and says nothing of this address."""
     proves_limits: bool = False
     """Its 429 and 418 are answers of its own door, and prove that nothing came in."""
 

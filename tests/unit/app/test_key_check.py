@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -96,7 +97,9 @@ def rig(
     canary = Canary()
     made = Rig(Shell(tmp_path, capsys), canary)
     made.give("binance", canary)
+    umask = os.umask(0o077)
     yield made
+    os.umask(umask)  # A command that holds a secret narrows it.
     for thread in made.threads:
         thread.close()
 
@@ -180,7 +183,7 @@ class Typing:
             429,
             {"code": -1003, "msg": "Too many requests"},
             1,
-            ["takes no more requests", "in 60 s"],
+            ["takes no more requests", "in 30 s"],
         ),
         (418, {"code": -1003, "msg": "banned until 1999999999999"}, 1, ["has banned this address"]),
     ],
@@ -193,6 +196,20 @@ def test_what_the_venue_says_is_one_line(
     assert_refused(said, *parts, code=code)
     rig.canary.assert_not_in(said.err)
     assert venue.count(ASKED) == 1  # No retries.
+
+
+def test_a_ban_is_obeyed_by_the_next_check_and_by_a_recording(
+    rig: Rig, venue: ScriptedVenue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.record.plain_session", venue.session)
+    venue.answer(ASKED, "{}", status=418, headers={"Retry-After": "3600"})
+    assert_refused(rig.check(), "has banned this address", code=1)
+    asked = len(venue.asked)
+    banned = ("rate limit: this address is banned: next question in",)
+    assert_refused(rig.check(), *banned, code=1)
+    words = ("binance_spot", "BTCUSDT", "--seconds", "1", "--out", str(tmp_path / "out"))
+    assert_refused(rig.shell("data", "record", *words), "data record", *banned, code=1)
+    assert len(venue.asked) == asked
 
 
 def test_an_expired_certificate(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

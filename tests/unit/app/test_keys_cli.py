@@ -246,6 +246,40 @@ def test_a_hardened_engine_leaves_no_core_and_private_files(tmp_path: Path) -> N
     assert (tmp_path / "made").stat().st_mode & 0o077 == 0
 
 
+ASKING = """
+import sys
+sys.path.insert(0, {root!r})
+from app import hardening
+from app.cli.main import main
+assert hardening.is_dumpable()
+try:
+    main({words!r})
+except SystemExit:
+    pass
+print("hidden" if not hardening.is_dumpable() else "open")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the Linux kernel")
+@pytest.mark.parametrize("words", [["add"], ["check"], ["remove"], ["unlock"], ["list"]])
+def test_no_command_that_holds_a_secret_can_be_looked_into(
+    own_home: Path, words: list[str]
+) -> None:
+    more = ["binance", "--store", "sealed"] if words == ["add"] else ["binance"]
+    asked = ["keys", *words, *(more if words not in (["unlock"], ["list"]) else [])]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", ASKING.format(root=str(ROOT), words=asked)],
+        env={**os.environ, HOME_VARIABLE: str(own_home)},
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    expected = "open" if words == ["list"] else "hidden"  # A list holds none.
+    assert done.stdout.splitlines()[-1] == expected, done.stderr
+
+
 def test_a_canary_that_sings_is_heard(tmp_path: Path) -> None:
     """The search itself: in every form, and in another process's arguments."""
     import base64

@@ -290,6 +290,12 @@ def test_the_countdown_cancels_unless_it_is_renewed(venue: Venue) -> None:
     assert venue.ask("GET", "openOrders") == []
 
 
+def test_too_many_orders_are_refused_as_the_venue_documents(venue: Venue) -> None:
+    venue.dialect.limits.orders_10s_max = 0
+    status, answer = venue.call("POST", "order", symbol="BTCUSDT")
+    assert (status, answer["code"]) == (429, -1015)
+
+
 def test_a_wrong_signature_and_a_late_stamp(venue: Venue) -> None:
     request = Request(
         host="fapi.binance.com", method="GET", path="/fapi/v1/openOrders",

@@ -73,6 +73,28 @@ def test_one_fault_of_an_order_keeps_nobody_away_for_long(fate: Fate):
     run_virtual(program)
 
 
+def test_our_own_throttle_refuses_the_order_and_nothing_else():
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock)
+        async with rig.engine() as live:
+            await live.until_trading()
+            ties = live.runtime.keeper.ties
+            since_ns = ties.since_ns
+            rig.exchange.script("place", Fate.NO_ROOM)
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy())
+            await live.until(lambda: bool(rejections(rig)), 5)
+            (rejected,) = rejections(rig)
+            assert rejected.reason == "rate limit: no room"
+            await place(rig, live)  # The next one goes out at once.
+            assert (ties.stage, ties.since_ns) == (LinkStage.TRADING, since_ns)
+
+    run_virtual(program)
+
+
+def rejections(rig: LiveRig) -> list[e.OrderRejected]:
+    return [event for event in rig.journal.events if isinstance(event, e.OrderRejected)]
+
+
 def test_one_refused_key_of_the_stream_keeps_nobody_away_for_long():
     async def program(clock: VirtualClock) -> None:
         rig = LiveRig(clock)

@@ -12,7 +12,14 @@ from aiohttp import web
 
 from engine.domain.claims import CashKind, ClaimStatus, OrderClaim
 from engine.domain.order import OrderType, Side, TimeInForce
-from engine.ports.live import DeadMan, LinkState, Placed, Refused
+from engine.ports.live import (
+    DeadMan,
+    FaultKind,
+    LinkState,
+    Placed,
+    Refused,
+    VenueFault,
+)
 from engine.venues.account import VenueAccount
 from tests.support.accounts import USDM, Remembering, submit, usdm_account
 from tests.support.scripted_venue import Asked, ScriptedVenue
@@ -277,6 +284,39 @@ async def test_the_dead_mans_timer(venue: ScriptedVenue, account: VenueAccount) 
     await account.renew_dead_man(60)
     assert venue.count(route) == 1
     assert venue.asked[-1].params["countdownTime"] == "60000"
+
+
+async def test_a_renewal_leaves_the_one_try_after_a_warning_to_a_cancel(
+    venue: ScriptedVenue, account: VenueAccount
+) -> None:
+    venue.answer("GET /fapi/v3/balance", "{}", status=429, headers={"Retry-After": "3600"})
+    with pytest.raises(VenueFault):
+        await account.fetch_balances()
+    route = "POST /fapi/v1/countdownCancelAll"
+    venue.answer(route, {"symbol": "BTCUSDT", "countdownTime": "60000"})
+    with pytest.raises(VenueFault, match="rate limit"):
+        await account.renew_dead_man(60)
+    assert venue.count(route) == 0
+    venue.answer("DELETE /fapi/v1/order", _order(status="CANCELED"))
+    assert isinstance(await account.cancel(USDM, OURS), OrderClaim)
+
+
+async def test_too_many_orders_of_the_account_stop_nothing_else(
+    venue: ScriptedVenue, account: VenueAccount
+) -> None:
+    words = "Too many new orders; current limit is 300 per TEN_SECONDS."
+    venue.answer(ORDER, {"code": -1015, "msg": words}, status=429)
+    outcome = await account.place(_at_usdm(submit()))
+    assert isinstance(outcome, Refused)
+    assert (outcome.kind, outcome.code, outcome.was_sent) == (FaultKind.LIMITED, "-1015", True)
+    assert words in outcome.reason
+    venue.answer("GET /fapi/v3/balance", [])
+    assert await account.fetch_balances() == []
+    venue.answer("DELETE /fapi/v1/order", _order(status="CANCELED"))
+    for _ in range(2):
+        assert isinstance(await account.cancel(USDM, OURS), OrderClaim)
+    venue.answer(ORDER, _order())
+    assert isinstance(await account.place(_at_usdm(submit())), Placed)
 
 
 async def test_hedge_mode_is_refused_in_the_venues_words(

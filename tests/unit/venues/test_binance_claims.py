@@ -262,6 +262,7 @@ def test_an_algo_order_and_what_it_became() -> None:
     [claim] = usdm_claims.read_event(triggered, USDM, unknown_worth, links)
     assert isinstance(claim, OrderClaim)
     assert claim.is_triggered
+    assert claim.venue_order_id == "8886774"
     trade = _sample("futures/user_data_json/order_update_trade.json")
     for news in usdm_claims.read_event(trade, USDM, unknown_worth, links):
         assert isinstance(news, OrderClaim | TradeClaim)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import stat
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +23,10 @@ from engine.venues.budget_core import Rule
 from engine.venues.classify import AskFailed, read
 from engine.venues.quirks import quirks_of
 from engine.venues.rest import Answer
-from engine.venues.shared_slots import CONTENT_BYTES_MAX, SharedSlots
+from engine.venues.shared_slots import CONTENT_BYTES_MAX, SLOT_BYTES, SharedSlots
+
+if sys.platform != "win32":
+    import resource
 
 ROOT = Path(__file__).resolve().parents[3]
 RULES = (Rule(header="w", span_s=60, most=100),)
@@ -270,6 +275,67 @@ def test_a_process_that_stands_still_with_the_lock_holds_nobody_up(tmp_path: Pat
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
+
+
+# -- a disk that fails ---------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def unwritable() -> Iterator[None]:
+    """No file of this process may be written: every write of one fails with OSError."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
+def test_a_disk_that_fails_leaves_the_process_its_own_view(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    clock = SimClock(START_NS)
+    one, other = a_budget(tmp_path, clock), a_budget(tmp_path, clock)
+    one.take(Priority.DATA, 30)
+    for failure in (1, 2):
+        ban = VenueFault(
+            FaultKind.LIMITED, "x", until_ns=clock.now_ns() + failure * 20 * NS_PER_SECOND
+        )
+        with unwritable():
+            ticket = one.take(Priority.DATA, 10)
+            one.settle(ticket, {}, ban)
+            for _ in range(5):
+                clock.advance_to(clock.now_ns() + NS_PER_SECOND)
+                assert one.stopped_until_ns() == ban.until_ns
+                with pytest.raises(AskFailed, match="next question in"):
+                    one.take(Priority.DATA, 1)
+        assert caplog.text.count("is not shared for now") == failure
+        clock.advance_to(clock.now_ns() + NS_PER_SECOND)
+        assert one.stopped_until_ns() == ban.until_ns
+        assert other.stopped_until_ns() == ban.until_ns, "told once the disk works again"
+        assert other.used_pct() == 30 + 10 * failure
+        assert caplog.text.count("is shared again") == failure
+        clock.advance_to(ban.until_ns)
+        one.settle(one.take(Priority.DATA, 0), {})
+    one.close()
+    other.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="cannot reserve")
+def test_the_file_has_its_blocks_from_the_start(tmp_path: Path) -> None:
+    SharedSlots(tmp_path / "s.bin").close()
+    assert (tmp_path / "s.bin").stat().st_blocks * 512 >= 2 * SLOT_BYTES
+
+
+def test_a_file_that_is_cut_short_does_not_end_the_process(tmp_path: Path) -> None:
+    cut = "import os; os.truncate({file!r}, 0)".format(file=str(tmp_path / "budget-v.bin"))
+    process = spender(tmp_path, 20, also=f"if spent == 5: {cut}")
+    go(process)
+    # What was spent before is forgotten with the file.
+    assert process.communicate()[0] == "25\n"
+    assert process.returncode == 0
 
 
 # -- the file ------------------------------------------------------------------------------------

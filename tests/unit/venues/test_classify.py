@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.ports.live import FaultKind
-from engine.venues.classify import NS_PER_S, AskFailed, not_answered, read
+from engine.venues.classify import NS_PER_S, AskFailed, not_answered, read, ws_failure
 from engine.venues.quirks import FIRST_CLASS, Quirks, quirks_of
 from engine.venues.rest import Answer, no_answer
 
@@ -118,6 +118,38 @@ def test_a_code_counts_at_its_own_venue_only() -> None:
 )
 def test_how_long_to_stay_away(answer: Answer, wait_s: float) -> None:
     assert (_failure(SPOT, answer).until_ns - NOW_NS) / NS_PER_S == wait_s
+
+
+@pytest.mark.parametrize("quirks", [SPOT, USDM], ids=lambda quirks: quirks.venue)
+def test_a_limit_of_the_accounts_orders_keeps_nobody_away(quirks: Quirks) -> None:
+    fault = _failure(quirks, _answer(429, _error(-1015, "Too many new orders"), retry_after="9"))
+    assert (fault.kind, fault.code, fault.is_definite) == (FaultKind.LIMITED, "-1015", True)
+    assert (fault.until_ns, fault.waits_s) == (0, ())
+    assert _failure(quirks_of("kraken"), _answer(429, _error(-1015))).until_ns > NOW_NS
+    assert _failure(quirks, _answer(418, _error(-1015))).kind is FaultKind.BANNED
+
+
+@pytest.mark.parametrize(
+    ("data", "wait_s"),
+    [
+        ({"serverTime": 1_659_142_907_531, "retryAfter": 1_659_142_917_531}, 10),
+        ({"retryAfter": NOW_NS // 1_000_000 + 7_000}, 7),
+        ({"serverTime": "x", "retryAfter": NOW_NS // 1_000_000 + 7_000}, 7),
+        ({"serverTime": 1, "retryAfter": True}, 99),  # As the message says.
+        ({"retryAfter": 1 << 80}, 99),
+        (None, 99),
+    ],
+)
+def test_how_long_to_stay_away_after_an_answer_over_a_socket(data: object, wait_s: int) -> None:
+    until_ms = NOW_NS // 1_000_000 + 99_000
+    error = _error(-1003, f"IP banned until {until_ms}. Please use WebSocket Streams")
+    for status, kind in ((418, FaultKind.BANNED), (429, FaultKind.LIMITED)):
+        fault = ws_failure(SPOT, {"status": status, "error": {**error, "data": data}}, NOW_NS)
+        assert fault is not None
+        assert (fault.kind, fault.until_ns - NOW_NS) == (kind, wait_s * NS_PER_S)
+    silent = ws_failure(SPOT, {"status": 429, "error": {"code": -1003}}, NOW_NS)
+    assert silent is not None
+    assert silent.waits_s
 
 
 @pytest.mark.parametrize("status", [403, 429, 418])

@@ -307,6 +307,64 @@ async def test_a_stream_that_fell_silent_is_opened_anew(tmp_path: Path) -> None:
 
 
 @in_loop
+async def test_trades_do_not_keep_a_dead_book_alive(tmp_path: Path) -> None:
+    """Depth stops, trades go on: the book is doubted, and the stream opened anew."""
+    limits = GuardLimits(quiet_ns_max=300 * MS)
+    async with opened(tmp_path, limits) as (venue, watcher, _):
+        await joined(venue, watcher)
+        first = venue.sockets.copy()
+        venue.change([("99.99", "9.00000")], [])  # The stream does not tell.
+        trading = asyncio.create_task(_trade_on(venue))
+        try:
+            await watcher.until(lambda: "silent" in watcher.doubts)
+            assert watcher.trades > 0
+            await watcher.until(lambda: len(venue.sockets) > len(first))
+        finally:
+            trading.cancel()
+            await asyncio.wait([trading])
+        del venue.sockets[0]
+        await joined(venue, watcher)
+
+
+async def _trade_on(venue: ScriptedBinance) -> None:
+    while True:
+        for stream in venue.sockets.copy():
+            if not stream.closed:
+                await stream.send_str(venue.trade("100.00", "0.01000").decode())
+        await asyncio.sleep(0.02)
+
+
+@in_loop
+async def test_one_answer_that_differs_reopens_nothing(tmp_path: Path) -> None:
+    """It was older, or newer, than the stream: it is asked again first."""
+    limits = GuardLimits(quiet_ns_max=1000 * MS)
+    async with opened(tmp_path, limits) as (venue, watcher, _):
+        await joined(venue, watcher)
+        other = {**venue.book_answer(5), "asks": [["100.02", "3.00000"]]}
+        answers = [web.json_response(other)]
+        asked = venue.asked("limit=5")
+        venue.answer_instead = lambda path: (
+            answers.pop() if answers and path.endswith("depth") else None
+        )
+        await watcher.until(lambda: venue.asked("limit=5") >= asked + 4)
+        assert not answers
+        assert len(venue.sockets) == 1
+        assert watcher.is_trusted
+
+
+@in_loop
+async def test_a_trade_far_off_the_book_doubts_it_at_once(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (venue, watcher, _):
+        await joined(venue, watcher)
+        await venue.send(venue.trade("150.00", "0.10000"))
+        await watcher.until(lambda: watcher.trades == 1)
+        assert not watcher.is_trusted
+        assert "off the last trade" in watcher.doubts
+        await venue.send(venue.trade("100.00", "0.10000"))
+        await watcher.until(lambda: watcher.is_trusted)
+
+
+@in_loop
 async def test_no_proof_means_stale(tmp_path: Path) -> None:
     limits = GuardLimits(quiet_ns_max=300 * MS)
     async with opened(tmp_path, limits) as (venue, watcher, _):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from engine.core.clock import NS_PER_SECOND
 from engine.domain.claims import ClaimStatus
 from engine.ports.live import FaultKind, LinkState, Placed, VenueFault
 from engine.venues import user_stream
@@ -155,6 +157,43 @@ async def test_while_the_stream_fails_orders_are_asked_for(
     assert "never retrieved" not in caplog.text
 
 
+@pytest.mark.parametrize("is_calm", [False, True])
+async def test_a_stream_that_ends_again_and_again_counts_as_failing(
+    venue: ScriptedVenue,
+    quick_polling: VenueAccount,
+    monkeypatch: pytest.MonkeyPatch,
+    is_calm: bool,
+) -> None:
+    """Each UP is a reconciliation: the pauses grow, and orders are asked for meanwhile. Ends that
+    lie far apart are single ones."""
+    monkeypatch.setattr(user_stream, "CALM_S", 0.0 if is_calm else 60.0)
+    account, sink = quick_polling, Remembering()
+    venue.answer("GET /api/v3/openOrders", [])
+    venue.answer("GET /api/v3/myTrades", [])
+    venue.answer("GET /api/v3/account", {"balances": [], "updateTime": 1})
+    await account.open_user_stream(sink)
+    for count in range(1, 5):
+        await sink.until(lambda: sink.states.count(LinkState.UP) == count)  # noqa: B023
+        venue.connected.clear()
+        await venue.drop_sockets()
+        await sink.until(lambda: sink.states.count(LinkState.UP) == count + 1)  # noqa: B023
+    assert (LinkState.POLLING in sink.states) is not is_calm
+    first_up = sink.states.index(LinkState.UP)
+    again = sink.states.index(LinkState.UP, first_up + 1)
+    assert LinkState.POLLING not in sink.states[:again], "a single loss is mended at once"
+
+
+async def test_any_number_of_failures_has_a_pause(
+    quick_polling: VenueAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_stream, "BACKOFF_MAX_S", 0.01)
+    account = quick_polling
+    await account.open_user_stream(Remembering())
+    assert account._stream is not None
+    for failures in (0, 1_023, 1_024, 10**6):
+        await account._stream._wait_or_poll(failures, 0.01)
+
+
 async def test_a_key_that_is_revoked_is_not_asked_about_again_and_again(
     venue: ScriptedVenue, quick_polling: VenueAccount
 ) -> None:
@@ -239,11 +278,52 @@ async def test_a_refused_handshake_says_why(
         await account.open_user_stream(Remembering())
     assert caught.value.kind is kind
     assert len(caught.value.words.splitlines()) == 1
+    venue.ws_refusal = 0
+    sink = Remembering()
     if status in (418, 429):
         with pytest.raises(VenueFault, match="rate limit"):
             await account.fetch_balances()
-    venue.ws_refusal = 0
-    sink = Remembering()
-    await account.open_user_stream(sink)
-    assert sink.states[-1] is LinkState.UP
+        with pytest.raises(VenueFault, match="rate limit"):
+            await account.open_user_stream(sink)
+    else:
+        await account.open_user_stream(sink)
+    assert (sink.states[-1] is LinkState.UP) is (status not in (418, 429))
     await account.close()
+
+
+@pytest.mark.parametrize(("status", "kind"), [(418, FaultKind.BANNED), (429, FaultKind.LIMITED)])
+async def test_a_stop_told_over_the_socket_is_obeyed_by_all(
+    venue: ScriptedVenue, quick_polling: VenueAccount, status: int, kind: FaultKind
+) -> None:
+    account, sink = quick_polling, Remembering()
+    await account.open_user_stream(sink)
+    words = "Way too much request weight used; IP banned."
+    data = {"serverTime": 1659142907531, "retryAfter": 1659142907531 + 3_600_000}
+    error = {"code": -1003, "msg": words, "data": data}
+    venue.ws_answer = lambda message: {"id": message["id"], "status": status, "error": error}
+    begin_ns = time.time_ns()
+    await venue.drop_sockets()
+    await sink.until(lambda: any(link.kind is kind for link in sink.links))
+    asked = len(venue.asked)
+    with pytest.raises(VenueFault, match="rate limit") as told:
+        await account.fetch_balances()
+    assert told.value.kind is kind
+    assert 3_599 < (told.value.until_ns - begin_ns) / NS_PER_SECOND < 3_660
+    await asyncio.sleep(0.5)  # Several backoffs of this test, were it tried again.
+    assert len(venue.asked) == asked
+    assert sink.states[-1] is LinkState.DOWN
+
+
+async def test_a_stream_that_is_lost_during_a_ban_does_not_come_back_too_soon(
+    venue: ScriptedVenue, quick_polling: VenueAccount
+) -> None:
+    account, sink = quick_polling, Remembering()
+    await account.open_user_stream(sink)
+    venue.answer("GET /api/v3/account", "{}", status=418, headers={"Retry-After": "3600"})
+    with pytest.raises(VenueFault):
+        await account.fetch_balances()
+    asked = len(venue.asked)
+    await venue.drop_sockets()
+    await sink.until(lambda: any(link.kind is FaultKind.BANNED for link in sink.links))
+    await asyncio.sleep(0.5)
+    assert len(venue.asked) == asked  # No socket, either.
