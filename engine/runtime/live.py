@@ -44,7 +44,7 @@ from engine.runtime.live_holds import HoldPace
 from engine.runtime.live_keeper import Keeper, KeyJudge, may_trade
 from engine.runtime.live_market import LiveMarkets
 from engine.runtime.live_receipts import Receipts
-from engine.runtime.live_reconcile import Reconciler
+from engine.runtime.live_reconcile import LastOn, Reconciler
 from engine.runtime.live_time import Bell, SteadyClock
 from engine.runtime.paper import PROMPT_NS, PUBLISH_NS, Bridge
 from engine.runtime.publisher import Pacing, Publisher
@@ -199,9 +199,12 @@ class LiveRuntime:
             )
         self._clock.raise_to(self.state.last_ns)
         self._trader.resume(self._clock.now_ns(), STARTING)
+        last_on = LastOn()
         for event in self._journal.replay():
             self._guard.follow(event)
             self.publisher.remember([event])
+            last_on.follow(event)
+        self._reconciler.cash_asked_ns = last_on.until_ns
         await self._commit(self._trader.drain())
         return True
 

@@ -48,6 +48,8 @@ KEY_PATIENCE_NS = tuple(seconds * NS_PER_SECOND for seconds in (20, 60, 300))
 """A key that is refused mostly stays refused; once, it may be the venue's slip."""
 MAINTENANCE_NS = 10 * NS_PER_SECOND
 LIMITED_NS = 5 * NS_PER_SECOND
+PUT_OFF_MAX = 10
+"""A comparison of the money that was put off so often in a row, some minutes, gets its calm."""
 FAULTS_MAX = 3
 """So many requests in a row without an answer, and the venue is asked whether it is there."""
 DEAD_MAN_S = 60
@@ -311,7 +313,8 @@ class Keeper:
         if self.ties.stage is not LinkStage.TRADING:
             self._enter(LinkStage.RECONCILING, "comparing our books with the venue's")
         self._must_reconcile = False
-        words = await self._reconciler.run(full=full)
+        may_owe = self.ties.stage is LinkStage.TRADING
+        words = await self._reconciler.run(full=full, may_owe=may_owe)
         self.note_answer()
         now_ns = self._clock.now_ns()
         self._cheap_due_ns = now_ns + CHEAP_NS
@@ -321,7 +324,8 @@ class Keeper:
             raise VenueFault(FaultKind.MALFORMED, words)
         self._put_off = self._put_off + 1 if self._reconciler.is_owed else 0
         self._owed_due_ns = now_ns + PATIENCE_NS[min(self._put_off, len(PATIENCE_NS)) - 1]
-        self.ties.reconciled_ns = now_ns
+        if not self._put_off:
+            self.ties.reconciled_ns = now_ns
 
     def _can_catch_up(self, now_ns: int) -> bool:
         """Whether the money can be compared now that was not, for want of an answer."""
@@ -337,6 +341,10 @@ class Keeper:
                 await self._look_into(fault)
                 return
             if not self.ties.is_heard() or self._must_reconcile:
+                return
+            if self._put_off >= PUT_OFF_MAX:
+                log.info("link: trading pauses for a comparison that was put off too often")
+                self._put_off = 0
                 return
             now_ns = self._clock.now_ns()
             if now_ns >= self._clock_due_ns and not await self._measure():
