@@ -9,6 +9,7 @@ the courier in every stage, as far as the venue can be reached.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
@@ -47,6 +48,8 @@ KEY_PATIENCE_NS = tuple(seconds * NS_PER_SECOND for seconds in (20, 60, 300))
 """A key that is refused mostly stays refused; once, it may be the venue's slip."""
 MAINTENANCE_NS = 10 * NS_PER_SECOND
 LIMITED_NS = 5 * NS_PER_SECOND
+PUT_OFF_MAX = 10
+"""A comparison of the money that was put off so often in a row, some minutes, gets its calm."""
 FAULTS_MAX = 3
 """So many requests in a row without an answer, and the venue is asked whether it is there."""
 DEAD_MAN_S = 60
@@ -137,6 +140,8 @@ class Keeper:
         """How often in a row a comparison of the money was put off."""
         self._owed_due_ns = 0
         self._clock_asked_ns = 0
+        self._renews = True
+        self._renewing = asyncio.Lock()
 
     # -- what others tell ----------------------------------------------------------------------
 
@@ -162,6 +167,10 @@ class Keeper:
             if self.ties.stage is LinkStage.TRADING:
                 self._enter(_stage_for(fault), _words_of(fault))
             self._wake.set()
+
+    def note_answer(self) -> None:
+        """A request or a question was answered: what failed before was no row of failures."""
+        self._faults_in_a_row = 0
 
     def ask_to_reconcile(self) -> None:
         """Something was lost on this side: only the venue can say what."""
@@ -304,7 +313,9 @@ class Keeper:
         if self.ties.stage is not LinkStage.TRADING:
             self._enter(LinkStage.RECONCILING, "comparing our books with the venue's")
         self._must_reconcile = False
-        words = await self._reconciler.run(full=full)
+        may_owe = self.ties.stage is LinkStage.TRADING
+        words = await self._reconciler.run(full=full, may_owe=may_owe)
+        self.note_answer()
         now_ns = self._clock.now_ns()
         self._cheap_due_ns = now_ns + CHEAP_NS
         if full:
@@ -313,7 +324,8 @@ class Keeper:
             raise VenueFault(FaultKind.MALFORMED, words)
         self._put_off = self._put_off + 1 if self._reconciler.is_owed else 0
         self._owed_due_ns = now_ns + PATIENCE_NS[min(self._put_off, len(PATIENCE_NS)) - 1]
-        self.ties.reconciled_ns = now_ns
+        if not self._put_off:
+            self.ties.reconciled_ns = now_ns
 
     def _can_catch_up(self, now_ns: int) -> bool:
         """Whether the money can be compared now that was not, for want of an answer."""
@@ -329,6 +341,10 @@ class Keeper:
                 await self._look_into(fault)
                 return
             if not self.ties.is_heard() or self._must_reconcile:
+                return
+            if self._put_off >= PUT_OFF_MAX:
+                log.info("link: trading pauses for a comparison that was put off too often")
+                self._put_off = 0
                 return
             now_ns = self._clock.now_ns()
             if now_ns >= self._clock_due_ns and not await self._measure():
@@ -364,13 +380,24 @@ class Keeper:
         while True:
             is_alive = self._clock.monotonic_ns() - self._turned_ns() < STALLED_NS
             reachable = self.ties.stage not in (LinkStage.STARTING, LinkStage.HALTED)
-            if is_alive and reachable:
-                try:
-                    await self._account.renew_dead_man(DEAD_MAN_S)
-                    self.ties.timer_ns = self._clock.now_ns()
-                except VenueFault as fault:
-                    self.note_fault(fault)
+            if self._renews and is_alive and reachable:
+                async with self._renewing:
+                    await self._renew()
             await self._clock.sleep(DEAD_MAN_NS)
+
+    async def _renew(self) -> None:
+        try:
+            await self._account.renew_dead_man(DEAD_MAN_S)
+            self.ties.timer_ns = self._clock.now_ns()
+        except VenueFault as fault:
+            self.note_fault(fault)
+
+    async def end_renewals(self) -> None:
+        """Returns once no renewal is under way; none follows. One that arrived after the timer was
+        taken off would set it again."""
+        self._renews = False
+        async with self._renewing:
+            return
 
     def dead_man_words(self) -> str:
         match self._account.traits.dead_man:

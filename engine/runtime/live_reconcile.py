@@ -17,11 +17,13 @@ from engine.core.messages import Message
 from engine.domain import reports as r
 from engine.domain.claims import BalanceClaim, CashClaim, OrderClaim, PositionClaim, TradeClaim
 from engine.domain.errors import BadInput
+from engine.domain.events import AnyEvent, HoldChanged
 from engine.domain.money import ZERO
 from engine.domain.order import Order
 from engine.ports.live import Account, VenueFault
 from engine.runtime.live_claims import ClaimFolder
 from engine.runtime.live_courier import Work
+from engine.runtime.live_time import by_venue
 from engine.trading import reconcile
 from engine.trading.state import MANUAL, TradingState
 
@@ -29,7 +31,12 @@ log = logging.getLogger(__name__)
 
 SAME_TIMES = 3
 ROUNDS_MAX = 12
+SPOILED_MAX = 4
+"""While trading is on, so many rounds that news or orders spoil, and the comparison is put off."""
 ROUND_NS = NS_PER_SECOND
+HOLE_NS = 60 * NS_PER_SECOND
+"""A hole that is older is waited for no more: the comparison tells of what its trades have moved,
+and a person can decide."""
 OVERLAP_NS = 60 * NS_PER_SECOND
 """Trades are asked for from this long before the newest one that we know."""
 FULL_OVERLAP_NS = 25 * 3600 * NS_PER_SECOND
@@ -52,6 +59,28 @@ class Findings(NamedTuple):
     balances: Sequence[BalanceClaim]
     positions: Sequence[PositionClaim] | None
     cash: Sequence[CashClaim]
+
+
+class LastOn:
+    """When trading was last on, by a ledger. It compares in full every hour: what came later, while
+    nobody was there or nothing could be asked, must be asked for at the next start."""
+
+    def __init__(self) -> None:
+        self._is_on = False
+        self._newest_ns = 0
+        self._until_ns = 0
+
+    def follow(self, event: AnyEvent) -> None:
+        if isinstance(event, HoldChanged) and not event.instrument_id:
+            if self._is_on and event.reason:
+                self._until_ns = self._newest_ns
+            self._is_on = not event.reason
+        self._newest_ns = event.ts_ns
+
+    @property
+    def until_ns(self) -> int:
+        """0 where it was never on."""
+        return self._newest_ns if self._is_on else self._until_ns
 
 
 class Reconciler:
@@ -78,28 +107,32 @@ class Reconciler:
         self.news = 0
         """Counts what the user stream brings; a comparison across news proves nothing."""
         self.is_owed = False
-        """Whether the last run took the orders in and could not compare the money, because the
-        answer to a placement was outstanding."""
+        """Whether the last run took the orders in and could not compare the money: the answer to a
+        placement was outstanding, or orders and news came without a pause."""
+        self.cash_asked_ns = 0
+        """Until then all movements of cash have been asked for, as far as this ledger knows."""
 
     def can_compare(self) -> bool:
         """Whether nothing is outstanding that could move money. Asks nobody."""
-        return reconcile.is_quiet(self._state) and not self._folder.holes
+        return reconcile.is_quiet(self._state) and not self._has_fresh_hole()
 
-    async def run(self, *, full: bool) -> str:
+    async def run(self, *, full: bool, may_owe: bool) -> str:
         """Compare until both sides agree or differ in the same way for long enough. Returns why
-        it could not be finished, or "". VenueFault when the venue cannot be asked."""
+        it could not be finished, or "". VenueFault when the venue cannot be asked.
+
+        `may_owe`: trading is on, and goes on where its orders and news leave no calm."""
         last: reconcile.Differences | None = None
-        times = 0
+        times = spoiled = 0
         self.is_owed = False
         for _ in range(ROUNDS_MAX):
             news, intents = self.news, self._state.intents
-            findings = await self._gather(full=full or last is not None)
-            await self._perform(partial(self._take_in, findings))
-            await self._take_off_orphans(findings.open_orders)
-            if not reconcile.is_quiet(self._state) or self._folder.holes:
-                if not self._blocking_start():
-                    self.is_owed = True
-                    return ""
+            findings = await self._ask_and_take_in(full=full or last is not None)
+            if self._has_fresh_hole():
+                spoiled += 1  # Worth waiting for.
+            elif not reconcile.is_quiet(self._state):
+                # Half a minute, until it is decided; it keeps its own symbol shut meanwhile.
+                self.is_owed = True
+                return ""
             elif (news, intents) == (self.news, self._state.intents):
                 found = reconcile.compare(self._state, findings.positions, findings.balances)
                 times = times + 1 if found == last else 1
@@ -107,13 +140,29 @@ class Reconciler:
                 if not found or times >= SAME_TIMES:
                     await self._perform(partial(self._conclude, findings))
                     return ""
+            else:
+                spoiled += 1
+            if may_owe and spoiled >= SPOILED_MAX:
+                self.is_owed = True
+                return ""
             await self._clock.sleep(ROUND_NS)
+        if may_owe:
+            self.is_owed = True
+            return ""
         return "the venue's side kept changing while it was compared"
 
-    def _blocking_start(self) -> bool:
-        """Holes are worth waiting for; an unanswered placement takes half a minute, and keeps its
-        own symbol shut meanwhile."""
-        return bool(self._folder.holes)
+    async def _ask_and_take_in(self, *, full: bool) -> Findings:
+        asked_ns = self._clock.now_ns()
+        findings = await self._gather(full=full)
+        await self._perform(partial(self._take_in, findings))
+        if full:
+            self.cash_asked_ns = asked_ns
+        await self._take_off_orphans(findings.open_orders)
+        return findings
+
+    def _has_fresh_hole(self) -> bool:
+        after_ns = self._clock.monotonic_ns() - HOLE_NS
+        return any(hole.since_ns > after_ns for hole in self._folder.holes.values())
 
     # -- asking --------------------------------------------------------------------------------
 
@@ -158,15 +207,18 @@ class Reconciler:
     def _trades_since_ns(self, instrument_id: str, *, full: bool) -> int:
         books = self._state.accounting
         if books is None:
-            return max(0, self._clock.now_ns() - OVERLAP_NS)
-        newest_ns = books.newest_trade_ns.get(instrument_id, books.opened_ns)
-        return max(books.opened_ns, newest_ns - (FULL_OVERLAP_NS if full else OVERLAP_NS))
+            return by_venue(self._clock.now_ns() - OVERLAP_NS, self._account)
+        opened_ns = by_venue(books.opened_ns, self._account)
+        newest_ns = books.newest_trade_ns.get(instrument_id, opened_ns)
+        return max(opened_ns, newest_ns - (FULL_OVERLAP_NS if full else OVERLAP_NS))
 
     def _cash_since_ns(self) -> int:
         books = self._state.accounting
-        now_ns = self._clock.now_ns()
+        now_ns = by_venue(self._clock.now_ns(), self._account)
         opened_ns = now_ns if books is None else books.opened_ns
-        return max(opened_ns, now_ns - FULL_OVERLAP_NS)
+        if opened_ns > now_ns:  # Only then: what moved before the opening is in its balances.
+            opened_ns = by_venue(opened_ns, self._account)
+        return max(opened_ns, min(now_ns, self.cash_asked_ns) - FULL_OVERLAP_NS)
 
     # -- taking in -----------------------------------------------------------------------------
 
