@@ -407,6 +407,9 @@ class PositionAdopted(Event, frozen=True, kw_only=True):
     value_units: int
     price_ticks: int
     by: str
+    books_cash: bool = False
+    """Whether the account's books take the cash of the difference as well, so that they agree with
+    the wallet once it is closed. False in ledgers from before that was so."""
 
 
 class AlertsAcknowledged(Event, frozen=True, kw_only=True):

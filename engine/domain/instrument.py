@@ -112,6 +112,22 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def lots_down(self, qty: Decimal) -> int:
         return int(MONEY.divide(qty, self.lot).to_integral_value(ROUND_FLOOR))
 
+    def unbookable(self, now: Instrument) -> str:
+        """Why trades in the steps of `now`, which the venue has changed to, cannot be counted in
+        ours; "" where they can: coarser steps are whole numbers of ours."""
+        steps = (("tick", self.tick, now.tick), ("lot", self.lot, now.lot))
+        changed = [(name, old, new) for name, old, new in steps if new % old]
+        if self.contract_size != now.contract_size:
+            changed.append(("contract size", self.contract_size, now.contract_size))
+        if not changed:
+            return ""
+        name, old, new = changed[0]
+        return (
+            f"the venue's {name} has changed from {plain(old)} to {plain(new)}, in which this "
+            f"ledger cannot count: stop the engine, close {self.symbol} at the venue, then start "
+            "a new ledger"
+        )
+
     # -- money ------------------------------------------------------------------------------
 
     def value_units(self, lots: int, ticks: int) -> int:

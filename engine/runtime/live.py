@@ -62,8 +62,8 @@ _URGENT = (c.Kill, c.CancelAll, c.Flatten)
 _MARKET_REASONS = k.WAKE_TOP | k.WAKE_TRADE | k.WAKE_BAR
 
 _POLICIES = {
-    # The account's news and what tasks found out: never dropped. If there is no room the engine
-    # is told so, and the venue is asked for everything.
+    # The account's news and what tasks found out: never dropped. If there is no room, as where a
+    # disk hangs, the engine ends loudly: a restart asks the venue for everything.
     "work": Policy(lane=Lane.ORDERS, overflow=Overflow.NEVER_DROP, capacity=65_536),
     # Market data lies in the books already: one note per instrument that there is something new.
     "market": Policy(lane=Lane.MARKET, overflow=Overflow.CONFLATE, capacity=1024),
@@ -141,7 +141,15 @@ class LiveRuntime:
         self.folder = ClaimFolder(trader.state, clock)
         self._tasks = TaskOwner("live", self._note_failure)
         self._courier = Courier(
-            account, trader.state, self.folder, clock, self.post, self._note_fault, self._tasks
+            account,
+            trader.state,
+            self.folder,
+            clock,
+            self.post,
+            self._note_fault,
+            lambda: self.keeper.note_answer(),
+            self._tasks,
+            markets.unbookable,
         )
         self._reconciler = Reconciler(
             account, trader.state, self.folder, clock, self.perform, self._courier.placing
@@ -245,7 +253,10 @@ class LiveRuntime:
         words, left = await self._receipts.take_leave(
             cancels=self._policy.cancels_on_stop, command=self._command_of_stop
         )
-        if self._account.traits.dead_man is DeadMan.VENUE_TIMER and left:
+        has_timer = self._account.traits.dead_man is DeadMan.VENUE_TIMER
+        if has_timer and (left or self.keeper.ties.timer_ns):
+            # It would take off what stays on purpose, and what others have placed.
+            await self.keeper.end_renewals()
             words += await self._receipts.take_off_timer()
         self.stop_receipt = StopReceipt(words, left)
 
@@ -260,12 +271,14 @@ class LiveRuntime:
         self._poked.set()
 
     def post(self, work: Work) -> None:
-        """Put work before the loop; it is never dropped silently."""
+        """Put work before the loop. What it does not take, somebody waits for in vain: the engine
+        ends then, and the next one asks the venue for everything."""
         try:
             self._inbox.put("work", work)
-        except InboxFull:
-            log.error("the inbox is full: the venue will be asked for everything")
-            self.keeper.ask_to_reconcile()
+        except InboxFull as error:
+            if not self._failed:
+                log.critical("the engine ends: %s", error)
+                self._note_failure(Failure("inbox", error))
         self.poke()
 
     async def perform(self, work: Work) -> None:

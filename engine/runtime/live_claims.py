@@ -64,9 +64,18 @@ class ClaimFolder:
         if order is not None:
             known = order.venue_order_id
             is_same = not known or known == claim.venue_order_id
-            # Where it triggers, a conditional order can become another one, with an id of its own.
-            return order if is_same or order.spec.trigger_ticks else None
+            return order if is_same or self._goes_on_as(order, claim) else None
         return self._state.find_order(self._owners.get(claim.venue_order_id, ""))
+
+    def _goes_on_as(self, order: Order, claim: OrderClaim | TradeClaim) -> bool:
+        """Whether a conditional order of ours can have this id since its trigger, where the venue
+        gives it a second one. Of an ended one the claim must say so, or have been introduced: a
+        stranger may bear its name by now."""
+        if not order.spec.trigger_ticks:
+            return False
+        is_ours = self._owners.get(claim.venue_order_id) == order.client_order_id
+        has_triggered = isinstance(claim, OrderClaim) and claim.is_triggered
+        return order.is_live or is_ours or has_triggered
 
     def introduce(self, claim: OrderClaim) -> None:
         """Learn whose the venue's order is, before its trades are folded: they may not say."""

@@ -31,6 +31,7 @@ from engine.ports.live import (
 )
 from engine.ports.venue import Submit, VenueRequest
 from engine.runtime.live_claims import ClaimFolder, lacking
+from engine.runtime.live_time import by_venue
 from engine.trading.state import TradingState
 
 T = TypeVar("T")
@@ -82,17 +83,22 @@ class Courier:
         clock: Clock,
         post: Callable[[Work], None],
         note_fault: Callable[[VenueFault], None],
+        note_answer: Callable[[], None],
         tasks: TaskOwner,
+        unbookable: Callable[[str], str],
     ) -> None:
         """`post` puts work before the engine's loop; `note_fault` hears of every question and
-        request that failed."""
+        request that failed, `note_answer` of every one that did not; `unbookable` says why the
+        fills of an instrument could not be counted ("": they can), and nothing is placed there."""
         self._account = account
         self._state = state
         self._folder = folder
         self._clock = clock
         self._post = post
         self._note_fault = note_fault
+        self._note_answer = note_answer
         self._tasks = tasks
+        self._unbookable = unbookable
         self.placing: set[str] = set()
         """Placements whose answer this engine is waiting for."""
         self._tended: set[tuple[str, str]] = set()
@@ -157,8 +163,13 @@ class Courier:
         key = submit.client_order_id
         sent_ns = self._clock.now_ns()
         window_ns = self._account.traits.receive_window_ns
+        words = self._unbookable(submit.spec.instrument_id)
         try:
-            outcome: PlaceOutcome = await self._account.place(submit)
+            outcome: PlaceOutcome = (
+                Refused(kind=FaultKind.REFUSED, reason=words, was_sent=False)
+                if words
+                else await self._account.place(submit)
+            )
         except VenueFault as fault:
             self._note_fault(fault)
             outcome = Unanswered(
@@ -174,6 +185,8 @@ class Courier:
             )
         if not isinstance(outcome, Placed) and not _is_own_throttle(outcome):
             self._note_fault(VenueFault(outcome.kind, outcome.reason))
+        else:
+            self._note_answer()
         self._post(lambda: self._take_placed(key, outcome))
 
     def _take_placed(self, key: str, outcome: PlaceOutcome) -> Iterator[Message]:
@@ -190,8 +203,10 @@ class Courier:
                 if known is not None and known.status is OrderStatus.INTENT:
                     yield r.RejectReport(**self._folder.stamp(), client_order_id=key, reason=reason)
             case Unanswered(reason=reason, decided_ns=decided_ns):
-                self._decided_ns[key] = decided_ns
-                yield from self._unknown(key, reason)()
+                known = self._state.orders.get(key)
+                if known is not None and known.status is OrderStatus.INTENT:
+                    self._decided_ns[key] = decided_ns
+                    yield from self._unknown(key, reason)()
 
     def _unknown(self, key: str, reason: str) -> Work:
         def work() -> Iterator[Message]:
@@ -232,7 +247,8 @@ class Courier:
         """Whether no trade since the intent can be this order's."""
         trades = await self._ask(
             self._account.fetch_trades(
-                order.spec.instrument_id, since_ns=order.created_ns - TRADE_MARGIN_NS
+                order.spec.instrument_id,
+                since_ns=by_venue(order.created_ns - TRADE_MARGIN_NS, self._account),
             )
         )
         if isinstance(trades, VenueFault):
@@ -296,9 +312,11 @@ class Courier:
             outcome = Unanswered(kind=fault.kind, reason=fault.words, decided_ns=0)
         match outcome:
             case OrderClaim():
+                self._note_answer()
                 self._post_claims([], [outcome])
                 return None
             case NotWorking():
+                self._note_answer()
                 await self._look_up(order)
                 return None
             case Refused(until_ns=until_ns):
@@ -368,10 +386,12 @@ class Courier:
 
     async def _ask(self, question: Coroutine[Any, Any, T]) -> T | VenueFault:
         try:
-            return await question
+            answer = await question
         except VenueFault as fault:
             self._note_fault(fault)
             return fault
+        self._note_answer()
+        return answer
 
 
 def _pauses(pauses_ns: Sequence[int]) -> Iterator[int]:

@@ -9,6 +9,7 @@ the courier in every stage, as far as the venue can be reached.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
@@ -139,6 +140,8 @@ class Keeper:
         """How often in a row a comparison of the money was put off."""
         self._owed_due_ns = 0
         self._clock_asked_ns = 0
+        self._renews = True
+        self._renewing = asyncio.Lock()
 
     # -- what others tell ----------------------------------------------------------------------
 
@@ -164,6 +167,10 @@ class Keeper:
             if self.ties.stage is LinkStage.TRADING:
                 self._enter(_stage_for(fault), _words_of(fault))
             self._wake.set()
+
+    def note_answer(self) -> None:
+        """A request or a question was answered: what failed before was no row of failures."""
+        self._faults_in_a_row = 0
 
     def ask_to_reconcile(self) -> None:
         """Something was lost on this side: only the venue can say what."""
@@ -308,6 +315,7 @@ class Keeper:
         self._must_reconcile = False
         may_owe = self.ties.stage is LinkStage.TRADING
         words = await self._reconciler.run(full=full, may_owe=may_owe)
+        self.note_answer()
         now_ns = self._clock.now_ns()
         self._cheap_due_ns = now_ns + CHEAP_NS
         if full:
@@ -372,13 +380,24 @@ class Keeper:
         while True:
             is_alive = self._clock.monotonic_ns() - self._turned_ns() < STALLED_NS
             reachable = self.ties.stage not in (LinkStage.STARTING, LinkStage.HALTED)
-            if is_alive and reachable:
-                try:
-                    await self._account.renew_dead_man(DEAD_MAN_S)
-                    self.ties.timer_ns = self._clock.now_ns()
-                except VenueFault as fault:
-                    self.note_fault(fault)
+            if self._renews and is_alive and reachable:
+                async with self._renewing:
+                    await self._renew()
             await self._clock.sleep(DEAD_MAN_NS)
+
+    async def _renew(self) -> None:
+        try:
+            await self._account.renew_dead_man(DEAD_MAN_S)
+            self.ties.timer_ns = self._clock.now_ns()
+        except VenueFault as fault:
+            self.note_fault(fault)
+
+    async def end_renewals(self) -> None:
+        """Returns once no renewal is under way; none follows. One that arrived after the timer was
+        taken off would set it again."""
+        self._renews = False
+        async with self._renewing:
+            return
 
     def dead_man_words(self) -> str:
         match self._account.traits.dead_man:

@@ -38,6 +38,8 @@ class Trouble:
         self.book = ""
         self.halt = ""
         self.rules = ""
+        self.unbookable = ""
+        """Why no order may fill, not even one that closes: the ledger could not count it."""
 
     @property
     def words(self) -> str:
@@ -77,6 +79,10 @@ class LiveMarkets:
     @property
     def rows(self) -> int:
         return sum(view.state.scalars.item(k.M_ROWS) for view in self.views.values())
+
+    def unbookable(self, instrument_id: str) -> str:
+        """Why nothing that may fill is to be sent there; "" as a rule."""
+        return self.troubles[instrument_id].unbookable
 
     # -- the feed's side -----------------------------------------------------------------------
 
@@ -126,7 +132,9 @@ class LiveMarkets:
             new.lot,
             new.contract_size,
         )
-        self.troubles[new.instrument_id].rules = (
+        trouble = self.troubles[new.instrument_id]
+        trouble.unbookable = old.unbookable(new)
+        trouble.rules = trouble.unbookable or (
             ""
             if same_units
             else f"the venue changed its units (tick {new.tick}, lot {new.lot}): close what is "

@@ -218,7 +218,7 @@ class Receipts:
         )
 
     async def take_off_timer(self) -> str:
-        """Orders stay on purpose: the venue's timer must not take them off."""
+        """Once nobody renews it any more: orders that stay must not be taken off by it."""
         try:
             await self._account.renew_dead_man(0)
         except VenueFault as fault:

@@ -23,6 +23,7 @@ from engine.domain.order import Order
 from engine.ports.live import Account, VenueFault
 from engine.runtime.live_claims import ClaimFolder
 from engine.runtime.live_courier import Work
+from engine.runtime.live_time import by_venue
 from engine.trading import reconcile
 from engine.trading.state import MANUAL, TradingState
 
@@ -151,7 +152,7 @@ class Reconciler:
         return "the venue's side kept changing while it was compared"
 
     async def _ask_and_take_in(self, *, full: bool) -> Findings:
-        asked_ns = self._clock.now_ns()
+        asked_ns = by_venue(self._clock.now_ns(), self._account)
         findings = await self._gather(full=full)
         await self._perform(partial(self._take_in, findings))
         if full:
@@ -206,14 +207,17 @@ class Reconciler:
     def _trades_since_ns(self, instrument_id: str, *, full: bool) -> int:
         books = self._state.accounting
         if books is None:
-            return max(0, self._clock.now_ns() - OVERLAP_NS)
-        newest_ns = books.newest_trade_ns.get(instrument_id, books.opened_ns)
-        return max(books.opened_ns, newest_ns - (FULL_OVERLAP_NS if full else OVERLAP_NS))
+            return by_venue(self._clock.now_ns() - OVERLAP_NS, self._account)
+        opened_ns = by_venue(books.opened_ns, self._account)
+        newest_ns = books.newest_trade_ns.get(instrument_id, opened_ns)
+        return max(opened_ns, newest_ns - (FULL_OVERLAP_NS if full else OVERLAP_NS))
 
     def _cash_since_ns(self) -> int:
         books = self._state.accounting
-        now_ns = self._clock.now_ns()
+        now_ns = by_venue(self._clock.now_ns(), self._account)
         opened_ns = now_ns if books is None else books.opened_ns
+        if opened_ns > now_ns:  # Only then: what moved before the opening is in its balances.
+            opened_ns = by_venue(opened_ns, self._account)
         return max(opened_ns, min(now_ns, self.cash_asked_ns) - FULL_OVERLAP_NS)
 
     # -- taking in -----------------------------------------------------------------------------

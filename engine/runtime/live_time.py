@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from engine.core.clock import Clock
+from engine.ports.live import Account
 
 
 class SteadyClock:
@@ -35,6 +36,13 @@ class SteadyClock:
     def wall_lead_ns(self) -> int:
         """How far the machine's wall clock is ahead of this one now."""
         return self._clock.now_ns() - self.now_ns()
+
+
+def by_venue(stamp_ns: int, account: Account) -> int:
+    """`stamp_ns` of the engine's clock as a time from which to ask the venue: earlier by what the
+    engine is ahead, since nothing is listed from the venue's future. An engine that was started
+    while the wall was ahead stays so."""
+    return max(0, stamp_ns + min(0, account.clock_offset_ns or 0))
 
 
 class Bell:

@@ -112,7 +112,7 @@ class IncidentDesk:
             if one.kind is IncidentKind.BALANCE
         }
         for asset, total in totals.items():
-            missing = MONEY.subtract(total, books.total(asset))
+            missing = books.missing(asset, total)
             known = open_ones.get(asset)
             if known is not None and known.missing != missing:
                 self._resolve(known, Choice.ANSWERED, "venue", now_ns)
@@ -277,6 +277,7 @@ class IncidentDesk:
                 value_units=instrument.value_units(abs(lots), price),
                 price_ticks=price,
                 by=by,
+                books_cash=True,
             )
         )
         return ""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from engine.domain.claims import BalanceClaim, OrderClaim, PositionClaim
 from engine.domain.foreign import ForeignOrder
 from engine.domain.instrument import InstrumentKind
-from engine.domain.money import MONEY, ZERO
+from engine.domain.money import ZERO
 from engine.domain.order import Order, OrderStatus, Pending
 from engine.trading.state import TradingState
 
@@ -59,8 +59,7 @@ def _asset_differences(state: TradingState, totals: Mapping[str, Decimal]) -> di
     if books is None:
         return {}
     found = {
-        asset: MONEY.subtract(totals.get(asset, ZERO), books.total(asset))
-        for asset in compared_assets(state)
+        asset: books.missing(asset, totals.get(asset, ZERO)) for asset in compared_assets(state)
     }
     return {asset: amount for asset, amount in found.items() if amount}
 
@@ -82,7 +81,9 @@ def compared_assets(state: TradingState) -> list[str]:
 def is_quiet(state: TradingState) -> bool:
     """Whether no answer is outstanding that could have moved money."""
     return not any(
-        order.pending in (Pending.PLACING, Pending.UNKNOWN) for order in state.orders.values()
+        # A cancel that chases a placement hides it in `pending`, and answers nothing.
+        order.status is OrderStatus.INTENT or order.pending in (Pending.PLACING, Pending.UNKNOWN)
+        for order in state.orders.values()
     )
 
 

@@ -470,6 +470,8 @@ class TradingState(LiveSide):
         )
         held = self.net_lots.get(event.instrument_id, 0)
         self.net_lots[event.instrument_id] = held + event.lots
+        if event.books_cash and self.accounting is not None:
+            self.accounting.book_difference(instrument, side, difference)
 
     def _alerts_acknowledged(self, event: e.AlertsAcknowledged) -> None:
         self.alerts_until_ns = max(self.alerts_until_ns, event.until_ns)

@@ -138,9 +138,10 @@ class Keeper:
             return
         self._last_trade_id = trade_id
         self.counts.trades += 1
-        self._guard.traded(rows["price_ticks"].item(0), now_ns)
+        is_off = self._guard.traded(rows["price_ticks"].item(0), now_ns)
         self._newest_venue_ns = venue_ms * NS_PER_MS
-        self.on_tick(now_ns)  # Before the trade goes on: a doubt that it raises comes first.
+        if is_off or self.doubt:
+            self.on_tick(now_ns)  # Before the trade goes on: a doubt that it raises comes first.
         self._sink.on_rows(self.instrument.instrument_id, rows)
 
     def on_off_book(self, trade_id: int) -> None:

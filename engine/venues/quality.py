@@ -73,8 +73,16 @@ class BookGuard:
                 self._lag_base_ns = delay_ns
             self._lag_ns = delay_ns - self._lag_base_ns
 
-    def traded(self, ticks: int, now_ns: int) -> None:
+    def traded(self, ticks: int, now_ns: int) -> bool:
+        """Whether the trade lies too far off the book."""
         self._trade_ticks, self._trade_ns = ticks, now_ns
+        return self._is_off(ticks)
+
+    def _is_off(self, ticks: int) -> bool:
+        """Of the last trade's price; no for none, and while there is no book to compare with."""
+        mid_x2, trade_x2 = self._mid_x2, 2 * ticks
+        most_pct = self._limits.trade_distance_pct_max
+        return mid_x2 > 0 < trade_x2 and abs(mid_x2 - trade_x2) * 100 > most_pct * trade_x2
 
     def forget_price(self) -> None:
         """The next mid comes from a snapshot: a second source, so it is no jump but the price."""
@@ -105,12 +113,11 @@ class BookGuard:
 
     def judge_trade(self, now_ns: int) -> Verdict:
         """The last trade against the book; to be asked after each of either."""
-        mid_x2, trade_x2, limits = self._mid_x2, 2 * self._trade_ticks, self._limits
-        is_young = mid_x2 > 0 < trade_x2 and now_ns - self._trade_ns <= limits.trade_age_ns_max
-        if is_young and abs(mid_x2 - trade_x2) * 100 > limits.trade_distance_pct_max * trade_x2:
+        ticks, limits = self._trade_ticks, self._limits
+        if self._is_off(ticks) and now_ns - self._trade_ns <= limits.trade_age_ns_max:
             return Verdict(
-                f"the mid {mid_x2 / 2:g} lies more than {limits.trade_distance_pct_max} % off the "
-                f"last trade at {self._trade_ticks} ticks"
+                f"the mid {self._mid_x2 / 2:g} lies more than {limits.trade_distance_pct_max} % "
+                f"off the last trade at {ticks} ticks"
             )
         return FINE
 

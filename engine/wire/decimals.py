@@ -13,7 +13,8 @@ from engine.domain.money import decimal_places, plain
 MAX_STEPS = 10**15
 """Largest number of ticks or lots; anything above is taken for rubbish."""
 _MAX_TEXT = 40
-_MAX_MEMO = 1 << 20
+_MAX_MEMO = 1 << 16
+"""Texts that are remembered, some 8 MB: the sizes of a busy market never stop being new."""
 
 
 class Step(NamedTuple):
@@ -70,10 +71,11 @@ class StepTexts(dict[str, int]):
         self.off_grid: set[str] = set()
 
     def __missing__(self, text: str) -> int:
-        steps = self._parse(text)
-        if len(self) >= _MAX_MEMO:
+        if max(len(self), len(self.off_grid)) >= _MAX_MEMO:
             self.clear()
-        self[text] = steps
+        if len(self.off_grid) >= _MAX_MEMO:
+            self.off_grid.clear()  # Never without the texts: each is put in when it is worked out.
+        steps = self[text] = self._parse(text)
         return steps
 
     def _parse(self, text: str) -> int:

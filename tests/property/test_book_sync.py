@@ -257,6 +257,7 @@ def test_a_book_gets_no_younger_by_trades() -> None:
         assert bool(keeper.doubt) is (now - NS > limits.quiet_ns_max)
         now += 1_000_000_000
         keeper.on_trade(trade, count, now // NS, now)
+        keeper.on_tick(now)
     assert keeper.is_getting_quiet(now)
     assert keeper.doubt.startswith("stale")
     assert not keeper.stands_as(book_rows(((k.BUY, MID - 1, 5), (k.SELL, MID + 1, 5))))

@@ -48,6 +48,23 @@ def test_sizes_between_lots_go_to_the_nearest_but_never_to_zero(text: str, lots:
     assert (text in texts.off_grid) is (lots != 0)
 
 
+def test_memory_is_bounded_however_many_texts_come() -> None:
+    texts = StepTexts("quantity", Decimal("1"), rounds=True)
+    for number in range(200_000):
+        text = f"{number}.{number % 2}"
+        assert texts[text] == max(number, 1 if number % 2 else 0)
+        assert (text in texts.off_grid) is (number % 2 == 1)
+        assert max(len(texts), len(texts.off_grid)) <= 1 << 16
+
+
+def test_texts_that_are_worked_out_again_are_known_to_lie_off_the_grid() -> None:
+    texts = StepTexts("quantity", Decimal("1"), rounds=True)
+    for _ in range(2):
+        for number in range(70_000):
+            assert texts[f"{number}.1"] == max(1, number)
+            assert f"{number}.1" in texts.off_grid
+
+
 def test_huge_numbers_are_refused() -> None:
     with pytest.raises(BadInput, match="more than"):
         StepTexts("price", Decimal("0.1"))[str(MAX_STEPS)]

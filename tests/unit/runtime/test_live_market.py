@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,8 +90,31 @@ def test_units_that_change_stop_trading_and_other_rules_are_taken_over():
     found.on_feed(InstrumentChanged(instrument=linear(min_lots=3)))
     assert found.troubles[KEY].words == ""
     assert found.views[KEY].instrument.min_lots == 3
-    found.on_feed(InstrumentChanged(instrument=linear(tick=linear().lot)))
-    assert "the venue changed its units" in found.troubles[KEY].words
+    coarser = linear(tick=linear().tick * 10)
+    found.on_feed(InstrumentChanged(instrument=coarser))
+    assert "close what is open, then start a new ledger" in found.troubles[KEY].words
+    assert found.unbookable(KEY) == ""  # What closes can still be counted.
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tick": linear().tick / 10}, "tick has changed from 0.1 to 0.01"),
+        ({"tick": linear().tick * 5 / 2}, "tick has changed from 0.1 to 0.25"),
+        ({"lot": linear().lot / 2}, "lot has changed from 0.001 to 0.0005"),
+        ({"contract_size": Decimal(10)}, "contract size has changed from 1 to 10"),
+    ],
+)
+def test_units_that_the_ledger_cannot_count_in_let_nothing_fill(
+    changes: dict[str, Decimal], words: str
+):
+    found = markets()
+    found.on_feed(FeedLinkChanged(state=LinkState.UP))
+    found.on_feed(InstrumentChanged(instrument=linear(**changes)))
+    assert words in found.troubles[KEY].words
+    assert "close BTCUSDT at the venue, then start a new ledger" in found.unbookable(KEY)
+    found.on_feed(InstrumentChanged(instrument=linear()))  # Taken back.
+    assert found.unbookable(KEY) == found.troubles[KEY].words == ""
 
 
 def test_reasons_add_up_until_somebody_looks():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from engine.core.clock import NS_PER_SECOND
@@ -10,9 +12,10 @@ from engine.domain import events as e
 from engine.domain.commands import KillLevel
 from engine.domain.order import OrderStatus
 from engine.domain.snapshots import LinkStage
-from engine.ports.live import FaultKind, LinkState, UserLinkChanged
+from engine.ports.live import FaultKind, InstrumentChanged, LinkState, UserLinkChanged
 from engine.runtime.live_keeper import FAULTS_MAX
 from engine.trading.state import MANUAL
+from tests.support.builders import linear
 from tests.support.fake_venue import Fate
 from tests.support.live import Engine, LiveRig, VirtualClock, a_buy, run_virtual
 
@@ -87,6 +90,33 @@ def test_our_own_throttle_refuses_the_order_and_nothing_else():
             assert rejected.reason == "rate limit: no room"
             await place(rig, live)  # The next one goes out at once.
             assert (ties.stage, ties.since_ns) == (LinkStage.TRADING, since_ns)
+
+    run_virtual(program)
+
+
+def test_units_that_cannot_be_counted_in_hold_one_instrument_and_let_nothing_fill():
+    """The venue makes its tick finer while something is open."""
+
+    async def program(clock: VirtualClock) -> None:
+        held, other = linear(), linear(instrument_id="test.ETHUSDT", symbol="ETHUSDT", base="ETH")
+        rig = LiveRig(clock, [held, other], {"USDT": Decimal(100_000)})
+        async with rig.engine() as live:
+            await live.until_trading()
+            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(10, 50_001))
+            await live.until(lambda: live.state.fills == 1)
+            finer = linear(tick=held.tick / 10)
+            live.markets.on_feed(InstrumentChanged(instrument=finer))
+            sent = len(rig.exchange.places)
+            rig.wish(c.Flatten)
+            await live.until(lambda: bool(rejections(rig)), 5)
+            await live.wait(30)
+            words = "close BTCUSDT at the venue, then start a new ledger"
+            assert all(words in one.reason for one in rejections(rig))
+            assert len(rejections(rig)) < 30  # A flatten goes on trying, and hurries nobody.
+            assert len(rig.exchange.places) == sent
+            assert words in live.state.holds[held.instrument_id]
+            assert live.state.holds.keys() == {held.instrument_id}
+            assert live.stage is LinkStage.TRADING
 
     run_virtual(program)
 

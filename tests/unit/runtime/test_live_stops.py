@@ -8,6 +8,7 @@ from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain.claims import ClaimStatus
 from engine.domain.order import OrderSpec, OrderStatus, OrderType, Side
+from engine.ports.venue import Submit
 from engine.trading.state import MANUAL
 from tests.support.builders import linear
 from tests.support.fake_venue import VenueOrder
@@ -121,6 +122,25 @@ def test_a_triggered_stop_limit_is_ours_while_it_rests(dies: bool) -> None:
             assert rig.exchange.positions[KEY] == live.state.net_lots[KEY] == 6
             told = [one for one in rig.journal.events if isinstance(one, e.ReceiptVerified)]
             assert [(one.command_id, one.is_clean) for one in told] == [(wish, True)]
+
+    run_virtual(program)
+
+
+def test_a_stranger_with_the_id_of_an_ended_stop_is_a_stranger() -> None:
+    async def program(clock: VirtualClock) -> None:
+        rig = LiveRig(clock, [linear()])
+        async with rig.engine() as live:
+            order = await with_a_stop(rig, live)
+            key = order.client_order_id
+            trigger(rig, order)
+            await live.until(lambda: key in live.state.final_orders, 10)
+            ended = live.state.final_orders[key]
+            again = rig.exchange.place_foreign(
+                Submit(client_order_id=key, bot_id="", spec=a_buy(7, 40_000))
+            )
+            rig.exchange.fill(key, 3)
+            await live.until(lambda: again.venue_order_id in live.state.foreign, 70)
+            assert live.state.final_orders[key] == ended
 
     run_virtual(program)
 
