@@ -152,7 +152,7 @@ class Reconciler:
         return "the venue's side kept changing while it was compared"
 
     async def _ask_and_take_in(self, *, full: bool) -> Findings:
-        asked_ns = self._clock.now_ns()
+        asked_ns = by_venue(self._clock.now_ns(), self._account)
         findings = await self._gather(full=full)
         await self._perform(partial(self._take_in, findings))
         if full:
