@@ -157,6 +157,7 @@ async def test_a_stop_triggers_and_is_booked(story: Story) -> None:
     await story.check(is_flat=True)
 
 
+@pytest.mark.long
 async def test_a_stop_triggers_while_the_engine_is_dead(story: Story) -> None:
     order_id = await story.hold_with_a_stop()
     await story.die()
@@ -167,7 +168,13 @@ async def test_a_stop_triggers_while_the_engine_is_dead(story: Story) -> None:
     await story.check(is_flat=True)
 
 
-@pytest.mark.parametrize("knows", [True, False], ids=["heard of it", "dead at the trigger"])
+@pytest.mark.parametrize(
+    "knows",
+    [
+        pytest.param(True, id="heard of it"),
+        pytest.param(False, id="dead at the trigger", marks=pytest.mark.long),
+    ],
+)
 async def test_an_engine_dies_between_trigger_and_fill(story: Story, knows: bool) -> None:
     order_id = await story.hold_with_a_stop(
         type=OrderType.STOP_LIMIT, price_ticks=story.ticks("1.01")
@@ -193,9 +200,9 @@ async def test_an_engine_dies_between_trigger_and_fill(story: Story, knows: bool
 @pytest.mark.parametrize(
     ("kills", "has_triggered", "dies"),
     [
-        pytest.param(False, True, False, id="cancel, triggered, one life"),
-        pytest.param(False, False, True, id="cancel, waiting, restart"),
-        pytest.param(True, False, False, id="kill, waiting, one life"),
+        pytest.param(False, True, False, id="cancel, triggered, one life", marks=pytest.mark.long),
+        pytest.param(False, False, True, id="cancel, waiting, restart", marks=pytest.mark.long),
+        pytest.param(True, False, False, id="kill, waiting, one life", marks=pytest.mark.long),
         pytest.param(True, True, True, id="kill, triggered, restart"),
     ],
 )
