@@ -357,10 +357,12 @@ class LiveRuntime:
         self._publish(min(PROMPT_NS, self._policy.publish_ns) if commands else -1)
 
     def _batch(self, commands: Sequence[c.AnyCommand]) -> Outbox:
-        """One instant: news and answers, what stops or frees trading, the market, commands,
-        timers."""
+        """One instant: what stops or frees trading, for a bot may act on any news; news and
+        answers, the market, commands, timers."""
         trader = self._trader
         now_ns = max(self._clock.now_ns(), trader.state.last_ns)
+        for hold in self._holds():
+            trader.process(hold, now_ns)
         for work in self._inbox.drain(WORK_PER_TURN):
             for message in work():
                 trader.process(message, now_ns)
@@ -370,8 +372,6 @@ class LiveRuntime:
             rules = r.RulesReport(**self.folder.stamp(), instrument=instrument)
             trader.process(rules, now_ns)
         self._markets.changed.clear()
-        for hold in self._holds():
-            trader.process(hold, now_ns)
         mask = trader.wake_mask & _MARKET_REASONS
         for instrument_id, reasons in self._markets.reasons.items():
             self._markets.reasons[instrument_id] = 0

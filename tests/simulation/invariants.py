@@ -32,6 +32,8 @@ KILL_SENT_S = 1.0
 KILL_FLAT_S = 10.0
 COMPARED_S = 60.0
 """Both sides are compared at least so often."""
+EARLY_MAX = 4
+"""So many of the last movements of cash before the opening may be in doubt."""
 
 
 class Checker:
@@ -484,13 +486,16 @@ class Checker:
 
     def _is_by_strangers(self, wrong: dict[str, Decimal]) -> bool:
         """Whether trades of strangers make up for it, all but those before the account was opened,
-        and the latest of what moved just before that. Where positions are not balances, it is the
-        positions that are compared and told of; the money is, once nothing is open."""
+        and the latest of what moved just before that: left out, or told late and counted twice.
+        Where positions are not balances, it is the positions that are compared and told of; the
+        money is, once nothing is open."""
         flows, own = self._foreign_flows(), self._own_assets()
-        early = [[(claim.asset, claim.amount)] for claim in self._early_cash]
-        for missed, first in product(range(len(early) + 1), range(len(flows) + 1)):
+        early = self._early_cash[-EARLY_MAX:]
+        ways = product((0, 1, -1), repeat=len(early))
+        for way, first in product(ways, range(len(flows) + 1)):
+            moved = [[(one.asset, sign * one.amount)] for one, sign in zip(early, way, strict=True)]
             found: dict[str, Decimal] = {}
-            for asset, amount in (flow for one in early[missed:] + flows[first:] for flow in one):
+            for asset, amount in (flow for one in moved + flows[first:] for flow in one):
                 _add(found, asset, amount)
             if {key: amount for key, amount in found.items() if amount and key in own} == wrong:
                 return True
