@@ -88,7 +88,7 @@ class Courier:
         unbookable: Callable[[str], str],
     ) -> None:
         """`post` puts work before the engine's loop; `note_fault` hears of every question and
-        request that failed, `note_answer` of every one that did not; `unbookable` says why the
+        request that failed, `note_answer` of every one that was answered; `unbookable` says why the
         fills of an instrument could not be counted ("": they can), and nothing is placed there."""
         self._account = account
         self._state = state
@@ -183,10 +183,10 @@ class Courier:
                 reason=type(error).__name__,
                 decided_ns=sent_ns + window_ns,
             )
-        if not isinstance(outcome, Placed) and not _is_own_throttle(outcome):
-            self._note_fault(VenueFault(outcome.kind, outcome.reason))
-        else:
+        if isinstance(outcome, Placed):
             self._note_answer()
+        elif not _is_own_throttle(outcome):
+            self._note_fault(VenueFault(outcome.kind, outcome.reason))
         self._post(lambda: self._take_placed(key, outcome))
 
     def _take_placed(self, key: str, outcome: PlaceOutcome) -> Iterator[Message]:

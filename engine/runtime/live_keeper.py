@@ -322,9 +322,11 @@ class Keeper:
             self._full_due_ns = now_ns + FULL_NS
         if words:
             raise VenueFault(FaultKind.MALFORMED, words)
-        self._put_off = self._put_off + 1 if self._reconciler.is_owed else 0
-        self._owed_due_ns = now_ns + PATIENCE_NS[min(self._put_off, len(PATIENCE_NS)) - 1]
-        if not self._put_off:
+        if self._reconciler.is_owed:
+            self._owed_due_ns = now_ns + PATIENCE_NS[min(self._put_off, len(PATIENCE_NS) - 1)]
+            self._put_off += 1
+        else:
+            self._put_off = 0
             self.ties.reconciled_ns = now_ns
 
     def _can_catch_up(self, now_ns: int) -> bool:

@@ -23,7 +23,7 @@ from engine.runtime.live_market import LiveMarkets
 from engine.runtime.live_time import SteadyClock
 from engine.runtime.trader import BotSpec, Trader
 from engine.trading.risk.limits import RiskLimits
-from engine.trading.state import TradingState
+from engine.trading.state import MANUAL, TradingState
 from tests.support.builders import spot
 from tests.support.fake_venue import FakeAccount, FakeExchange, FakeFeed
 
@@ -254,3 +254,17 @@ def a_buy(lots: int = 10, ticks: int = 49_900, **changes: Any) -> OrderSpec:
         "price_ticks": ticks,
     }
     return OrderSpec(**{**fields, **changes})
+
+
+async def resting(rig: LiveRig, live: Engine) -> str:
+    """Places an order in an engine that trades; its id, once the venue has acknowledged it."""
+    await live.until_trading()
+    known = set(live.state.orders)
+    rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy())
+    await live.until(
+        lambda: any(
+            one.venue_order_id for key, one in live.state.orders.items() if key not in known
+        )
+    )
+    (key,) = set(live.state.orders) - known
+    return key

@@ -16,20 +16,7 @@ from engine.runtime.live_keeper import FAULTS_MAX
 from engine.trading.state import MANUAL
 from tests.support.builders import linear
 from tests.support.fake_venue import Fate
-from tests.support.live import Engine, LiveRig, VirtualClock, a_buy, run_virtual
-
-
-async def resting(rig: LiveRig, live: Engine) -> str:
-    """A new order that the venue has acknowledged; its id."""
-    known = set(live.state.orders)
-    rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy())
-    await live.until(
-        lambda: any(
-            one.venue_order_id for key, one in live.state.orders.items() if key not in known
-        )
-    )
-    (key,) = set(live.state.orders) - known
-    return key
+from tests.support.live import LiveRig, VirtualClock, a_buy, resting, run_virtual
 
 
 def holds_since(rig: LiveRig, first: int) -> list[str]:

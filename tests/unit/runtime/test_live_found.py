@@ -22,7 +22,7 @@ from engine.runtime.live_holds import CALM_NS, FREE_CHANGES, WINDOW_NS, HoldPace
 from engine.trading.state import MANUAL
 from tests.support.builders import spot
 from tests.support.fake_venue import Fate
-from tests.support.live import LiveRig, VirtualClock, a_buy, run_virtual
+from tests.support.live import LiveRig, VirtualClock, a_buy, resting, run_virtual
 
 
 def test_an_order_that_the_venue_cut_has_ended_when_the_venue_says_filled() -> None:
@@ -31,10 +31,7 @@ def test_an_order_that_the_venue_cut_has_ended_when_the_venue_says_filled() -> N
     async def program(clock: VirtualClock) -> None:
         rig = LiveRig(clock)
         async with rig.engine() as live:
-            await live.until_trading()
-            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(10))
-            await live.until(lambda: any(one.venue_order_id for one in live.state.orders.values()))
-            key = next(iter(live.state.orders))
+            key = await resting(rig, live)
             rig.exchange.fill(key, 4)
             rig.exchange.end(key, ClaimStatus.FILLED)
             await live.until(lambda: not live.state.orders)
@@ -51,10 +48,7 @@ def test_a_stranger_with_an_id_of_ours_is_a_stranger() -> None:
     async def program(clock: VirtualClock) -> None:
         rig = LiveRig(clock)
         async with rig.engine() as live:
-            await live.until_trading()
-            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(10))
-            await live.until(lambda: any(one.venue_order_id for one in live.state.orders.values()))
-            key = next(iter(live.state.orders))
+            key = await resting(rig, live)
             rig.exchange.fill(key, 10)
             await live.until(lambda: not live.state.orders)
             again = rig.exchange.place_foreign(
@@ -104,10 +98,7 @@ def test_an_end_that_the_stream_lost_is_known_within_a_minute() -> None:
     async def program(clock: VirtualClock) -> None:
         rig = LiveRig(clock)
         async with rig.engine() as live:
-            await live.until_trading()
-            rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy(10))
-            await live.until(lambda: any(one.venue_order_id for one in live.state.orders.values()))
-            key = next(iter(live.state.orders))
+            key = await resting(rig, live)
             live.account.link = LinkState.DOWN  # News are lost, and nobody says so.
             rig.exchange.fill(key, 10)
             await live.wait(40)

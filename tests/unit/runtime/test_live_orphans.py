@@ -8,16 +8,7 @@ from engine.domain.incident import IncidentKind
 from engine.domain.order import OrderStatus
 from engine.domain.snapshots import LinkStage
 from engine.ports.venue import Submit
-from engine.trading.state import MANUAL
-from tests.support.live import Engine, LiveRig, VirtualClock, a_buy, run_virtual
-
-
-async def resting(rig: LiveRig, live: Engine) -> str:
-    """An order that the venue has acknowledged; its id."""
-    await live.until_trading()
-    rig.wish(c.PlaceOrder, bot_id=MANUAL, spec=a_buy())
-    await live.until(lambda: any(one.venue_order_id for one in live.state.orders.values()))
-    return next(iter(live.state.orders))
+from tests.support.live import Engine, LiveRig, VirtualClock, a_buy, resting, run_virtual
 
 
 async def compare(live: Engine) -> None:
