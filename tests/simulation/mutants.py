@@ -54,10 +54,10 @@ MUTANTS = (
         ("I4",),
         lambda: edited(
             Courier._place,
-            "if not isinstance(outcome, Placed)",
+            "if isinstance(outcome, Placed)",
             "if isinstance(outcome, Unanswered):\n"
             "        outcome = await self._account.place(submit)\n"
-            "    if not isinstance(outcome, Placed)",
+            "    if isinstance(outcome, Placed)",
         ),
     ),
     Mutant(
