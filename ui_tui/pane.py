@@ -21,6 +21,8 @@ from ui_tui.inside import Drawn, ShortFrames
 from ui_tui.look import Look
 
 _WHEEL_ROWS = 3
+_NOTE_GAP = "  "
+"""Between the parts of a note; the last ones go first where there is no room."""
 
 
 class NeedsPaint(Message):
@@ -186,8 +188,11 @@ class Pane(Lines, can_focus=True):
             Cell((glyphs.corner if wall else glyphs.rule) + glyphs.rule, rule),
             Cell(f" {picture.title} ", "title_focus" if self.has_focus else "title"),
         )
-        note = (Cell(f" {picture.note} ", "note"), Cell(glyphs.rule, rule)) if picture.note else ()
-        room = width - line_width(head) - sum(text_width(cell.text) for cell in note)
+        words = picture.note
+        while words and line_width(head) + text_width(words) + 3 > width:
+            words = words.rpartition(_NOTE_GAP)[0]  # The rest of it, rather than nothing.
+        note = (Cell(f" {words} ", "note"), Cell(glyphs.rule, rule)) if words else ()
+        room = width - line_width(head) - line_width(note)
         if room < 0:
             return fit_line(head, width, rule)
         return (*head, Cell(glyphs.rule * room, rule), *note)
