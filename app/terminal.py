@@ -178,4 +178,8 @@ def _wants_engine(profile: str, where: str) -> bool:
     import typer
 
     question = f"No engine runs for profile {profile}{where}. Start one that keeps running?"
-    return typer.confirm(question, default=True, err=True)
+    try:
+        return typer.confirm(question, default=True, err=True)
+    except typer.Abort:  # Ctrl+C and Ctrl+D are answers, too.
+        typer.echo(err=True)
+        return False

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from app.paths import Paths, check_profile, make_private
 from engine.core.ids import new_token
 from engine.domain.errors import ConfigError, EngineNotRunning, LedgerError
-from engine.store.filelock import FileLock, lock_beside
+from engine.store.filelock import FileLock, holder_of, lock_beside
 
 BACKLOG = 16
 DIAL_S = 2.0
@@ -132,17 +132,9 @@ def _dial(endpoint: Endpoint) -> socket.socket:
 
 
 def claimant(endpoint: Endpoint) -> int:
-    """The living process that has claimed the profile, perhaps not ready for faces yet; 0: none.
-
-    Only looks: taking the lock to find out would turn an engine away that starts just now.
-    """
-    lock = endpoint.socket_path.with_name(endpoint.socket_path.name + ".lock")
-    try:
-        pid = int(lock.read_text(encoding="ascii"))
-        os.kill(pid, 0)
-    except (OSError, ValueError):
-        return 0
-    return pid
+    """The living process that has claimed the profile, perhaps not ready for faces yet; 0:
+    none."""
+    return holder_of(endpoint.socket_path.with_name(endpoint.socket_path.name + ".lock"))
 
 
 def read_token(endpoint: Endpoint) -> str:

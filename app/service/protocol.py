@@ -94,6 +94,9 @@ class Hello(Frame, frozen=True, kw_only=True):
     wants: str = "nothing"
     topics: tuple[str, ...] = tuple(TOPICS)
     """Which of `TOPICS` the face shows."""
+    session: str = ""
+    """The same at every call of one face, and nobody else's. A face that calls again has given its
+    older connection up, which may hang in a dead link for minutes: it is let go."""
 
 
 class Seen(Frame, frozen=True, kw_only=True):
@@ -260,6 +263,21 @@ async def read_body(reader: asyncio.StreamReader, limit: int) -> bytes | None:
         if error.partial or error.expected != _PREFIX_BYTES:
             raise ProtocolError("frame: cut off") from error
         return None
+
+
+async def read_behind_text(reader: asyncio.StreamReader) -> tuple[str, FromEngine | None]:
+    """The first frame of a stream that may begin with words of others (what a login shell prints),
+    and these words. No frame where the stream ends with them."""
+    try:
+        # The length of a frame begins with a zero, which no text holds.
+        text = (await reader.readuntil(b"\0"))[:-1]
+        length = int.from_bytes(await reader.readexactly(_PREFIX_BYTES - 1), "big")
+        body = await reader.readexactly(length)
+    except asyncio.IncompleteReadError as error:
+        return error.partial.decode(errors="replace"), None
+    except asyncio.LimitOverrunError:
+        raise ProtocolError("much else is said before the engine speaks") from None
+    return text.decode(errors="replace"), parse_from_engine(body)
 
 
 async def read_from_face(reader: asyncio.StreamReader) -> FromFace | None:

@@ -111,7 +111,9 @@ class EngineServer:
     def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Somebody calls."""
         if len(self._peers) >= PEERS_MAX + STRANGERS_MAX:
-            log.warning("a caller is turned away: %d are here already", len(self._peers))
+            words = f"{len(self._peers)} callers are here already: close one first"
+            log.warning("a caller is turned away: %s", words)
+            writer.write(p.encode(p.Refusal(code=p.FULL, words=words)))
             writer.close()
             return
         self._last_number += 1
@@ -171,7 +173,7 @@ class EngineServer:
             raise p.Refused(
                 p.MALFORMED, f"topics: {min(unknown)!r}: known are {', '.join(p.TOPICS)}"
             )
-        if len(self._attached_numbers) >= PEERS_MAX:
+        if len(self._attached_numbers) >= PEERS_MAX and self._ghost_of(hello) is None:
             raise p.Refused(p.FULL, f"{PEERS_MAX} faces are attached already: close one first")
 
     def welcome(self, identity: Identity) -> p.Welcome:
@@ -185,9 +187,19 @@ class EngineServer:
             locked=self._waits_for()[: p.WORDS_MAX] if self._snapshot is None else "",
         )
 
-    def attached(self, peer: Peer, wants: str) -> None:
-        self._roster.join(peer.number, str(peer.identity), wants)
+    def attached(self, peer: Peer, hello: p.Hello) -> None:
+        ghost = self._ghost_of(hello)
+        if ghost is not None:
+            log.info("%s is back: its older connection is let go", peer.identity)
+            self._roster.renumber(ghost.number, peer.number)
+            ghost.drop()
+        self._roster.join(peer.number, str(peer.identity), hello.wants)
         self._tell_presence()
+
+    def _ghost_of(self, hello: p.Hello) -> Peer | None:
+        """The connection that this face had before, and that nobody has told us is dead."""
+        known = (self._peers.get(number) for number in self._attached_numbers if hello.session)
+        return next((peer for peer in known if peer and peer.session == hello.session), None)
 
     def detached(self, peer: Peer) -> None:
         self._peers.pop(peer.number, None)

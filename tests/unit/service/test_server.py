@@ -20,7 +20,7 @@ from app.service import protocol as p
 from app.service.client import RemoteSession
 from app.service.endpoint import Claim
 from app.service.peer import WISHES_WAITING_MAX
-from app.service.server import PEERS_MAX
+from app.service.server import PEERS_MAX, STRANGERS_MAX
 from engine.domain import commands as c
 from engine.domain.errors import ConfigError
 from engine.domain.order import OrderSpec, Side
@@ -301,7 +301,14 @@ def test_there_is_a_limit_to_the_faces(engine: ScriptedEngine) -> None:
         assert "close one first" in one_more.refusal()
     faces.pop().close()
     eventually(lambda: len(engine.server._roster.faces) < PEERS_MAX)
-    Bare.attach(engine.home).close()
+    faces.append(Bare.attach(engine.home, session="s1"))
+    faces.append(Bare.attach(engine.home, session="s1"))  # In its own older place.
+    strangers = [Bare(engine.home) for _ in range(STRANGERS_MAX)]
+    eventually(lambda: len(engine.server._peers) >= PEERS_MAX + STRANGERS_MAX)
+    with Bare(engine.home) as one_more:
+        assert "callers are here already: close one first" in one_more.refusal()
+    for stranger in strangers:
+        stranger.close()
     for face in faces:
         face.close()
 
