@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -48,6 +49,9 @@ RETRY_S_MIN = 0.05
 WISHES_WAITING_MAX = 256
 OWN_ROWS_KEPT = 32
 START_S = 15.0
+STORY_S = 10.0
+"""How long an engine may take to read a story, and a slow line to carry it."""
+STORIES_KEPT = 8
 
 
 class RemoteSession:
@@ -76,6 +80,8 @@ class RemoteSession:
         """Guards the answers, which two threads meet over."""
         self._waiting: dict[str, str] = {}
         self._answers: dict[str, ReceiptSnapshot] = {}
+        self._numbers = itertools.count(1)
+        self._stories: dict[int, p.Story] = {}
         self._engine: EngineSnapshot | None = None
         """As the engine published it: what the next delta applies to."""
         self._shown: EngineSnapshot | None = None
@@ -168,6 +174,26 @@ class RemoteSession:
             if self._lock.wait_for(lambda: self._writer is None, timeout_s):
                 return self._farewell
         raise TimedOut(f"engine: it did not end within {timeout_s:g} s: see its log")
+
+    def story(self, order_id: str) -> Sequence[tuple[int, str]]:
+        """What happened to an order, by the engine's ledger: (ts_ns, sentence). For any thread but
+        the connection's. WorkFailed with the reason when there is none, TimedOut."""
+        writer, number = self._writer, next(self._numbers)
+        self._send(p.AskStory(number=number, order_id=order_id))
+
+        def is_over() -> bool:
+            return number in self._stories or self._writer is not writer
+
+        with self._lock:
+            self._lock.wait_for(is_over, STORY_S)
+            story = self._stories.pop(number, None)
+        if story is None and self._writer is not writer:
+            raise EngineNotRunning(f"{self._gone_words}: ask again")
+        if story is None:
+            raise TimedOut(f"engine: it told nothing of {order_id} within {STORY_S:g} s: ask again")
+        if story.refused:
+            raise WorkFailed(story.refused)
+        return story.told
 
     def presence(self) -> p.Presence | None:
         """Who looks on, by the engine's last word; None while it has said nothing."""
@@ -325,6 +351,8 @@ class RemoteSession:
                     self._answered(receipt)
                 case p.Presence():
                     self._note_presence(frame)
+                case p.Story():
+                    self._told(frame)
                 case p.Pong():
                     self._note_clock(frame)
                 case p.Bye():
@@ -357,6 +385,13 @@ class RemoteSession:
             self._lock.notify_all()
         for command_id, name in list(self._waiting.items()):
             self._tell_lost(command_id, name)
+
+    def _told(self, story: p.Story) -> None:
+        with self._lock:
+            self._stories[story.number] = story
+            while len(self._stories) > STORIES_KEPT:  # Nobody waits for the oldest any more.
+                self._stories.pop(next(iter(self._stories)))
+            self._lock.notify_all()
 
     def _tell_lost(self, command_id: str, name: str) -> None:
         words = "the engine was lost before it answered: look what became of it"

@@ -67,6 +67,8 @@ class Peer:
         self.waiting: set[str] = set()
         """Ids of wishes that are under way."""
         self.has_room = asyncio.Event()
+        self.stories = 0
+        """That are being read for it."""
         self._server = server
         self._reader = reader
         self._writer = writer
@@ -169,6 +171,8 @@ class Peer:
                 self._server.crash_wanted(self)
             case p.StopEngine():
                 self._server.stop_wanted(self)
+            case p.AskStory():
+                self._server.story_wanted(self, frame)
             case p.UnlockKeys(passphrase=passphrase):
                 self._server.unlock_wanted(self, passphrase)
             case _:

@@ -35,6 +35,8 @@ REQUEST_BYTES_MAX = 64 * 1024
 PICTURES_IN_FLIGHT = 2
 COMMAND_ID_MAX = 64
 WORDS_MAX = 400
+SENTENCES_MAX = 1000
+"""Of one story: its first ones."""
 
 _PREFIX_BYTES = 4
 
@@ -134,6 +136,14 @@ class UnlockKeys(Frame, frozen=True, kw_only=True):
         return "UnlockKeys(hidden)"
 
 
+class AskStory(Frame, frozen=True, kw_only=True):
+    """What happened to an order, by the ledger, for a face that cannot read it. `number` comes back
+    in the `Story`."""
+
+    number: int
+    order_id: str
+
+
 class Ping(Frame, frozen=True, kw_only=True):
     """`number` comes back in the `Pong`."""
 
@@ -180,6 +190,14 @@ class Receipt(Frame, frozen=True, kw_only=True):
 class KeysAnswer(Frame, frozen=True, kw_only=True):
     """What became of an `UnlockKeys` of this face. `refused` "" when the keys are open now."""
 
+    refused: str = ""
+
+
+class Story(Frame, frozen=True, kw_only=True):
+    """(ts_ns, sentence), oldest first; `refused` says why there is none."""
+
+    number: int
+    told: list[tuple[int, str]] = []
     refused: str = ""
 
 
@@ -236,8 +254,22 @@ class Bye(Frame, frozen=True, kw_only=True):
     report: StopReport | None = None
 
 
-FromFace = Hello | Seen | Resync | Wish | TakeToken | Crash | StopEngine | UnlockKeys | Ping | Bye
-FromEngine = Welcome | Refusal | Picture | Delta | Receipt | KeysAnswer | Presence | Pong | Bye
+FromFace = (
+    Hello
+    | Seen
+    | Resync
+    | Wish
+    | TakeToken
+    | Crash
+    | StopEngine
+    | UnlockKeys
+    | AskStory
+    | Ping
+    | Bye
+)
+FromEngine = (
+    Welcome | Refusal | Picture | Delta | Receipt | KeysAnswer | Story | Presence | Pong | Bye
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _from_face: msgspec.msgpack.Decoder[FromFace] = msgspec.msgpack.Decoder(FromFace)
