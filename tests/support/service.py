@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -283,10 +283,13 @@ class EngineProcess:
     ready = "serving"
     """What its first line says by then."""
 
-    def __init__(self, home: Path, *options: str, **environ: str) -> None:
+    def __init__(
+        self, home: Path, *options: str, before: Sequence[str] = (), **environ: str
+    ) -> None:
+        """`before` is the command that starts it, as `nohup`."""
         self.home = home
         self._process = subprocess.Popen(
-            command_line("engine", *options),
+            [*before, *command_line("engine", *options)],
             env={**os.environ, HOME_VARIABLE: str(home), **environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -314,3 +314,30 @@ def test_logs_follow_until_the_engine_is_gone(own_home: Path) -> None:
         _, errors = follower.communicate(timeout=20)
         assert follower.returncode == 3
         assert "engine gone" in errors
+
+
+# -- terminals that go ---------------------------------------------------------------------------
+
+
+def test_a_terminal_that_goes_stops_the_engine_in_it(own_home: Path) -> None:
+    with EngineProcess(own_home) as engine:
+        code, words = engine.stop(signal.SIGHUP)
+    assert code == 0
+    assert "stopped" in words
+
+
+NOHUP = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
+"""As the program of that name, without its words."""
+
+
+@pytest.mark.parametrize("options", [(), ("--restart",)])
+def test_an_engine_under_nohup_outlives_its_terminal(
+    own_home: Path, options: tuple[str, ...]
+) -> None:
+    with EngineProcess(own_home, *options, before=NOHUP) as engine:
+        os.kill(engine.pid, signal.SIGHUP)
+        with attached(own_home) as face:
+            version = shot_of(face).version
+            eventually(lambda: shot_of(face).version > version + 5)
+        code, _ = engine.stop(signal.SIGTERM)
+    assert code == 0
