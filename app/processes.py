@@ -1,13 +1,11 @@
 """Processes and how they are told to end, on every system.
 
-Windows has no SIGTERM or SIGHUP that a program could act on, no sessions, and its `os.kill` ends a
-process where others only ask whether it lives.
+Windows has no SIGTERM or SIGHUP that a program could act on, and no sessions.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -22,30 +20,12 @@ class Apart(TypedDict, total=False):
 
 
 if sys.platform == "win32":
-    _STILL_ACTIVE = 259
-    _QUERY_LIMITED_INFORMATION = 0x1000
     # Ctrl+C, and Ctrl+Break, the one of the two that reaches an `apart` process.
     _ENDINGS = (signal.SIGINT, signal.SIGBREAK)
 
     def apart() -> Apart:
         """A child that the terminal's keys do not reach, and that may outlive its parent."""
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-
-    def is_alive(pid: int) -> bool:
-        import ctypes
-
-        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-        kernel.OpenProcess.restype = ctypes.c_void_p
-        handle = kernel.OpenProcess(_QUERY_LIMITED_INFORMATION, False, pid)
-        if handle is None:
-            return False
-        process, code = ctypes.c_void_p(handle), ctypes.c_ulong()
-        try:
-            return bool(kernel.GetExitCodeProcess(process, ctypes.byref(code))) and (
-                code.value == _STILL_ACTIVE
-            )
-        finally:
-            kernel.CloseHandle(process)
 
 else:
     # Ctrl+C, a polite kill, and a terminal that has gone.
@@ -54,14 +34,6 @@ else:
     def apart() -> Apart:
         """A child that the terminal's keys do not reach, and that may outlive its parent."""
         return {"start_new_session": True}
-
-    def is_alive(pid: int) -> bool:
-        """A process of another user, which may not be signalled, is none of ours."""
-        try:
-            os.kill(pid, 0)
-        except OSError:
-            return False
-        return True
 
 
 def endings() -> tuple[signal.Signals, ...]:

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.paths import Paths, check_profile, make_private
-from app.processes import is_alive
 from app.service import doors
 from app.service.doors import Door, write_private
 from engine.core.ids import new_token
 from engine.domain.errors import ConfigError, EngineNotRunning, LedgerError
-from engine.store.filelock import FileLock, lock_beside
+from engine.store.filelock import FileLock, holder_of, lock_beside
 
 
 class Endpoint(NamedTuple):
@@ -120,16 +119,9 @@ def _dial(endpoint: Endpoint) -> socket.socket:
 
 
 def claimant(endpoint: Endpoint) -> int:
-    """The living process that has claimed the profile, perhaps not ready for faces yet; 0: none.
-
-    Only looks: taking the lock to find out would turn an engine away that starts just now.
-    """
-    lock = endpoint.door_path.with_name(endpoint.door_path.name + ".lock")
-    try:
-        pid = int(lock.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return 0
-    return pid if is_alive(pid) else 0
+    """The living process that has claimed the profile, perhaps not ready for faces yet; 0:
+    none."""
+    return holder_of(endpoint.door_path.with_name(endpoint.door_path.name + ".lock"))
 
 
 def read_token(endpoint: Endpoint) -> str:

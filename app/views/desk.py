@@ -429,10 +429,10 @@ class Desk:
         return current if current is not None and now_ns < current.until_ns else None
 
     def mood(self, now_ns: int) -> object:
-        """What a face must show at once when it changes: armed, stale, a tap, something said, who
-        may trade."""
+        """What a face must show at once when it changes: armed, stale and for how many seconds, a
+        tap, something said, who may trade."""
         taps = self.gestures
-        stale = self.is_stale(now_ns)
+        stale = self.is_stale(now_ns) and self.feed_age_ms(now_ns) // 1000
         return taps.is_armed, taps.announcement, self.notice(now_ns), stale, self.standing
 
     def banner(self, now_ns: int) -> Cell | None:

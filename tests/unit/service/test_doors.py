@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from app.processes import is_alive
 from app.service import doors
 from app.service import protocol as p
 from app.service.endpoint import Claim, connect
@@ -96,10 +95,3 @@ def test_a_port_file_that_names_no_port_is_no_engine(own_home: Path, text: str) 
 def test_frames_are_the_same_at_both_doors(own_home: Path) -> None:
     with ScriptedEngine(own_home) as engine, Bare.attach(own_home) as face:
         assert face.hear_until(p.Picture).snapshot == engine.snapshot
-
-
-def test_who_lives() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert is_alive(child.pid)
-    child.communicate(b"\n")
-    assert not is_alive(child.pid)
