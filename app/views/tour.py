@@ -24,7 +24,12 @@ ROWS = 4
 SPAN_SHARE = 5000
 """In the tour a row of the ladder is about 1/5000 of the price, so that an order a few rows down
 outlives the reading of the next step."""
-_KILLED = "The kill switch is on: {palette}, type reset, Enter, RESUME, Enter; then go on here."
+KILLED = "The kill switch is on: {palette}, type reset, Enter, RESUME, Enter."
+FILLED_AT_ONCE = "That one filled at once: the price was there. Go further down, {buy_limit} again."
+FILLED = "Yours has filled meanwhile: go further down and place another with {buy_limit}."
+GONE = "Yours is gone: place another with {buy_limit}, a few rows down."
+HINTS = (KILLED, FILLED_AT_ONCE, FILLED, GONE)
+"""Said in place of a step's last line when things have taken another course."""
 
 
 class Since(msgspec.Struct, frozen=True):
@@ -68,20 +73,20 @@ def _has_filled(snapshot: EngineSnapshot, since: Since) -> bool:
 
 def _filled_at_once(snapshot: EngineSnapshot, since: Since) -> str:
     if snapshot.kill is not KillLevel.NONE:
-        return _KILLED
+        return KILLED
     if _own(snapshot) or not _has_filled(snapshot, since):
         return ""
-    return "That one filled at once: the price was there. Go further down, {buy_limit} again."
+    return FILLED_AT_ONCE
 
 
 def _is_gone(snapshot: EngineSnapshot, since: Since) -> str:
     if snapshot.kill is not KillLevel.NONE:
-        return _KILLED
+        return KILLED
     if _own(snapshot):
         return ""
     if _has_filled(snapshot, since):
-        return "Yours has filled meanwhile: go further down and place another with {buy_limit}."
-    return "Yours is gone: place another with {buy_limit}, a few rows down."
+        return FILLED
+    return GONE
 
 
 def _carried_out(snapshot: EngineSnapshot, since: Since, *names: str) -> bool:

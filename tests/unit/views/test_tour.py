@@ -1,7 +1,7 @@
 """The tour notices what the engine has done, in its order."""
 
 from app.views.keymap import load_keymap
-from app.views.tour import ROWS, STEPS, Tour
+from app.views.tour import HINTS, ROWS, STEPS, Tour
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
 from engine.domain.order import Side
@@ -106,6 +106,10 @@ def test_every_step_fits_eighty_columns_and_names_keys_that_exist() -> None:
     tour = Tour()
     for step in range(len(STEPS)):
         tour.step = step
+        for hint in ("", *HINTS):
+            tour._hint = hint
+            assert all(sum(len(cell.text) for cell in row) == 80 for row in tour.lines(keymap, 80))
+        tour._hint = ""
         lines = tour.lines(keymap, 80)
         assert len(lines) == ROWS
         for line in lines:
