@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-LEAVING = "the demo's engine stops with this window; its ledger is kept and resumes next time"
+KEPT = "the market stands still, the ledger is kept; the same command goes on"
+AGAIN = "\nthe tour again, from its first step: pilothouse demo --tour"
+LEAVING = "the demo stops with this window and goes on next time"
 
 
 @app.command("demo")
@@ -90,7 +92,9 @@ def demo(
     if headless:
         _headless(request, paths, json)
     else:
-        run_terminal(request, paths, settings.ui, tour=_wants_tour(tour, request, paths))
+        with_tour = _wants_tour(tour, request, paths)
+        run_terminal(request, paths, settings.ui, tour=with_tour)
+        print(f"left: {KEPT}{AGAIN if with_tour else ''}")
 
 
 def _wants_tour(asked: bool | None, request: DemoRequest, paths: Paths) -> bool:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from app.service.session import Standing
 from app.views import cursors, moves, rules
 from app.views import ticket as tickets
-from app.views.actions import ACTIONS, Action, Risk, contexts_of, resolve
+from app.views.actions import ACTIONS, CONTEXTS, Action, Risk, contexts_of, resolve
 from app.views.bell import Bell
 from app.views.cells import Cell
 from app.views.chart import ChartView
@@ -29,7 +29,7 @@ from app.views.logview import LogView
 from app.views.rows import log_rows
 from app.views.shelf import Answer, Answers
 from app.views.ticket import Wish
-from app.views.tour import Tour
+from app.views.tour import SPAN_SHARE, Tour
 from app.views.viewstate import ViewState, feed_age_ms, find_market, is_stale
 from engine.domain import commands as c
 from engine.domain.algo import is_reducing
@@ -149,9 +149,16 @@ class Desk:
         return True
 
     def _guide(self, snapshot: EngineSnapshot, now_ns: int) -> None:
-        """Let the tour see what has been done."""
-        if self.tour is not None and self.tour.watch(snapshot):
-            self.say("done", "note", now_ns)
+        """Let the tour see what has been done. It begins with a ladder that stands still."""
+        if self.tour is None:
+            return
+        market = find_market(snapshot, self.instrument_id)
+        if not self.tour.has_begun:
+            if market is None or not market.last_ticks:
+                return
+            self.ladder.coarsen(SPAN_SHARE, market.last_ticks)
+        if self.tour.watch(snapshot):
+            self.say("done: the next step stands above", "note", now_ns)
             if self.tour.is_over:
                 self.tour = None
                 self.say("the tour is over; help and manual know the rest", "warn", now_ns)
@@ -265,14 +272,26 @@ class Desk:
         view = self.view(pane, now_ns, key_ns)
         if pane == "ladder":
             self.last_key_ns = key_ns
-        if action is None and key == "ctrl+c":
-            self.say(f"{self.keymap.label(ACTIONS['quit'])} leaves", "note", now_ns)
+        if action is None:
+            self._say_where(key, now_ns)
         if action is not None:
             action = resolve(action, view)
             if action.id == "disarm" and self.gestures.drop():
                 return []
         ruling = self.gestures.press(key, key_label(key), action, view, key_ns, now_ns)
         return self._act(key, ruling, view, now_ns)
+
+    def _say_where(self, key: str, now_ns: int) -> None:
+        """A key that means nothing in this pane: name the panes in which it does."""
+        if key == "ctrl+c":
+            self.say(f"{self.keymap.label(ACTIONS['quit'])} leaves", "note", now_ns)
+            return
+        panes = self.keymap.panes_of(key)
+        if panes:
+            names = ", ".join(CONTEXTS[pane].lower() for pane in panes)
+            go = f"; {self.keymap.label(ACTIONS['view_trade'])} goes to the ladder"
+            words = f"{key_label(key)} is no key of this pane, but of: {names}"
+            self.say(words + go * ("ladder" in panes), "note", now_ns)
 
     def choose(self, action_id: str, pane: str, now_ns: int) -> tuple[bool, list[Effect]]:
         """An action picked from the palette: the same rules, with Enter as its key.

@@ -30,7 +30,7 @@ class FileLock:
             os.close(descriptor)
             raise LedgerError(
                 f"{path.with_suffix('')} is in use by another engine (process {holder or '?'}): "
-                "attach to that one, or stop it first"
+                "use that one, or stop it first"
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
