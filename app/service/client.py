@@ -45,6 +45,8 @@ DEAD_NS = 15 * NS_PER_SECOND
 RETRY_S_MIN = 0.05
 WISHES_WAITING_MAX = 256
 OWN_ROWS_KEPT = 32
+GIVEN_UP = "engine silent, given up"
+LOST = "the engine was lost before it answered: look what became of it"
 START_S = 15.0
 
 
@@ -169,6 +171,10 @@ class RemoteSession:
     def presence(self) -> p.Presence | None:
         """Who looks on, by the engine's last word; None while it has said nothing."""
         return self._presence
+
+    def lost(self) -> str:
+        """Why the connection has ended, "" while it stands: a short silence is no end."""
+        return self._gone_words if self._writer is None else ""
 
     def failure(self) -> str:
         now_ns = self._clock.monotonic_ns()
@@ -300,7 +306,7 @@ class RemoteSession:
             number += 1
             now_ns = self._clock.monotonic_ns()
             if now_ns - self._heard_ns > DEAD_NS:
-                raise EngineNotRunning("engine silent, given up")
+                raise EngineNotRunning(GIVEN_UP)
             self._pings[number] = now_ns
             self._write(writer, p.Ping(number=number))
             await asyncio.sleep(PING_S)
@@ -352,8 +358,7 @@ class RemoteSession:
             self._tell_lost(command_id, name)
 
     def _tell_lost(self, command_id: str, name: str) -> None:
-        words = "the engine was lost before it answered: look what became of it"
-        self._answered(ReceiptSnapshot(command_id=command_id, name=name, refused=words))
+        self._answered(ReceiptSnapshot(command_id=command_id, name=name, refused=LOST))
 
     # -- pictures ----------------------------------------------------------------------------------
 
