@@ -114,8 +114,12 @@ class ScriptedEngine:
         assert self._is_up.wait(10)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def leave(self) -> None:
+        """End as an engine does that is asked to, with its farewell."""
         self._stop.set()
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
         self._thread.join(10)
         assert not self._thread.is_alive()
 
