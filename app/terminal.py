@@ -100,7 +100,7 @@ def _behind_curtain(
     are questions to ask first. The face loads while the engine answers."""
     from app.curtain import Curtain, has_curtain
 
-    if not has_curtain() or not endpoint.socket_path.exists():
+    if not has_curtain() or not endpoint.door_path.exists():
         return None
     words = f"attaching to the engine of profile {endpoint.profile} ..."
     with Curtain(words, ui.palette, ascii_only=ui.ascii) as curtain:

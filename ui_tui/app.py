@@ -32,6 +32,7 @@ from ui_tui.look import Look
 from ui_tui.pane import NeedsPaint, Pointed, Wheeled
 from ui_tui.screens.dialog import Dialog
 from ui_tui.screens.main import MainScreen
+from ui_tui.widgets.replaybar import Slid
 
 POLL_S = 0.1
 OPEN_S = 0.02
@@ -174,6 +175,9 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
     def on_pointed(self, message: Pointed) -> None:
         self.desk.point(message.pane.key, message.row, self.clock.monotonic_ns())
         self.paint(at_once=True)
+
+    def on_slid(self, message: Slid) -> None:
+        self.perform(self.desk.slide(message.column, message.width))
 
     # -- the picture ---------------------------------------------------------------------------
 

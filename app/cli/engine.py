@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ import typer
 
 from app.cli.attach import DEFAULT_PROFILE, STOP_S, Json, Profile, attached, is_group_call
 from app.cli.output import print_error, print_json
+from app.processes import stop_on_signals
 from engine.domain.errors import BadInput, TimedOut, WorkFailed
 from engine.domain.money import parse_decimal
 
@@ -84,7 +84,7 @@ def engine(
         wish = Wish(chosen, live, drill, directory, venue, tuple(symbol or ()))
         if restart:
             raise typer.Exit(supervise_live(wish))
-        print(run_live(wish, _stop_on_signals))
+        print(run_live(wish, stop_on_signals))
         return
     for name, given in (("--venue", venue), ("--symbol", symbol), ("--dir", directory)):
         if given:
@@ -103,7 +103,7 @@ def engine(
         set_aside(request, locate())
     paths = locate()
     make = lambda server: HostedDemo(request, paths, server)  # noqa: E731
-    print(serve(make, paths, profile, _stop_on_signals, print_error))
+    print(serve(make, paths, profile, stop_on_signals, print_error))
 
 
 def _chosen_profile(context: typer.Context, profile: str) -> str:
@@ -153,13 +153,6 @@ def _supervise(profile: str, capture: list[Path] | None, seed: int, speed: str) 
 
     command = [*command_line(), *_options(profile, capture, seed, speed)]
     return Supervisor(command, LiveClock(), print_error).run()
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    # SIGHUP: the terminal it runs in has gone; its ledger is closed all the same.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
 
 
 # -- systemd -----------------------------------------------------------------------------------
@@ -233,7 +226,7 @@ def stop(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
             session.stop_engine()
             bye = session.wait_gone(STOP_S)
     except Refused as refused:
-        if refused.code == SCHEMA_DIFFERS:
+        if refused.code == SCHEMA_DIFFERS and sys.platform != "win32":  # A signal kills there.
             pid = _stop_by_signal(profile)
             words = f"stopped: process {pid}, of another build: its output says what it leaves"
             if json:

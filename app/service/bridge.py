@@ -52,7 +52,7 @@ async def _pump(endpoint: Endpoint) -> int:
     except EngineNotRunning as error:
         _write(p.encode(p.Refusal(code=p.NOT_RUNNING, words=str(error))))
         return error.exit_code
-    reader, writer = await asyncio.open_unix_connection(sock=peer)
+    reader, writer = await asyncio.open_connection(sock=peer)
     try:
         body = await p.read_body(stdin, p.REQUEST_BYTES_MAX)
         if body is None:

@@ -48,6 +48,8 @@ CLOCK_SLACK_NS = NS_PER_SECOND // 100
 RETRY_S_MIN = 0.05
 WISHES_WAITING_MAX = 256
 OWN_ROWS_KEPT = 32
+GIVEN_UP = "engine silent, given up"
+LOST = "the engine was lost before it answered: look what became of it"
 START_S = 15.0
 STORY_S = 10.0
 """How long an engine may take to read a story, and a slow line to carry it."""
@@ -199,6 +201,10 @@ class RemoteSession:
         """Who looks on, by the engine's last word; None while it has said nothing."""
         return self._presence
 
+    def lost(self) -> str:
+        """Why the connection has ended, "" while it stands: a short silence is no end."""
+        return self._gone_words if self._writer is None else ""
+
     def failure(self) -> str:
         now_ns = self._clock.monotonic_ns()
         # An engine that is back shows its old picture until it has sent a new one.
@@ -333,7 +339,7 @@ class RemoteSession:
             number += 1
             now_ns = self._clock.monotonic_ns()
             if now_ns - self._heard_ns > DEAD_NS:
-                raise EngineNotRunning("engine silent, given up")
+                raise EngineNotRunning(GIVEN_UP)
             self._pings[number] = now_ns
             self._write(writer, p.Ping(number=number))
             await asyncio.sleep(PING_S)
@@ -394,8 +400,7 @@ class RemoteSession:
             self._lock.notify_all()
 
     def _tell_lost(self, command_id: str, name: str) -> None:
-        words = "the engine was lost before it answered: look what became of it"
-        self._answered(ReceiptSnapshot(command_id=command_id, name=name, refused=words))
+        self._answered(ReceiptSnapshot(command_id=command_id, name=name, refused=LOST))
 
     # -- pictures ----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import contextlib
 import re
 from typing import Protocol
 
+from app.processes import apart
 from app.service import protocol as p
 from app.service.endpoint import Endpoint, connect, read_token
 from app.service.launch import START_S
@@ -84,7 +85,7 @@ class SocketRoad:
 
     async def open(self) -> Link:
         peer = connect(self._endpoint)
-        reader, writer = await asyncio.open_unix_connection(sock=peer)
+        reader, writer = await asyncio.open_connection(sock=peer)
         return _SocketLink(reader, writer, read_token(self._endpoint))
 
 
@@ -139,7 +140,7 @@ class SshRoad:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 # Ctrl+C in the terminal is the face's business.
-                start_new_session=not self.may_ask,
+                **({} if self.may_ask else apart()),
             )
         except OSError as error:
             raise WorkFailed(f"ssh: {error.strerror}: install the system's ssh") from error

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
@@ -107,7 +108,7 @@ class EngineServer:
         self._done = done
         if self._server is not None:
             return
-        self._server = await asyncio.start_unix_server(self._meet, sock=self._claim.listen())
+        self._server = await asyncio.start_server(self._meet, sock=self._claim.listen())
 
     async def close(self, farewell: p.Bye) -> None:
         """Say why, and let everybody go."""
@@ -175,7 +176,7 @@ class EngineServer:
     def check_user(self, writer: asyncio.StreamWriter) -> None:
         peer: socket.socket = writer.get_extra_info("socket")
         uid = peer_uid(peer)
-        if uid is not None and uid != os.geteuid():
+        if sys.platform != "win32" and uid is not None and uid != os.geteuid():
             raise p.Refused(p.NOT_ALLOWED, f"user {uid} is not the owner of this engine")
 
     def check_hello(self, hello: p.Hello) -> None:

@@ -48,6 +48,8 @@ _TAKEN_CTRL = {
     "s": "flow control",
     "z": "the shell",
 }
+_NO_PANES = ("global", "list", "replay")
+"""Sections that are not about one pane, or about one that is there on recordings only."""
 _MARKET = frozenset({"buy_market", "sell_market"})
 
 
@@ -107,6 +109,14 @@ class Keymap:
             key
             for (where, key), one in self._actions.items()
             if (where, one) == (context, action_id)
+        ]
+
+    def panes_of(self, key: str) -> list[str]:
+        """The panes that know `key` as a key of their own."""
+        return [
+            context
+            for context in CONTEXTS
+            if context not in _NO_PANES and (context, key) in self._actions
         ]
 
     def label(self, action: Action) -> str:

@@ -114,8 +114,12 @@ class ScriptedEngine:
         assert self._is_up.wait(10)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def leave(self) -> None:
+        """End as an engine does that is asked to, with its farewell."""
         self._stop.set()
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
         self._thread.join(10)
         assert not self._thread.is_alive()
 
@@ -291,12 +295,17 @@ class EngineProcess:
     """What its first line says by then."""
 
     def __init__(
-        self, home: Path, *options: str, command: Sequence[str] = (), **environ: str
+        self,
+        home: Path,
+        *options: str,
+        command: Sequence[str] = (),
+        before: Sequence[str] = (),
+        **environ: str,
     ) -> None:
-        """`command` calls another program than this one."""
+        """`command` calls another program than this one; `before` starts it, as `nohup` does."""
         self.home = home
         self._process = subprocess.Popen(
-            [*(command or command_line()), "engine", *options],
+            [*before, *(command or command_line()), "engine", *options],
             env={**os.environ, HOME_VARIABLE: str(home), **environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

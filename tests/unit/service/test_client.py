@@ -154,7 +154,7 @@ def test_an_engine_that_hangs_is_called_silent(own_home: Path) -> None:
         face._heard_ns -= 2 * SILENT_NS
         assert face.failure().startswith("engine silent for")
         eventually(lambda: face.failure() == "", 3)
-    assert not endpoint.socket_path.exists()
+    assert not endpoint.door_path.exists()
 
 
 def test_whom_a_stopped_process_keeps_waiting(own_home: Path) -> None:

@@ -145,7 +145,7 @@ def test_a_number_that_another_process_goes_by_now_claims_nothing(own_home: Path
     """After a power cut: what the dead engine wrote is still there, and the number lives again."""
     endpoint = endpoint_at(own_home)
     claim = Claim(endpoint)
-    lock = endpoint.socket_path.with_name("engine.sock.lock")
+    lock = endpoint.door_path.with_name("engine.sock.lock")
     with subprocess.Popen(["sleep", "60"]) as stranger:
         left_behind = lock.read_text()
         assert int(left_behind) == claimant(endpoint) == os.getpid()

@@ -291,7 +291,14 @@ def test_the_helm_from_a_shell(own_home: Path) -> None:
             ("take --bot maker-1", 0, "maker-1 is yours"),
             ("take --bot maker-1", 1, "TakeHelm refused: maker-1 is already yours"),
             ("give --bot maker-1", 0, "maker-1 steers by itself"),
-            ("give --bot nobody", 1, "GiveHelm refused: no bot nobody"),
+            ("give --bot nobody", 2, "bot: nobody: no such bot; pilothouse bots lists them"),
+            ("orders --bot nobody", 2, "bot: nobody"),
+            ("positions --bot manual", 0, "PNL"),
+            ("kill --bot maker-1", 0, "maker-1 stopped; its orders are being cancelled"),
+            ("kill --bot maker-1", 1, "maker-1 is already stopped"),
+            ("kill --bot maker-1 --level flatten", 2, "stands over every bot"),
+            ("status --bot maker-1", 0, "stopped"),
+            ("resume --bot maker-1", 0, "maker-1 steers by itself"),
             ("give", 2, "name the bot"),
             ("cancel-all", 0, "cancelling the orders of everybody"),
             ("bots remove maker-1 --flatten", 0, "maker-1 removed"),
@@ -347,3 +354,30 @@ def test_logs_follow_until_the_engine_is_gone(own_home: Path) -> None:
         _, errors = follower.communicate(timeout=20)
         assert follower.returncode == 3
         assert "engine gone" in errors
+
+
+# -- terminals that go ---------------------------------------------------------------------------
+
+
+def test_a_terminal_that_goes_stops_the_engine_in_it(own_home: Path) -> None:
+    with EngineProcess(own_home) as engine:
+        code, words = engine.stop(signal.SIGHUP)
+    assert code == 0
+    assert "stopped" in words
+
+
+NOHUP = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
+"""As the program of that name, without its words."""
+
+
+@pytest.mark.parametrize("options", [(), ("--restart",)])
+def test_an_engine_under_nohup_outlives_its_terminal(
+    own_home: Path, options: tuple[str, ...]
+) -> None:
+    with EngineProcess(own_home, *options, before=NOHUP) as engine:
+        os.kill(engine.pid, signal.SIGHUP)
+        with attached(own_home) as face:
+            version = shot_of(face).version
+            eventually(lambda: shot_of(face).version > version + 5)
+        code, _ = engine.stop(signal.SIGTERM)
+    assert code == 0

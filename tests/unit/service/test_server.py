@@ -319,13 +319,13 @@ def test_another_user_is_refused_even_with_the_token(engine: ScriptedEngine) -> 
     """The folder keeps others out; were it open, the kernel's word on the user would do."""
     endpoint = endpoint_at(engine.home)
     _open_to_all(endpoint.folder)
-    endpoint.socket_path.chmod(0o666)
+    endpoint.door_path.chmod(0o666)
     token = endpoint.token_path.read_text()
     program = f"""
 import os, socket, sys
 face = socket.socket(socket.AF_UNIX)
 os.setuid(65534)
-face.connect({str(endpoint.socket_path)!r})
+face.connect({str(endpoint.door_path)!r})
 sys.path.insert(0, {str(ROOT)!r})
 print(face.recv(1000).decode(errors="replace"))
 """
@@ -404,7 +404,7 @@ def test_folder_socket_and_token_are_private(engine: ScriptedEngine) -> None:
     endpoint = endpoint_at(engine.home)
     modes = {
         path: stat.S_IMODE(path.stat().st_mode)
-        for path in (endpoint.folder, endpoint.socket_path, endpoint.token_path)
+        for path in (endpoint.folder, endpoint.door_path, endpoint.token_path)
     }
     assert list(modes.values()) == [0o700, 0o600, 0o600]
 
@@ -423,12 +423,12 @@ def test_a_stale_socket_is_replaced_and_a_live_one_is_not(own_home: Path) -> Non
     with pytest.raises(ConfigError, match="already serves"):
         Claim(endpoint)
     listener.close()
-    assert endpoint.socket_path.exists()
+    assert endpoint.door_path.exists()
     second = Claim(endpoint)
     second.listen().close()
     assert second.token != first.token
     second.release()
-    assert not endpoint.socket_path.exists()
+    assert not endpoint.door_path.exists()
 
 
 def test_a_long_path_is_no_obstacle(own_home: Path) -> None:
