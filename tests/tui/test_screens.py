@@ -204,6 +204,10 @@ async def test_what_hangs_on_the_market_turns_grey_with_its_age() -> None:
         positions = next(pane for pane in person.app.main.panes if pane.key == "positions")
         assert "STALE 7.3s" in positions.text()
         assert {cell.tone for line in positions._lines[1:] for cell in line[1:]} == {"stale"}
+        person.session.fails("engine gone; 4 s ago, reconnecting")
+        person.clock.pass_ms(4_000)
+        await person.look()
+        assert "STALE 11.3s" in positions.text(), "it grows though no picture comes"
 
 
 async def test_the_mouse_looks_and_never_trades() -> None:
