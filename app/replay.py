@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,9 +23,8 @@ from app.service.local import LocalSession
 from engine.core.clock import LiveClock
 from engine.core.ids import BACKTEST_SALT
 from engine.core.watchdog import Watchdog
-from engine.domain.errors import BadInput
-from engine.domain.events import AnyEvent, SessionStarted
-from engine.ports.world import World
+from engine.domain.errors import BadInput, PilothouseError
+from engine.domain.events import AnyEvent
 from engine.runtime.replay import ReplayRuntime, Scene
 from engine.store.journal import open_ledger
 
@@ -50,19 +50,11 @@ def _runtime(
     instrument = next(iter(market.world.instruments.values()))
     capital = capital_in(instrument, request.capital, market)
     price = first_price(market, market.views[instrument.instrument_id])
-
-    def open_scene() -> Scene:
-        fresh = open_market(request)
-        # As paper trading does, which a fork goes on as.
-        trader = trader_of(fresh, request.limits, watchdog, marks_fills=True)
-        return Scene(trader, fresh.world, fresh.queue_ahead)
-
-    def begin(world: World) -> SessionStarted:
-        return session_of(market._replace(world=world), request.scenario, capital, BACKTEST_SALT)
-
+    # As paper trading does, which a fork goes on as.
+    trader = trader_of(market, request.limits, watchdog, marks_fills=True)
     return ReplayRuntime(
-        open_scene=open_scene,
-        session=begin,
+        scene=Scene(trader, market.world, market.queue_ahead, shared=[watchdog]),
+        session=session_of(market, request.scenario, capital, BACKTEST_SALT),
         bots=demo_bots(instrument, capital, price),
         end_ns=market.end_ns,
         clock=LiveClock(),
@@ -74,16 +66,21 @@ def _runtime(
     )
 
 
-def keep_fork(request: DemoRequest, paths: Paths, events: Sequence[AnyEvent]) -> str:
-    """Write `events` as the ledger of a new profile, which the demo resumes from; its name."""
+def keep_fork(request: DemoRequest, paths: Paths, events: Iterable[AnyEvent]) -> str:
+    """Write `events` as the ledger of a new profile, which the demo resumes from; its name. What
+    cannot be written whole leaves no profile behind."""
     number = 1
     while paths.profile(FORK_PROFILES.format(number)).exists():
         number += 1
     profile = FORK_PROFILES.format(number)
-    path = ledger_path(paths, request._replace(profile=profile))
-    journal = open_ledger(path, clock=LiveClock(), on_failure=_unheard)
-    with contextlib.closing(journal):
-        journal.append(events).result()
+    try:
+        path = ledger_path(paths, request._replace(profile=profile))
+        journal = open_ledger(path, clock=LiveClock(), on_failure=_unheard)
+        with contextlib.closing(journal):
+            journal.append(list(events)).result()
+    except (OSError, PilothouseError):
+        shutil.rmtree(paths.profile(profile), ignore_errors=True)
+        raise
     return profile
 
 

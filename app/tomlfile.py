@@ -9,7 +9,6 @@ import stat
 import tomllib
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
 
 FILE_BYTES_MAX = 1_000_000
 DIGITS_MAX = 1000
@@ -41,7 +40,7 @@ def read_text(file: Path) -> str:
         raise ValueError(f"byte {error.start}: not UTF-8 text") from None
 
 
-def parse(text: str) -> dict[str, Any]:
+def parse(text: str) -> dict[str, object]:
     """The document, its fractions as the decimals they were written as. ValueError says what is
     wrong and on which line."""
 

@@ -15,12 +15,14 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from app.views import format as fmt
-from app.views.cells import Cell, Line, fit_line, line_width, text_width
+from app.views.cells import Cell, Line, fit, fit_line, line_width, text_width
 from app.views.desk import Desk
 from ui_tui.inside import Drawn, ShortFrames
 from ui_tui.look import Look
 
 _WHEEL_ROWS = 3
+_NOTE_MIN = 8
+"""Columns below which the note of a title is left out."""
 
 
 class NeedsPaint(Message):
@@ -186,8 +188,13 @@ class Pane(Lines, can_focus=True):
             Cell((glyphs.corner if wall else glyphs.rule) + glyphs.rule, rule),
             Cell(f" {picture.title} ", "title_focus" if self.has_focus else "title"),
         )
-        note = (Cell(f" {picture.note} ", "note"), Cell(glyphs.rule, rule)) if picture.note else ()
-        room = width - line_width(head) - sum(text_width(cell.text) for cell in note)
-        if room < 0:
+        left = width - line_width(head)
+        if left < 0:
             return fit_line(head, width, rule)
-        return (*head, Cell(glyphs.rule * room, rule), *note)
+        if not picture.note or left < _NOTE_MIN:
+            return (*head, Cell(glyphs.rule * left, rule))
+        note = f" {picture.note} "
+        note = fit(note, min(text_width(note), left - 1))
+        room = left - 1 - text_width(note)
+        cells = (Cell(glyphs.rule * room, rule), Cell(note, "note"), Cell(glyphs.rule, rule))
+        return (*head, *cells)

@@ -11,12 +11,15 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Event
 
+from app.processes import endings
 from app.service.notify import FD_VARIABLE
 from engine.core.clock import NS_PER_SECOND, Clock
+from engine.domain.errors import BadInput
 
 COOL_DOWN_S = 10.0
 TRIES_MAX = 5
@@ -54,7 +57,9 @@ class Supervisor:
 
     def run(self) -> int:
         """Until the engine has ended for good; its exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if sys.platform == "win32":
+            raise BadInput("--restart", "on Windows", "leave it out: nothing here looks after it")
+        for number in endings():
             signal.signal(number, self._stop)
         notices, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         with notices, its_end:

@@ -249,7 +249,7 @@ class Gestures:
         if view.instrument_id != self._armed_for:
             return "another instrument is shown"
         if view.failure:
-            return "the engine has stopped"
+            return "the engine does not answer"
         if view.is_stale:
             return "the market is stale"
         has_ended = view.snapshot is not None and view.snapshot.has_ended

@@ -53,6 +53,8 @@ _CONTROLS = frozenset(
     {"at", "backslash", "right_square_bracket", "circumflex_accent", "underscore"}
 )
 """Signs that a terminal has a control character of."""
+_NO_PANES = ("global", "list", "replay")
+"""Sections that are not about one pane, or about one that is there on recordings only."""
 _MARKET = frozenset({"buy_market", "sell_market"})
 
 
@@ -114,6 +116,14 @@ class Keymap:
             if (where, one) == (context, action_id)
         ]
 
+    def panes_of(self, key: str) -> list[str]:
+        """The panes that know `key` as a key of their own."""
+        return [
+            context
+            for context in CONTEXTS
+            if context not in _NO_PANES and (context, key) in self._actions
+        ]
+
     def label(self, action: Action) -> str:
         """The preferred key as people read it, twice if it takes two taps: `F12 F12`."""
         keys = self.keys_of(action.id)
@@ -161,7 +171,7 @@ def parse_keymap(text: str, source: str) -> list[Bound]:
     bound = []
     for context, entries in document.items():
         line_no = lines.get((context, ""), 1)
-        if context not in CONTEXTS or not isinstance(entries, Mapping):
+        if context not in CONTEXTS or not isinstance(entries, dict):
             words = _meant(context, CONTEXTS) or f"known are {', '.join(CONTEXTS)}"
             raise ConfigError(f"{source}:{line_no}: unknown section {context}: {words}")
         for action_id, value in entries.items():
@@ -178,8 +188,8 @@ def _meant(word: str, known: Iterable[str]) -> str:
 def _checked_keys(line: Bound, value: object) -> tuple[str, ...]:
     action = ACTIONS.get(line.action_id)
     if action is None:
-        words = _meant(line.action_id, ACTIONS) or "pilothouse act lists them"
-        raise line.error(f"unknown action {line.action_id}: {words}")
+        remedy = _meant(line.action_id, ACTIONS) or "pilothouse act lists them"
+        raise line.error(f"unknown action {line.action_id}: {remedy}")
     if line.context not in action.contexts:
         places = " or ".join(f"[{context}]" for context in action.contexts)
         raise line.error(f"{line.action_id} belongs into {places}, not into [{line.context}]")
