@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from app.bootstrap import session_of, trader_of
+from app.bootstrap import gap_words, session_of, trader_of
 from app.demo import (
     DemoRequest,
     capital_in,
@@ -22,9 +23,9 @@ from app.service.local import LocalSession
 from engine.core.clock import LiveClock
 from engine.core.ids import BACKTEST_SALT
 from engine.core.watchdog import Watchdog
-from engine.domain.errors import BadInput
-from engine.domain.events import AnyEvent, SessionStarted
-from engine.ports.world import World
+from engine.domain.errors import BadInput, PilothouseError
+from engine.domain.events import AnyEvent
+from engine.domain.replay import SPEEDS
 from engine.runtime.replay import ReplayRuntime, Scene
 from engine.store.journal import open_ledger
 
@@ -50,19 +51,11 @@ def _runtime(
     instrument = next(iter(market.world.instruments.values()))
     capital = capital_in(instrument, request.capital, market)
     price = first_price(market, market.views[instrument.instrument_id])
-
-    def open_scene() -> Scene:
-        fresh = open_market(request)
-        # As paper trading does, which a fork goes on as.
-        trader = trader_of(fresh, request.limits, watchdog, marks_fills=True)
-        return Scene(trader, fresh.world, fresh.queue_ahead)
-
-    def begin(world: World) -> SessionStarted:
-        return session_of(market._replace(world=world), request.scenario, capital, BACKTEST_SALT)
-
+    # As paper trading does, which a fork goes on as.
+    trader = trader_of(market, request.limits, watchdog, marks_fills=True)
     return ReplayRuntime(
-        open_scene=open_scene,
-        session=begin,
+        scene=Scene(trader, market.world, market.queue_ahead, shared=[watchdog]),
+        session=session_of(market, request.scenario, capital, BACKTEST_SALT),
         bots=demo_bots(instrument, capital, price),
         end_ns=market.end_ns,
         clock=LiveClock(),
@@ -71,19 +64,25 @@ def _runtime(
         words=market.words,
         keep=lambda events: keep_fork(request, paths, events),
         speed=request.speed,
+        trouble=gap_words(market.gaps),
     )
 
 
-def keep_fork(request: DemoRequest, paths: Paths, events: Sequence[AnyEvent]) -> str:
-    """Write `events` as the ledger of a new profile, which the demo resumes from; its name."""
+def keep_fork(request: DemoRequest, paths: Paths, events: Iterable[AnyEvent]) -> str:
+    """Write `events` as the ledger of a new profile, which the demo resumes from; its name. What
+    cannot be written whole leaves no profile behind."""
     number = 1
     while paths.profile(FORK_PROFILES.format(number)).exists():
         number += 1
     profile = FORK_PROFILES.format(number)
-    path = ledger_path(paths, request._replace(profile=profile))
-    journal = open_ledger(path, clock=LiveClock(), on_failure=_unheard)
-    with contextlib.closing(journal):
-        journal.append(events).result()
+    try:
+        path = ledger_path(paths, request._replace(profile=profile))
+        journal = open_ledger(path, clock=LiveClock(), on_failure=_unheard)
+        with contextlib.closing(journal):
+            journal.append(list(events)).result()
+    except (OSError, PilothouseError):
+        shutil.rmtree(paths.profile(profile), ignore_errors=True)
+        raise
     return profile
 
 
@@ -91,9 +90,20 @@ def _unheard(failure: object) -> None:
     """The append raises the same."""
 
 
-def check_recording(captures: Sequence[Path], speed: Decimal) -> None:
-    """BadInput, in one line, for what cannot be played back."""
+def find_recording(captures: Sequence[Path], paths: Paths) -> list[Path]:
+    """Files and folders as they are named, or a recording by the name that `data list` shows.
+    BadInput where there are none."""
     if not captures:
-        raise BadInput("--capture", "none", "name the recording to play back")
-    if not Decimal("0.1") <= speed <= 1000:
-        raise BadInput("--speed", str(speed), "must be between 0.1 and 1000")
+        remedy = "name the recording to play back: `pilothouse data list` shows what there is"
+        raise BadInput("--capture", "none", remedy)
+    catalogue = paths.data / "catalogue"
+    return [
+        catalogue / path if not path.exists() and (catalogue / path).is_dir() else path
+        for path in captures
+    ]
+
+
+def check_speed(speed: Decimal) -> None:
+    """BadInput beyond what the time line can be set to."""
+    if not SPEEDS[0] <= speed <= SPEEDS[-1]:
+        raise BadInput("--speed", str(speed), f"must be between {SPEEDS[0]} and {SPEEDS[-1]}")

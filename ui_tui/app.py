@@ -15,7 +15,7 @@ from textual import events
 from textual.binding import BindingType
 from textual.timer import Timer
 
-from app.bookshelf import FileShelf, files_words
+from app.bookshelf import Afar, FileShelf, files_words
 from app.paths import locate
 from app.service.session import Session
 from app.views import effects as fx
@@ -33,6 +33,7 @@ from ui_tui.look import Look
 from ui_tui.pane import NeedsPaint, Pointed, Wheeled
 from ui_tui.screens.dialog import Dialog, Field
 from ui_tui.screens.main import MainScreen
+from ui_tui.widgets.replaybar import Slid
 
 POLL_S = 0.1
 OPEN_S = 0.02
@@ -58,7 +59,7 @@ def run(
     preset: str = DEFAULT_PRESET,
     palette: str = DEFAULT_PALETTE,
     ascii_only: bool = False,
-    is_local: bool = True,
+    afar: Afar | None = None,
     tour: bool = False,
     take_over: Callable[[], None] | None = None,
 ) -> None:
@@ -66,9 +67,9 @@ def run(
 
     `leaving` says, as half a sentence, what leaving does to engine and bots. `keymap_path` is a
     person's own keymap.toml, if it exists. Errors in key map or palette are raised before the
-    screen changes. `is_local` says whether the engine's ledger is on this machine; `tour` begins
-    with the tour. `take_over`: the alternate screen is up and has a picture on it; called when the
-    terminal is ours.
+    screen changes. `afar` tells stories where the engine's ledger is on another machine; `tour`
+    begins with the tour. `take_over`: the alternate screen is up and has a picture on it; called
+    when the terminal is ours.
     """
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)  # Exported by some shells: they would nail the size down.
@@ -80,7 +81,7 @@ def run(
         profile=profile,
         leaving=leaving,
         key_time=lambda event: int(event.time * 1_000_000_000),
-        shelf=FileShelf(profile, is_local=is_local),
+        shelf=FileShelf(profile, afar),
     )
     app.desk.files = files_words(locate(), keymap_path)
     if tour:
@@ -189,6 +190,9 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
     def on_pointed(self, message: Pointed) -> None:
         self.desk.point(message.pane.key, message.row, self.clock.monotonic_ns())
         self.paint(at_once=True)
+
+    def on_slid(self, message: Slid) -> None:
+        self.perform(self.desk.slide(message.column, message.width))
 
     # -- the picture ---------------------------------------------------------------------------
 

@@ -15,25 +15,27 @@ from typing import NamedTuple
 from app.service.session import Standing
 from app.views import cursors, moves, rules
 from app.views import ticket as tickets
-from app.views.actions import ACTIONS, Action, Risk, contexts_of, resolve
+from app.views.actions import ACTIONS, CONTEXTS, Action, Risk, contexts_of, resolve
 from app.views.bell import Bell
 from app.views.cells import Cell
 from app.views.chart import ChartView
 from app.views.commands import BUILDERS, Sender, build, place, place_algo
-from app.views.effects import Effect, Fetch, Ring, Submit, Wake
+from app.views.effects import Effect, Fetch, Ring, Steer, Submit, Wake
 from app.views.gestures import HELD_NS, Gestures, Ruling, Verdict
 from app.views.keymap import Keymap, key_label
 from app.views.ladder import Ladder, orders_in_row
 from app.views.local import LOCAL
 from app.views.logview import LogView
+from app.views.replaybar import STEP_NS, instant_at
 from app.views.rows import log_rows
 from app.views.shelf import Answer, Answers
 from app.views.ticket import Wish
-from app.views.tour import Tour
+from app.views.tour import SPAN_SHARE, Tour
 from app.views.viewstate import ViewState, feed_age_ms, find_market, is_stale
 from engine.domain import commands as c
 from engine.domain.algo import is_reducing
 from engine.domain.order import OrderSpec
+from engine.domain.replay import Seek, SeekBy
 from engine.domain.snapshots import EngineSnapshot, LogRow, OrderSnapshot
 from engine.trading.state import MANUAL
 
@@ -104,6 +106,7 @@ class Desk:
         self._sent: dict[str, str] = {}
         """Commands without a receipt yet: id -> words."""
         self._notice: Notice | None = None
+        self._replay_trouble = ""
 
     # -- selections ----------------------------------------------------------------------------
 
@@ -143,18 +146,33 @@ class Desk:
         self.bell.hear(snapshot)
         self._read_receipts(snapshot, now_ns)
         self._guide(snapshot, now_ns)
+        self._heed_replay(snapshot, now_ns)
         market = find_market(snapshot, self.instrument_id)
         if market is not None:
             self.ladder.follow(market.last_ticks, now_ns, self.last_key_ns)
         return True
 
     def _guide(self, snapshot: EngineSnapshot, now_ns: int) -> None:
-        """Let the tour see what has been done."""
-        if self.tour is not None and self.tour.watch(snapshot):
-            self.say("done", "note", now_ns)
+        """Let the tour see what has been done. It begins with a ladder that stands still."""
+        if self.tour is None:
+            return
+        market = find_market(snapshot, self.instrument_id)
+        if not self.tour.has_begun:
+            if market is None or not market.last_ticks:
+                return
+            self.ladder.coarsen(SPAN_SHARE, market.last_ticks)
+        if self.tour.watch(snapshot):
+            self.say("done: the next step stands above", "note", now_ns)
             if self.tour.is_over:
                 self.tour = None
                 self.say("the tour is over; help and manual know the rest", "warn", now_ns)
+
+    def _heed_replay(self, snapshot: EngineSnapshot, now_ns: int) -> None:
+        """Say it once when a replay could not do what it was asked."""
+        trouble = snapshot.replay.trouble if snapshot.replay is not None else ""
+        if trouble and trouble != self._replay_trouble:
+            self.say(trouble, "alert", now_ns)
+        self._replay_trouble = trouble
 
     def attend(self, standing: Standing | None, now_ns: int) -> None:
         """Who looks on, and who may add risk. Losing the token disarms, and is said."""
@@ -272,8 +290,8 @@ class Desk:
         view = self.view(pane, now_ns, key_ns)
         if pane == "ladder":
             self.last_key_ns = key_ns
-        if action is None and key == "ctrl+c":
-            self.say(f"{self.keymap.label(ACTIONS['quit'])} leaves", "note", now_ns)
+        if action is None:
+            self._say_where(key, now_ns)
         if action is not None:
             action = resolve(action, view)
             if action.id == "disarm" and self.gestures.drop():
@@ -282,6 +300,18 @@ class Desk:
             key, key_label(key), action, view, key_ns, now_ns, came_together=came_together
         )
         return self._act(key, ruling, view, now_ns)
+
+    def _say_where(self, key: str, now_ns: int) -> None:
+        """A key that means nothing in this pane: name the panes in which it does."""
+        if key == "ctrl+c":
+            self.say(f"{self.keymap.label(ACTIONS['quit'])} leaves", "note", now_ns)
+            return
+        panes = self.keymap.panes_of(key)
+        if panes:
+            names = ", ".join(CONTEXTS[pane].lower() for pane in panes)
+            go = f"; {self.keymap.label(ACTIONS['view_trade'])} goes to the ladder"
+            words = f"{key_label(key)} is no key of this pane, but of: {names}"
+            self.say(words + go * ("ladder" in panes), "note", now_ns)
 
     def choose(self, action_id: str, pane: str, now_ns: int) -> tuple[bool, list[Effect]]:
         """An action picked from the palette: the same rules, with Enter as its key.
@@ -312,13 +342,15 @@ class Desk:
     # -- mouse: looks only, never trades -------------------------------------------------------
 
     def wheel(self, pane: str, rows: int) -> list[Effect]:
-        """Scroll a list, the ladder's rows or the chart."""
+        """Scroll a list, the ladder's rows, the chart, or a replay's time."""
         if pane == "ladder":
             self.ladder.shift(-rows)
             return []
         if pane == "chart":
             self.chart.scroll(-rows, moves.bars_known(self))
             return []
+        if pane == "replay":
+            return [Steer(SeekBy(by_ns=STEP_NS if rows > 0 else -STEP_NS))]
         return moves.turn_rows(self, pane, rows)
 
     def point(self, pane: str, row: int, now_ns: int) -> None:
@@ -327,6 +359,11 @@ class Desk:
         if pane == "ladder" and self.ladder.is_placed and 0 < row <= self.ladder.rows:
             self.ladder.put_cursor(self.ladder.price_at(row - 1))
             self.last_key_ns = now_ns
+
+    def slide(self, column: int, width: int) -> list[Effect]:
+        """The time line of a replay was clicked."""
+        ts_ns = instant_at(self.snapshot, column, width) if self.snapshot is not None else None
+        return [] if ts_ns is None else [Steer(Seek(ts_ns=ts_ns))]
 
     def _act(self, key: str, ruling: Ruling, view: ViewState, now_ns: int) -> list[Effect]:
         if ruling.verdict is Verdict.FIRE and ruling.action is not None:
@@ -438,10 +475,10 @@ class Desk:
         return current if current is not None and now_ns < current.until_ns else None
 
     def mood(self, now_ns: int) -> object:
-        """What a face must show at once when it changes: armed, stale, a tap, something said, who
-        may trade."""
+        """What a face must show at once when it changes: armed, stale and for how many seconds, a
+        tap, something said, who may trade."""
         taps = self.gestures
-        stale = self.is_stale(now_ns)
+        stale = self.is_stale(now_ns) and self.feed_age_ms(now_ns) // 1000
         return taps.is_armed, taps.announcement, self.notice(now_ns), stale, self.standing
 
     def banner(self, now_ns: int) -> Cell | None:

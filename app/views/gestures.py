@@ -265,7 +265,7 @@ class Gestures:
         if view.instrument_id != self._armed_for:
             return "another instrument is shown"
         if view.failure:
-            return "the engine has stopped"
+            return "the engine does not answer"
         if view.is_stale:
             return "the market is stale"
         if view.snapshot is not None and view.snapshot.kill is not KillLevel.NONE:

@@ -13,6 +13,7 @@ from app.views.keymap import key_label
 from app.views.replaybar import wish_of
 from app.views.rules import story_id
 from app.views.viewstate import ViewState
+from engine.domain.replay import Halt
 
 if TYPE_CHECKING:
     from app.views.desk import Desk
@@ -30,16 +31,18 @@ def _arm(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:
 
 
 def _less(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:
-    """Escape: drop the smallest thing there is."""
+    """Escape: drop the smallest thing there is. A replay stops on its way, whatever that is."""
+    replay = view.snapshot.replay if view.snapshot is not None else None
+    halt: list[Effect] = [Steer(Halt())] if replay is not None and replay.is_seeking else []
     if desk.grabbed_id:
         desk.grabbed_id = ""
         desk.say("move dropped: the order stays where it is", "note", now_ns)
     elif desk.gestures.is_armed:
         desk.gestures.disarm()
         desk.say("SAFE: order keys are off", "note", now_ns)
-    else:
+    elif not halt:
         return [Less()]
-    return []
+    return halt
 
 
 def _grab(desk: Desk, view: ViewState, now_ns: int) -> list[Effect]:

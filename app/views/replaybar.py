@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from app.views import format as fmt
 from app.views.cells import Cell, Line
 from app.views.glyphs import Glyphs
@@ -11,29 +9,48 @@ from engine.domain import replay as w
 from engine.domain.money import plain
 from engine.domain.snapshots import EngineSnapshot, ReplaySnapshot
 
-SPEEDS = tuple(
-    Decimal(text)
-    for text in ["0.1", "0.5", "1", "2", "5", "10", "20", "50", "100", "200", "500", "1000"]
-)
 STEP_NS = 10_000_000_000
-BAR_NS = 60_000_000_000
+
+
+HEAD_WIDTH = len(" at the end 1000x ")
+TAIL_WIDTH = len(" 00:00:00.0 of 00:00:00.0 ")
 
 
 def replay_line(snapshot: EngineSnapshot, width: int, glyphs: Glyphs) -> Line:
-    """One line: state and speed, the slider with own fills on it, and the times."""
+    """One line: state and speed, the slider with own fills on it, and the times. The slider stays
+    where it is, whatever the state."""
     replay = snapshot.replay
     assert replay is not None, snapshot.mode
-    head = f" {_state(snapshot, replay, glyphs)} {plain(snapshot.speed)}x "
-    tail = f" {fmt.clock(snapshot.ts_ns, 1)} of {fmt.clock(replay.end_ns)} "
-    room = max(1, width - len(head) - len(tail))
+    head = f" {_state(snapshot, replay):<10} {plain(snapshot.speed) + 'x':>5} "
     return (
         Cell(head, "mode_replay"),
-        *_slider(snapshot.ts_ns, replay, room, glyphs),
-        Cell(tail, "mode_replay"),
+        *_slider(snapshot.ts_ns, replay, _slider_width(width), glyphs),
+        Cell(f" {_times(snapshot.ts_ns, replay):>{TAIL_WIDTH - 2}} ", "mode_replay"),
     )
 
 
-def _state(snapshot: EngineSnapshot, replay: ReplaySnapshot, glyphs: Glyphs) -> str:
+def instant_at(snapshot: EngineSnapshot, column: int, width: int) -> int | None:
+    """The instant at `column` of the line; None beside the slider."""
+    replay, room, at = snapshot.replay, _slider_width(width), column - HEAD_WIDTH
+    if replay is None or not 0 <= at < room:
+        return None
+    if at == room - 1:
+        return replay.end_ns
+    return replay.start_ns + (replay.end_ns - replay.start_ns) * at // room
+
+
+def _slider_width(width: int) -> int:
+    return max(1, width - HEAD_WIDTH - TAIL_WIDTH)
+
+
+def _times(now_ns: int, replay: ReplaySnapshot) -> str:
+    if replay.is_seeking:
+        where = fmt.clock(replay.aim_ns, 1) if replay.aim_ns else "next fill"
+        return f"to {where}, Esc stops"
+    return f"{fmt.clock(now_ns, 1)} of {fmt.clock(replay.end_ns, 1)}"
+
+
+def _state(snapshot: EngineSnapshot, replay: ReplaySnapshot) -> str:
     if replay.is_seeking:
         return "seeking"
     if snapshot.has_ended:
@@ -75,7 +92,6 @@ def wish_of(action_id: str, snapshot: EngineSnapshot) -> w.AnyReplayWish | None:
     """What an action asks of the replay."""
     replay = snapshot.replay
     assert replay is not None, snapshot.mode
-    now_ns = snapshot.ts_ns
     match action_id:
         case "replay_toggle":
             return w.TogglePlay()
@@ -84,18 +100,17 @@ def wish_of(action_id: str, snapshot: EngineSnapshot) -> w.AnyReplayWish | None:
         case "replay_back":
             return w.StepEvent(forward=False)
         case "replay_faster":
-            return w.SetSpeed(speed=next((s for s in SPEEDS if s > snapshot.speed), SPEEDS[-1]))
+            return w.ChangeSpeed()
         case "replay_slower":
-            slower = [speed for speed in SPEEDS if speed < snapshot.speed]
-            return w.SetSpeed(speed=slower[-1] if slower else SPEEDS[0])
+            return w.ChangeSpeed(faster=False)
         case "replay_left":
-            return w.Seek(ts_ns=now_ns - STEP_NS)
+            return w.SeekBy(by_ns=-STEP_NS)
         case "replay_right":
-            return w.Seek(ts_ns=now_ns + STEP_NS)
+            return w.SeekBy(by_ns=STEP_NS)
         case "replay_bar_back":
-            return w.Seek(ts_ns=(now_ns - 1) // BAR_NS * BAR_NS)
+            return w.SeekBar(forward=False)
         case "replay_bar_next":
-            return w.Seek(ts_ns=(now_ns // BAR_NS + 1) * BAR_NS)
+            return w.SeekBar()
         case "replay_start":
             return w.Seek(ts_ns=replay.start_ns)
         case "replay_end":

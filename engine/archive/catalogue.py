@@ -116,7 +116,8 @@ def recording_directory(path: Path) -> Path:
     if len(found) == 1:
         return path / found[0]
     if found:
-        raise BadInput("data", str(path), f"holds several recordings: {', '.join(found)}; name one")
+        words = f"holds several recordings: {', '.join(found)}; name one, such as {path / found[0]}"
+        raise BadInput("data", str(path), words)
     raise BadInput("data", str(path), "holds no recording; make one with: pilothouse data import")
 
 
@@ -144,10 +145,15 @@ def _read_stream(directory: Path, name: str, meta: rec.Meta) -> rec.Columns:
 
 
 def read_batches(
-    directory: Path, name: str, meta: rec.Meta, columns: Sequence[str], batch_rows: int
+    directory: Path,
+    name: str,
+    meta: rec.Meta,
+    columns: Sequence[str],
+    batch_rows: int,
+    first: int = 0,
 ) -> Iterator[rec.Columns]:
-    """The stream `name`, at most `batch_rows` rows at a time. BadInput when the file is damaged or
-    is not the one that `meta` tells of."""
+    """The stream `name` from row `first` on, at most `batch_rows` rows at a time. BadInput when the
+    file is damaged or is not the one that `meta` tells of."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -159,10 +165,26 @@ def read_batches(
             if rows != expected or not file.schema_arrow.equals(_schema(name)):
                 words = f"holds {rows} rows, meta.json says {expected}; import the recording again"
                 raise BadInput("data", str(path), words)
-            for batch in file.iter_batches(batch_rows, columns=list(columns)):
+            groups, skipped = _groups_from(file.metadata, first)
+            for batch in file.iter_batches(batch_rows, groups, columns=list(columns)):
+                if skipped >= len(batch):
+                    skipped -= len(batch)
+                    continue
+                batch, skipped = batch[skipped:], 0
                 yield {one: _values(batch.column(one), rec.STREAMS[name][one]) for one in columns}
     except (OSError, pa.ArrowException) as error:
         raise BadInput("data", str(path), f"{error}; import the recording again") from None
+
+
+def _groups_from(metadata: Any, first: int) -> tuple[list[int], int]:
+    """The row groups of a Parquet file that hold row `first` and later ones, and how many rows of
+    the first of them lie before it."""
+    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    group = 0
+    while group < len(sizes) and first >= sizes[group]:
+        first -= sizes[group]
+        group += 1
+    return list(range(group, len(sizes))), first
 
 
 def _values(array: pyarrow.Array, dtype: type[np.integer[Any]]) -> rec.Column:

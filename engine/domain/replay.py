@@ -7,6 +7,13 @@ from decimal import Decimal
 
 import msgspec
 
+SPEEDS = tuple(
+    Decimal(text)
+    for text in ["0.1", "0.5", "1", "2", "5", "10", "20", "50", "100", "200", "500", "1000"]
+)
+"""Market seconds per second."""
+BAR_NS = 60_000_000_000
+
 
 class ReplayWish(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     pass
@@ -16,9 +23,10 @@ class TogglePlay(ReplayWish, frozen=True, kw_only=True):
     """Play, or stand still."""
 
 
-class SetSpeed(ReplayWish, frozen=True, kw_only=True):
-    speed: Decimal
-    """Market seconds per second, above 0."""
+class ChangeSpeed(ReplayWish, frozen=True, kw_only=True):
+    """To the next of `SPEEDS`."""
+
+    faster: bool = True
 
 
 class StepEvent(ReplayWish, frozen=True, kw_only=True):
@@ -34,14 +42,32 @@ class Seek(ReplayWish, frozen=True, kw_only=True):
     ts_ns: int
 
 
+class SeekBy(ReplayWish, frozen=True, kw_only=True):
+    """Go so far from here, or from where one is on the way to; back where negative."""
+
+    by_ns: int
+
+
+class SeekBar(ReplayWish, frozen=True, kw_only=True):
+    """Go to the start of the next minute (`forward`), or back to the one before."""
+
+    forward: bool = True
+
+
 class SeekFill(ReplayWish, frozen=True, kw_only=True):
     """Go to the next own fill, or back to the one before."""
 
     forward: bool = True
 
 
+class Halt(ReplayWish, frozen=True, kw_only=True):
+    """Stand still, wherever one is on the way."""
+
+
 class Fork(ReplayWish, frozen=True, kw_only=True):
     """Go on from here as paper trading, with a ledger of its own."""
 
 
-AnyReplayWish = TogglePlay | SetSpeed | StepEvent | Seek | SeekFill | Fork
+AnyReplayWish = (
+    TogglePlay | ChangeSpeed | StepEvent | Seek | SeekBy | SeekBar | SeekFill | Halt | Fork
+)

@@ -276,6 +276,10 @@ class ReplaySnapshot(Snapshot, frozen=True, kw_only=True):
     """When own fills happened, up to now, thinned to a few hundred."""
     forked: str = ""
     """The profile that goes on from here as paper; empty until there is one."""
+    aim_ns: int = 0
+    """Where it is on its way to; 0: nowhere, or to a fill of which nobody knows when it was."""
+    trouble: str = ""
+    """What is wrong with the recording, or why the last wish came to nothing."""
 
 
 class EngineSnapshot(Snapshot, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from engine.kernels.layout import Rows
 
@@ -13,3 +13,13 @@ class RowSource(Protocol):
 
     def next_block(self) -> Rows | None:
         """The next rows, perhaps none at all; None when there will be no more."""
+
+
+@runtime_checkable
+class RereadableRows(RowSource, Protocol):
+    """A source that can hand out again what it has handed out: a copy of a world that reads from it
+    need not hold the rows."""
+
+    def reread(self, first: int) -> Rows:
+        """Its rows from number `first` up to the last one handed out; reads on from there. The
+        array is the caller's."""

@@ -16,7 +16,7 @@ from engine.domain.money import MONEY, ZERO
 from engine.domain.order import Fill, OrderSpec, OrderType, Purpose, Side, TimeInForce
 from engine.kernels import layout as k
 from engine.kernels.replay import FAR_NS, advance_parts, catch_up
-from engine.ports.rows import RowSource
+from engine.ports.rows import RereadableRows, RowSource
 from engine.ports.venue import Cancel, Submit, VenueRequest
 from engine.ports.world import Wake
 from engine.sim.fees import FeeBook
@@ -89,6 +89,8 @@ class SimExchange:
         if first is None or not len(first):
             raise BadInput("market data", instrument.instrument_id, "holds no depth or trade rows")
         self._rows = first
+        self._rows_dropped = 0
+        """Rows that came before the first of `_rows`."""
         mid_ticks = int(self._rows["price_ticks"][0])
         window = k.window_for(mid_ticks)
         self._exchange = k.new_exchange(mid_ticks, window)
@@ -229,12 +231,29 @@ class SimExchange:
 
     def _next_rows(self) -> k.Rows | None:
         rows = self._source.next_block()
-        if rows is None or not (self._feed_shifts or self._scenario.feed_latency_ns):
-            return rows
+        if rows is None:
+            return None
         if self._feed_shifts:
             return with_feed_latency(rows, self._scenario.feed_latency_ns) if len(rows) else rows
-        rows["ts_local_ns"] += self._scenario.feed_latency_ns
+        return self._delayed(rows)
+
+    def _delayed(self, rows: k.Rows) -> k.Rows:
+        """Rows of a source that does not put the clocks together itself."""
+        if self._scenario.feed_latency_ns:
+            rows["ts_local_ns"] += self._scenario.feed_latency_ns
         return rows
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the rows, where the source can read them again."""
+        state = self.__dict__.copy()
+        if isinstance(self._source, RereadableRows):
+            del state["_rows"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if isinstance(self._source, RereadableRows):
+            self._rows = self._delayed(self._source.reread(self._rows_dropped))
 
     def _load(self) -> None:
         """Append the next block and drop the rows that both sides have passed."""
@@ -256,6 +275,7 @@ class SimExchange:
         self._order = np.concatenate([pending - done, venue_order(block) + len(kept)])
         control[k.X_EXCH_ROW] = 0
         control[k.X_LOCAL_ROW] -= done
+        self._rows_dropped += done
         control[k.X_ROWS] = len(self._rows)
 
     # -- orders ----------------------------------------------------------------------------------

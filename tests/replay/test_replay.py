@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -11,23 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.bootstrap import session_of
-from engine.core.ids import BACKTEST_SALT
 from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain import replay as w
-from engine.domain.commands import AnyCommand
+from engine.domain.errors import WorkFailed
 from engine.domain.order import OrderSpec, Side
-from engine.domain.snapshots import EngineSnapshot, Mode
-from engine.runtime.replay import ReplayRuntime, Scene
-from engine.runtime.trader import Trader
-from engine.trading.risk.limits import RiskLimits
-from tests.support.desk import no_guard
-from tests.support.worlds import Setting, generated, unpaced
-
-SECONDS = 30
-SECOND = 1_000_000_000
-FORKED = "fork-1"
+from engine.domain.snapshots import Mode
+from tests.support.replays import FORKED, SECOND, SECONDS, START_NS, picture, replayed, seek
+from tests.support.worlds import EVERY_MODEL, Setting, generated, unpaced
 
 
 @pytest.fixture(scope="module")
@@ -40,95 +30,11 @@ def straight(setting: Setting) -> list[e.AnyEvent]:
     return unpaced(setting).events
 
 
-class StillClock:
-    """Time that only a person moves."""
-
-    def now_ns(self) -> int:
-        return 1
-
-    def monotonic_ns(self) -> int:
-        return 1
-
-    async def sleep(self, duration_ns: int) -> None:
-        await asyncio.sleep(0)
-
-
-class Hand:
-    """The bridge: wishes and commands one after the other, and the pictures that came of them."""
-
-    def __init__(self, todo: Sequence[w.AnyReplayWish | AnyCommand]) -> None:
-        self._todo = list(todo)
-        self.stop = asyncio.Event()
-        self.shots: list[EngineSnapshot] = []
-
-    def take_wishes(self) -> Sequence[w.AnyReplayWish]:
-        replay = self.shots[-1].replay if self.shots else None
-        is_on_its_way = replay is not None and replay.is_seeking
-        if self._todo and isinstance(self._todo[0], w.ReplayWish) and not is_on_its_way:
-            return [self._todo.pop(0)]  # type: ignore[list-item]
-        return ()
-
-    def take_commands(self) -> Sequence[AnyCommand]:
-        if self._todo:
-            return [self._todo.pop(0)]  # type: ignore[list-item]
-        self.stop.set()
-        return ()
-
-    def take_crash(self) -> bool:
-        return False
-
-    def show(self, snapshot: EngineSnapshot) -> None:
-        self.shots.append(snapshot)
-
-
-def replayed(
-    setting: Setting,
-    todo: Sequence[w.AnyReplayWish | AnyCommand],
-    keep: Callable[[Sequence[e.AnyEvent]], str] = lambda events: FORKED,
-) -> tuple[ReplayRuntime, Hand]:
-    first = setting.open_market()
-
-    def open_scene() -> Scene:
-        market = setting.open_market()
-        trader = Trader(limits=RiskLimits(), markets=market.views, guard=no_guard, marks_fills=True)
-        return Scene(trader, market.world, market.queue_ahead)
-
-    hand = Hand([w.TogglePlay(), *todo])  # The clock stands still, and so does the replay.
-    runtime = ReplayRuntime(
-        open_scene=open_scene,
-        session=lambda world: session_of(
-            first._replace(world=world), setting.scenario, setting.capital, BACKTEST_SALT
-        ),
-        bots=setting.bots,
-        end_ns=first.world.start_ns + SECONDS * SECOND,
-        clock=StillClock(),
-        bridge=hand,
-        profile="replay",
-        words="a market of the tests",
-        keep=keep,
-    )
-    asyncio.run(runtime.run(hand.stop))
-    return runtime, hand
-
-
-def picture(runtime: ReplayRuntime) -> bytes:
-    """All that is shown but how often it was shown."""
-    shot = runtime.snapshot()
-    return msgspec.msgpack.encode(msgspec.structs.replace(shot, version=0, published_wall_ns=0))
-
-
-def seek(seconds: float) -> w.Seek:
-    return w.Seek(ts_ns=START_NS + int(seconds * SECOND))
-
-
-START_NS = generated(1).open_market().world.start_ns
-
-
 def test_to_the_end_is_a_straight_run(setting: Setting, straight: list[e.AnyEvent]) -> None:
     runtime, hand = replayed(setting, [w.Seek(ts_ns=1 << 61)])
 
-    assert list(runtime.events) == straight[: len(runtime.events)]
-    assert len(straight) - len(runtime.events) < 5
+    assert list(runtime.events) == straight[: len(list(runtime.events))]
+    assert len(straight) - len(list(runtime.events)) < 5
     assert hand.shots[-1].mode is Mode.REPLAY
     assert hand.shots[-1].replay is not None
 
@@ -137,15 +43,115 @@ def test_to_the_end_is_a_straight_run(setting: Setting, straight: list[e.AnyEven
 @given(
     places=st.lists(st.floats(0, SECONDS), min_size=1, max_size=4),
     end=st.floats(1, SECONDS),
+    spacing=st.sampled_from([10, 60, 10_000]),
+    is_fickle=st.booleans(),
 )
 def test_wherever_one_was_before_the_picture_is_the_same(
-    setting: Setting, places: list[float], end: float
+    setting: Setting, places: list[float], end: float, spacing: int, is_fickle: bool
 ) -> None:
-    wandered, _ = replayed(setting, [*(seek(place) for place in places), seek(end)])
-    direct, _ = replayed(setting, [seek(end)])
+    """Nor does it matter where checkpoints lie: at the beginning only, or everywhere."""
+    where = generated(SECONDS, seed=3, scenario=EVERY_MODEL) if is_fickle else setting
+    wandered, _ = replayed(where, [*(seek(place) for place in places), seek(end)], spacing=spacing)
+    direct, _ = replayed(where, [seek(end)], spacing=10_000)
 
     assert picture(wandered) == picture(direct)
     assert list(wandered.events) == list(direct.events)
+
+
+@settings(max_examples=12)
+@given(
+    orders=st.lists(st.tuples(st.floats(0, SECONDS), st.integers(1, 9)), min_size=1, max_size=4),
+    away=st.floats(0, SECONDS),
+    spacing=st.sampled_from([10, 60]),
+)
+def test_going_back_to_the_last_order_and_on_is_as_if_one_had_stayed(
+    setting: Setting, orders: list[tuple[float, int]], away: float, spacing: int
+) -> None:
+    todo: list[w.AnyReplayWish | c.AnyCommand] = []
+    for number, (place, lots) in enumerate(sorted(orders)):
+        todo += [seek(place), _market_order(f"p{number}", lots, Side.BUY)]
+    last = max(place for place, _ in orders)
+    stayed, _ = replayed(setting, [*todo, seek(SECONDS)], spacing=10_000)
+    back, _ = replayed(
+        setting, [*todo, seek(max(away, last)), seek(last), seek(SECONDS)], spacing=spacing
+    )
+
+    assert picture(back) == picture(stayed)
+    assert list(back.events) == list(stayed.events)
+
+
+def _market_order(command_id: str, lots: int, side: Side) -> c.AnyCommand:
+    instrument_id = generated(1).open_market().world.instruments
+    spec = OrderSpec(
+        instrument_id=next(iter(instrument_id)),
+        side=side,
+        qty_lots=lots,
+        price_ticks=10_000_000 if side is Side.BUY else 1,
+    )
+    return c.PlaceOrder(command_id=command_id, bot_id="manual", spec=spec)
+
+
+def test_keys_pressed_quickly_add_up(setting: Setting) -> None:
+    """Each counted from where the one before had got to: three keys went anywhere."""
+    order = _market_order("p1", 5, Side.BUY)
+    quick, _ = replayed(
+        setting,
+        [seek(3), order, seek(28), *[w.SeekBy(by_ns=-4 * SECOND)] * 3],
+        is_hasty=True,
+    )
+    calm, _ = replayed(setting, [seek(3), order, seek(16)])
+
+    assert quick.now_ns == START_NS + 16 * SECOND
+    assert list(quick.events) == list(calm.events)  # The order on the way is not lost.
+    assert picture(quick) == picture(calm)
+
+
+def test_fills_asked_for_quickly_are_gone_to_one_after_the_other(
+    setting: Setting, straight: list[e.AnyEvent]
+) -> None:
+    fills = list(dict.fromkeys(x.ts_ns for x in straight if isinstance(x, e.OrderFilled)))
+    back = w.SeekFill(forward=False)
+    runtime, _ = replayed(setting, [seek(SECONDS), *[back] * 3], is_hasty=True)
+
+    assert runtime.now_ns == fills[-3]
+
+
+def test_halt_ends_the_way_and_drops_what_waits(setting: Setting) -> None:
+    runtime, hand = replayed(setting, [seek(28), w.SeekFill(), w.Fork(), w.Halt()], is_hasty=True)
+
+    shot = hand.shots[-1]
+    assert runtime.now_ns < START_NS + 28 * SECOND
+    assert shot.replay is not None
+    assert not shot.replay.is_seeking
+    assert not shot.replay.is_playing
+    assert not shot.replay.forked
+
+
+def test_to_the_end_is_at_the_end(setting: Setting) -> None:
+    """It stood at the last row and was called playing, where nothing was left to play."""
+    _, hand = replayed(setting, [w.Seek(ts_ns=1 << 61)])
+    assert hand.shots[-1].has_ended
+
+
+def test_no_lonely_fill_is_left_out_of_the_time_line(setting: Setting) -> None:
+    runtime, _ = replayed(setting, [seek(SECONDS)])
+    shown = runtime.snapshot().replay
+    assert shown is not None
+    fills = [x.ts_ns for x in runtime.events if isinstance(x, e.OrderFilled)]
+    width = (shown.end_ns - shown.start_ns) // 100
+    assert {ts_ns // width for ts_ns in shown.fills_ns} == {ts_ns // width for ts_ns in fills}
+
+
+def test_a_fork_that_cannot_be_kept_is_said_and_the_replay_goes_on(setting: Setting) -> None:
+    def fails(events: Iterable[e.AnyEvent]) -> str:
+        raise WorkFailed("ledger: the disk is full")
+
+    runtime, hand = replayed(setting, [seek(5), w.Fork()], fails)
+    shot = hand.shots[-1].replay
+    assert shot is not None
+    assert (shot.forked, shot.trouble) == ("", "not forked: ledger: the disk is full")
+    runtime, hand = replayed(setting, [seek(5), w.Fork(), w.TogglePlay()], fails)
+    assert runtime.now_ns == START_NS + 5 * SECOND
 
 
 def test_a_step_forward_and_back_is_where_one_was(setting: Setting) -> None:
@@ -193,7 +199,7 @@ def test_an_order_given_on_the_way_is_given_again_and_taken_back_with_its_time(
 def test_a_fork_keeps_the_story_up_to_here(setting: Setting, straight: list[e.AnyEvent]) -> None:
     kept: list[e.AnyEvent] = []
 
-    def keep(events: Sequence[e.AnyEvent]) -> str:
+    def keep(events: Iterable[e.AnyEvent]) -> str:
         kept.extend(events)
         return FORKED
 
@@ -207,6 +213,6 @@ def test_a_fork_keeps_the_story_up_to_here(setting: Setting, straight: list[e.An
 
 
 def test_speed_stays_within_reason(setting: Setting) -> None:
-    for asked, found in (("0.001", "0.1"), ("5", "5"), ("1e9", "1000")):
-        runtime, _ = replayed(setting, [w.SetSpeed(speed=Decimal(asked))])
+    for faster, found in ((True, "1000"), (False, "0.1")):
+        runtime, _ = replayed(setting, [w.ChangeSpeed(faster=faster)] * 20)
         assert runtime.snapshot().speed == Decimal(found)

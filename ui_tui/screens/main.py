@@ -194,6 +194,7 @@ class MainScreen(QuietScreen, inherit_bindings=False):
         if self._pane_awaited:
             self.focus_pane(self._pane_awaited)
         self._tour.show(self._desk)
+        self.set_class(self._tour.display, "-tour")
         self._show_replay(now_ns, at_once=at_once)
         self._bar.show(self._desk, self._view, now_ns, at_once=at_once)
         self._show_frame(now_ns, at_once=at_once, lag_ms=lag_ms)

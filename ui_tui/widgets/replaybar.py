@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from textual.events import Click
+from textual.message import Message
+
 from app.views.desk import Desk
 from app.views.replaybar import replay_line
 from ui_tui.pane import Pane
 
 
+class Slid(Message):
+    """The line was clicked."""
+
+    def __init__(self, column: int, width: int) -> None:
+        super().__init__()
+        self.column = column
+        self.width = width
+
+
 class ReplayBar(Pane):
     key = "replay"
     ground = "raised"
+
+    def on_click(self, event: Click) -> None:
+        self.post_message(Slid(event.x, self.size.width))
 
     def show(self, desk: Desk, now_ns: int, *, at_once: bool = False) -> None:
         snapshot = desk.snapshot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from itertools import pairwise
@@ -12,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.archive import stream
 from engine.archive.catalogue import import_capture, load_rows
-from engine.archive.stream import _Cuts, stream_rows
+from engine.archive.stream import StreamedRows, _Cuts, stream_rows
 from engine.domain.errors import BadInput
 from engine.kernels.layout import Rows
 from engine.sim.replay_feed import with_feed_latency
@@ -59,6 +61,29 @@ def test_blocks_of_a_real_recording_joined_are_the_whole(tmp_path: Path, name: s
 
     assert_same_rows(blocks, directory)
     assert max(len(block) for block in blocks) < 40_000
+
+
+@pytest.mark.parametrize("batch_rows", [64, 1000])
+def test_what_was_handed_out_is_read_again_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int
+) -> None:
+    """By a copy that went through pickle, which goes on where the original was."""
+    monkeypatch.setattr(stream, "BATCH_ROWS", batch_rows)
+    directory = write_repeated(tmp_path, generated_rows(20), 3)
+    whole = np.concatenate(blocks_of(directory, 500))
+    source = stream_rows(directory, 500)
+    assert source is not None
+    assert len(source.clocks.marks) > 3
+    given = 0
+    while (block := source.next_block()) is not None:
+        given += len(block)
+        for first in {0, given // 3, max(0, given - 700), given}:
+            copy: StreamedRows = pickle.loads(pickle.dumps(source))
+            assert np.array_equal(copy.reread(first), whole[first:given])
+            later = copy.next_block()
+            at = given + (0 if later is None else len(later))
+            assert later is None or np.array_equal(later, whole[given:at])
+    assert given == len(whole)
 
 
 def test_a_recording_without_a_snapshot_is_not_streamed(tmp_path: Path) -> None:
