@@ -147,12 +147,15 @@ def _options(profile: str, capture: list[Path] | None, seed: int, speed: str) ->
 
 
 def _supervise(profile: str, capture: list[Path] | None, seed: int, speed: str) -> int:
+    from app.paths import locate
+    from app.service.endpoint import endpoint_of, kept
     from app.service.launch import command_line
     from app.service.supervise import Supervisor
     from engine.core.clock import LiveClock
 
     command = [*command_line(), *_options(profile, capture, seed, speed)]
-    return Supervisor(command, LiveClock(), print_error).run()
+    with kept(endpoint_of(locate(), profile)):
+        return Supervisor(command, LiveClock(), print_error).run()
 
 
 # -- systemd -----------------------------------------------------------------------------------
@@ -249,15 +252,18 @@ def _stop_by_signal(profile: str, which: str, *, json: bool) -> bool:
     """An engine that cannot be spoken to ends gracefully by a signal as well: said, once it has.
     False where there is none, TimedOut when it stays."""
     from app.paths import locate
-    from app.service.endpoint import claimant, endpoint_of
+    from app.service.endpoint import claimant, endpoint_of, keeper
 
     endpoint = endpoint_of(locate(), profile)
-    pid = claimant(endpoint)
+    find = claimant if claimant(endpoint) else keeper
+    pid = find(endpoint)
+    if find is keeper:
+        which = "which would have started it again"
     if not pid or sys.platform == "win32":  # A signal kills there.
         return False
     os.kill(pid, signal.SIGTERM)
     for _ in range(int(STOP_S / _LOOK_S)):
-        if claimant(endpoint) != pid:
+        if find(endpoint) != pid:
             words = f"stopped: process {pid}, {which}"
             if json:
                 print_json({"pid": pid, "words": words})
