@@ -264,6 +264,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         dialog = self.main.dialog
         pane = dialog.pane_key if dialog is not None else self.main.pane_key
         effects = self.desk.press(event.key, pane, key_ns, now_ns, priority_only=dialog is not None)
+        if effects is None and dialog is not None and dialog.takes_early(event):
+            effects = []
         if effects is None and dialog is not None:
             effects = self._press_in(dialog, event.key, now_ns)
         if effects is None:

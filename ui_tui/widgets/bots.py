@@ -21,6 +21,11 @@ class BotsPane(Pane):
         selected = next((at for at, row in enumerate(rows) if row.is_selected), 0)
         first = first_row(len(rows), selected, size.height - 1)
         lines = table_lines(
-            BOTS, rows, *size, self.look.glyphs, first=first, empty=" no bots yet; in a shell: pilothouse bots add NAME"
+            BOTS,
+            rows,
+            *size,
+            self.look.glyphs,
+            first=first,
+            empty=" no bots yet; in a shell: pilothouse bots add NAME",
         )
         return Picture(f"bots {len(rows)}", lines)
