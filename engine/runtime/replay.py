@@ -91,8 +91,10 @@ class ReplayRuntime:
         keep: Callable[[Iterable[e.AnyEvent]], str],
         speed: Decimal = Decimal(1),
         spacing: int = FIRST_SPACING,
+        trouble: str = "",
     ) -> None:
-        """`spacing`: work between two checkpoints, until memory asks for fewer."""
+        """`trouble`: what is to be known of the recording. `spacing`: work between two checkpoints,
+        until memory asks for fewer."""
         self._end_ns = end_ns
         self._clock = clock
         self._bridge = bridge
@@ -112,7 +114,7 @@ class ReplayRuntime:
         """Where we are on the way to."""
         self._has_ended = False
         self._forked = ""
-        self._trouble = ""
+        self._trouble = trouble
         self._version = 0
         self._shown_ns = -PUBLISH_NS
         self._trader, self._world, self._shared = scene.trader, scene.world, scene.shared
