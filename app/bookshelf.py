@@ -5,7 +5,7 @@ Everything is imported where it is used: a face that never opens a backtest neve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
@@ -15,30 +15,31 @@ import msgspec
 
 from app import paths
 from app.views.shelf import Page, Run, RunRow, SettingRow, Told
-from engine.domain.errors import BadInput, ConfigError, WorkFailed
+from engine.domain.errors import BadInput, ConfigError
 
 if TYPE_CHECKING:
     from engine.store.results import Listed
 
 _POINTS = 240
 """Of an equity curve: more than any terminal has columns."""
-_ELSEWHERE = "the ledger is on the other machine: run `pilothouse why {}` there"
+Afar = Callable[[str], Sequence[tuple[int, str]]]
+"""Asks an engine on another machine for the story of an order: (ts_ns, sentence)."""
 
 
 class FileShelf:
-    """Implements `app.views.shelf.Shelf`. `is_local` False: the engine is on another machine, and
-    its ledger with it."""
+    """Implements `app.views.shelf.Shelf`. With `afar` the engine is on another machine, and its
+    ledger with it."""
 
-    def __init__(self, profile: str, *, is_local: bool = True) -> None:
+    def __init__(self, profile: str, afar: Afar | None = None) -> None:
         self._profile = profile
-        self._is_local = is_local
+        self._afar = afar
 
     def story(self, ident: str) -> Sequence[Told]:
+        if self._afar is not None:
+            return [Told(ts_ns, text) for ts_ns, text in self._afar(ident)]
         from app.views.story import order_story
         from engine.store import history
 
-        if not self._is_local:
-            raise WorkFailed(_ELSEWHERE.format(ident))
         for ledger in paths.locate().ledgers(self._profile):
             events = [row.event for row in history.order_events(ledger, ident)]
             if events:
@@ -80,7 +81,7 @@ class FileShelf:
         """Which venues have a key, and where it is kept: never the key."""
         from app.secrets import index
 
-        if not self._is_local:
+        if self._afar is not None:
             return [SettingRow("key", "on the other machine", "pilothouse keys list, there")]
         path = index.path_of(paths.locate(), self._profile)
         try:

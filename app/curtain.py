@@ -74,20 +74,19 @@ class Curtain:
         if self._is_up:
             self._is_up = False
             self._write(_LIFT)
-        if self._before is not None:
+        if sys.platform != "win32" and self._before is not None:
             before, self._before = self._before, None
             with contextlib.suppress(termios.error):  # Hung up.
                 termios.tcsetattr(0, termios.TCSANOW, before)
 
     def _hush(self) -> None:
         """Typed keys are not echoed onto the curtain; Ctrl+C still ends the command."""
-        try:
-            self._before = termios.tcgetattr(0)
-        except termios.error:
-            return
-        quiet = termios.tcgetattr(0)
-        quiet[3] &= ~termios.ECHO
-        termios.tcsetattr(0, termios.TCSANOW, quiet)
+        if sys.platform != "win32":
+            with contextlib.suppress(termios.error):
+                self._before = termios.tcgetattr(0)
+                quiet = termios.tcgetattr(0)
+                quiet[3] &= ~termios.ECHO
+                termios.tcsetattr(0, termios.TCSANOW, quiet)
 
     def _write(self, text: str) -> None:
         data = text.encode(errors="replace")

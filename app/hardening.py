@@ -17,7 +17,7 @@ def harden() -> list[str]:
     """Private files, no core dumps, and on Linux no debugger or /proc reader of the same user.
     Returns what this system could not do, for the log."""
     os.umask(0o077)
-    failed = []
+    failed: list[str] = []
     if sys.platform != "win32":
         import resource
 

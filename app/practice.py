@@ -15,6 +15,7 @@ import msgspec
 
 from app.demo import WITHIN_LIMITS, demo_bots
 from app.paths import Paths, make_private
+from app.processes import apart
 from app.service.client import RemoteSession
 from app.service.endpoint import endpoint_of
 from app.service.launch import command_line, wait_until_open
@@ -85,7 +86,7 @@ class Practice:
                 stdout=log,
                 stderr=log,
                 cwd=make_private(self._paths.state),
-                start_new_session=True,  # Ctrl+C is for the face; children are told to stop.
+                **apart(),  # Ctrl+C is for the face; children are told to stop.
             )
         self._children.append(child)
         return child, output

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import signal
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from decimal import Decimal
@@ -15,6 +14,7 @@ import msgspec
 from app.live import drill_folder, drill_key
 from app.live_venues import PROVEN_VENUES, plain_session, venue_folder
 from app.paths import locate, make_private
+from app.processes import end_on_signals, stop_on_signals
 from engine.core.clock import Clock, LiveClock
 from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.instrument import Instrument, InstrumentKind
@@ -90,17 +90,15 @@ async def record(
 
 
 async def _until(seconds: float) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, stop.set)
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    stop = asyncio.Event()
+    stop_on_signals(stop)
     try:
         async with asyncio.timeout(seconds or None):
             await stop.wait()
     except TimeoutError:
         return
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        loop.remove_signal_handler(signal.SIGTERM)
+        end_on_signals()
 
 
 async def _listed(

@@ -7,7 +7,6 @@ keys, from the settings, or given one by one. What is given singly wins over wha
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from app import tomlfile
 from app.settings import PaperSettings
 from engine.archive.tables import read_columns, table_columns, whole_numbers
 from engine.domain.errors import BadInput
@@ -362,8 +362,6 @@ NAMED: dict[str, dict[str, str]] = {
 }
 """Scenarios by name; see the manual (`fills`) for why."""
 
-_FILE_BYTES_MAX = 1_000_000
-
 
 def scenario_of(
     named: str = PLAIN, models: Sequence[str] = (), options: Mapping[str, str] | None = None
@@ -430,10 +428,8 @@ def named_models(name: str, field: str) -> dict[str, str]:
     if path.suffix.lower() != ".toml":
         raise BadInput(field, name, f"expected one of {', '.join(NAMED)}, or a .toml file")
     try:
-        if path.stat().st_size > _FILE_BYTES_MAX:
-            raise BadInput(field, name, "is too large for a scenario")
-        document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = tomlfile.parse(tomlfile.read_text(path))
+    except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise BadInput(field, name, f"cannot be read: {said}") from None
     values = {}

@@ -6,17 +6,17 @@ A mistake is told with file, line, field, value and remedy, as `BadInput`.
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import re
-import tomllib
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from app import paths
+from app import paths, tomlfile
 from app.views.presets import DEFAULT_PRESET, PRESETS
 from app.views.theme import DEFAULT_PALETTE, PALETTES
 from engine.domain.errors import BadInput, ConfigError
@@ -24,8 +24,6 @@ from engine.trading.risk.limits import RiskLimits
 
 DEFAULT = "default"
 """What stands as the source of a value that the file does not set."""
-
-FILE_BYTES_MAX = 1_000_000
 
 QUEUE_NAMES = (
     "risk-averse",
@@ -102,6 +100,9 @@ class Loaded(NamedTuple):
 
 # --- what a value may be ---
 
+_WRITTEN = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
+"""A number in quotes."""
+
 Parser = Callable[[object], object]
 """Takes the TOML value, returns ours, or raises ValueError with the remedy."""
 
@@ -114,10 +115,9 @@ def _number(low: str, high: str, *, above: bool = False) -> Parser:
     def parse(value: object) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
             raise ValueError(f"must be {bounds}")
-        try:
-            number = Decimal(value)
-        except InvalidOperation:
-            raise ValueError(f"must be {bounds}") from None
+        if isinstance(value, str) and not _WRITTEN.fullmatch(value):
+            raise ValueError(f"must be {bounds}")
+        number = Decimal(value)
         if not number.is_finite() or not least <= number <= most or (above and number == least):
             raise ValueError(f"must be {bounds}")
         return number
@@ -220,7 +220,11 @@ def load(file: Path | None = None) -> Loaded:
     """Settings with their sources. A default file that does not exist is simply empty."""
     if file is None:
         file = paths.locate().settings_file
-        if not file.exists():
+        try:
+            is_there = tomlfile.is_there(file)
+        except OSError as error:
+            raise ConfigError(f"{file}: {error.strerror}: make the folder readable") from error
+        if not is_there:
             return parse("", str(file))
     return parse(_read(file), str(file))
 
@@ -228,8 +232,8 @@ def load(file: Path | None = None) -> Loaded:
 def parse(text: str, name: str) -> Loaded:
     """The settings that the TOML `text` asks for; `name` is the file's, for messages."""
     try:
-        document = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+        document = tomlfile.parse(text)
+    except ValueError as error:
         raise BadInput(name, str(error), "mend the TOML there") from error
     lines = _find_lines(text)
     sections: dict[str, msgspec.Struct] = {}
@@ -275,16 +279,14 @@ def _unknown(what: str, word: str, known: Mapping[str, object]) -> str:
 
 
 def _shown(value: object) -> object:
-    return str(value) if isinstance(value, Decimal) else value
+    return str(value) if isinstance(value, Decimal | dt.date | dt.time) else value
 
 
 def _read(file: Path) -> str:
     try:
-        if file.stat().st_size > FILE_BYTES_MAX:
-            raise BadInput(str(file), f"{file.stat().st_size} bytes", "is no settings file")
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(str(file), f"byte {error.start}", "is not UTF-8 text") from error
+        return tomlfile.read_text(file)
+    except ValueError as error:
+        raise BadInput(str(file), str(error), "is no settings file (TOML)") from error
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise BadInput(str(file), error.strerror or "", "name a settings file (TOML)") from error
     except OSError as error:
@@ -293,15 +295,15 @@ def _read(file: Path) -> str:
 
 # --- line numbers, which tomllib does not keep ---
 
-_HEADER = re.compile(r"\s*\[\s*(?P<name>[\w.\-]+)\s*\]")
-_KEY = re.compile(r"""\s*(?P<name>[\w\-]+(?:\s*\.\s*[\w\-]+)*)\s*=""")
+_HEADER = re.compile(r"""\s*\[{1,2}\s*(["']?)(?P<name>[\w.\- ]+?)\1\s*\]""")
+_KEY = re.compile(r"""\s*(["']?)(?P<name>[\w\-]+(?:\s*\.\s*[\w\-]+)*)\1\s*=""")
 
 
 def _find_lines(text: str) -> dict[str, int]:
     """ "section" and "section.key" -> the line it is first written on.
 
-    A plain scan: keys inside inline tables or in quotes are not found, and then the section's
-    line, or none, is told.
+    A plain scan: keys inside inline tables are not found, and then the section's line, or none,
+    is told.
     """
     lines: dict[str, int] = {}
     section = ""

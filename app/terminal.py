@@ -67,7 +67,7 @@ def _unlock(call: Call) -> None:
 
 def _attend(call: Call) -> str:
     paths, ui = locate(), load_settings().ui
-    options = {"profile": call.profile, "is_local": not call.ssh, **look_of(ui, paths)}
+    options = {"profile": call.profile, **look_of(ui, paths)}
     endpoint = endpoint_of(paths, call.profile)
     words = None
     if not call.ssh:
@@ -78,7 +78,7 @@ def _attend(call: Call) -> str:
         ssh, profile = call.ssh, call.profile
         road = SshRoad(ssh, profile, call.remote) if ssh else SocketRoad(endpoint)
         session = _session(road, profile, take_token=call.take_token, may_start=call.start)
-        words = _show(session, options)
+        words = _show(session, {**options, "afar": session.story} if ssh else options)
     there = f" --ssh {call.ssh}" if call.ssh else ""
     again = f"pilothouse tui --profile {call.profile}{there}"
     return words or f"left: {LEAVING}; attach again with: {again}"
@@ -100,7 +100,7 @@ def _behind_curtain(
     are questions to ask first. The face loads while the engine answers."""
     from app.curtain import Curtain, has_curtain
 
-    if not has_curtain() or not endpoint.socket_path.exists():
+    if not has_curtain() or not endpoint.door_path.exists():
         return None
     words = f"attaching to the engine of profile {endpoint.profile} ..."
     with Curtain(words, ui.palette, ascii_only=ui.ascii) as curtain:
@@ -178,4 +178,8 @@ def _wants_engine(profile: str, where: str) -> bool:
     import typer
 
     question = f"No engine runs for profile {profile}{where}. Start one that keeps running?"
-    return typer.confirm(question, default=True, err=True)
+    try:
+        return typer.confirm(question, default=True, err=True)
+    except typer.Abort:  # Ctrl+C and Ctrl+D are answers, too.
+        typer.echo(err=True)
+        return False

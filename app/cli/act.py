@@ -40,9 +40,14 @@ _PRICED = frozenset(
     | {"order_move_guard"}
 )
 _OF_ORDER = frozenset({"order_cancel", "order_move", "order_move_guard"})
+_OF_SYMBOL = frozenset({"flatten_symbol", "cancel_symbol"})
+"""Beside those of the ladder."""
 _OF_INCIDENT = frozenset({"incident_adopt", "incident_ignore", "incident_flatten"})
 _BY_HAND = frozenset({"reset_kill", "algo_cancel", "algo_cancel_all"})
 """Have commands of their own, with words that are no options here."""
+_MAY_BECOME = frozenset({"order_move"})
+"""A key may toggle what it sees; a script that says `bot_pause` must never resume. Moving a guard
+is the same wish as moving an order."""
 
 
 @app.command("act")
@@ -103,6 +108,7 @@ def _view(
     from app.views.viewstate import ViewState, feed_age_ms
     from engine.core.clock import LiveClock
 
+    _refuse_spare(action, symbol, bot, order, incident)
     if bot and all(one.bot_id != bot for one in shot.bots):
         raise BadInput("--bot", bot, "no such bot; `pilothouse bots` lists them")
     if "bots" in action.contexts and not bot:
@@ -113,9 +119,9 @@ def _view(
     incident_ids = {one.incident.incident_id for one in shot.incidents}
     if action.id in _OF_INCIDENT and incident not in incident_ids:
         raise BadInput("--incident", incident, "not open; `pilothouse incidents` lists them")
-    instrument = _instrument(shot, symbol, order if action.id in _OF_ORDER else "")
+    instrument = _instrument(action, shot, symbol, order)
     ticks = _ticks(action, instrument, price)
-    return ViewState(
+    view = ViewState(
         snapshot=shot,
         instrument_id=instrument.instrument_id,
         bot_id=bot,
@@ -129,9 +135,29 @@ def _view(
         is_armed=True,
         feed_age_ms=feed_age_ms(shot, LiveClock().now_ns()),
     )
+    if bot and "bots" not in action.contexts and view.acting_bot_id != bot:
+        raise WorkFailed(f"{action.id}: the helm of {bot} is not yours here: take it first")
+    return view
 
 
-def _instrument(shot: EngineSnapshot, symbol: str, order: str) -> Instrument:
+def _refuse_spare(action: Action, symbol: str, bot: str, order: str, incident: str) -> None:
+    """An option that would narrow nothing is refused: `pause_all --bot ID` must not pause all."""
+    is_of_ladder = "ladder" in action.contexts and action.id not in _OF_ORDER
+    taken = {
+        "--symbol": is_of_ladder or action.id in _OF_SYMBOL,
+        "--bot": is_of_ladder or "bots" in action.contexts,
+        "--order": action.id in _OF_ORDER,
+        "--incident": action.id in _OF_INCIDENT,
+    }
+    for option, given in zip(taken, (symbol, bot, order, incident), strict=True):
+        if given and not taken[option]:
+            raise BadInput(option, given, f"{action.id} takes none")
+
+
+def _instrument(action: Action, shot: EngineSnapshot, symbol: str, order: str) -> Instrument:
+    """What is meant: the order's, the one that is named, or where it says nothing, any."""
+    if not symbol and "ladder" not in action.contexts and action.id not in _OF_SYMBOL:
+        return shot.instruments[0]
     of_order = next(
         (one.order.spec.instrument_id for one in shot.orders if one.order.client_order_id == order),
         "",
@@ -185,7 +211,7 @@ def _carry_out(action: Action, view: ViewState, session: RemoteSession) -> list[
     from app.views.actions import resolve
     from app.views.commands import Sender, build
 
-    action = resolve(action, view)
+    action = resolve(action, view) if action.id in _MAY_BECOME else action
     why = action.why_not(view)
     if why:
         raise WorkFailed(f"{action.id}: {why}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.paths import DEFAULT_PROFILE as DEFAULT_PROFILE
-from engine.domain.errors import BadInput, WorkFailed
+from engine.domain.errors import BadInput, TimedOut, WorkFailed
 
 if TYPE_CHECKING:
     from app.service.client import RemoteSession
@@ -27,9 +27,13 @@ STOP_S = 30.0
 VERIFIED_S = 15.0
 """How long a venue may take to say what is left: its own deadline and a little more."""
 _LOOK_S = 0.1
+_UNVERIFIED = f"no word from the venue within {VERIFIED_S:g} s: look at orders and incidents"
 
 Profile = Annotated[str, typer.Option(help="Which engine: the name of its ledger's folder.")]
-Bot = Annotated[str, typer.Option("--bot", metavar="ID", help="This bot alone.")]
+Bot = Annotated[
+    str, typer.Option("--bot", metavar="ID", help="This bot alone; without it, every one.")
+]
+OneBot = Annotated[str, typer.Option("--bot", metavar="ID", help="Which bot; bots lists them.")]
 TakeToken = Annotated[
     bool, typer.Option("--take-token", help="Take the trade token over from another face.")
 ]
@@ -62,14 +66,53 @@ def attached(
 
 
 def ask(session: RemoteSession, command: AnyCommand) -> ReceiptSnapshot:
-    """What became of the command; TimedOut when nobody says."""
+    """What became of the command, where a live engine asks its venue also what is left; BadInput
+    where no engine could take it, TimedOut when nobody says what became of it."""
+    _check_usable(session, command)
     session.submit(command)
-    return session.wait_for(command.command_id, ANSWER_S)
+    receipt = session.wait_for(command.command_id, ANSWER_S)
+    return _verified(session, receipt) if _is_verified(command) else receipt
 
 
-def verified(session: RemoteSession, receipt: ReceiptSnapshot) -> ReceiptSnapshot:
-    """The receipt with the venue's word on what is left; as it is where no venue is asked, or
-    does not answer in time."""
+def _check_usable(session: RemoteSession, command: AnyCommand) -> None:
+    """The engine's own rule, before anything is sent: what breaks it is bad input."""
+    from app.service.wishes import unusable
+    from engine.domain.commands import AddBot
+
+    words = unusable(command, None)
+    if words:
+        field, _, remedy = words.partition(": ")
+        holder = command if hasattr(command, field) else getattr(command, "spec", None)
+        value = getattr(holder, field, "")
+        raise BadInput(field, value if str(value).isprintable() else ascii(value), remedy)
+    bot = getattr(command, "bot_id", "")
+    if bot and not isinstance(command, AddBot):
+        check_bot(picture(session), bot)
+
+
+def check_bot(shot: EngineSnapshot, bot: str, more: Iterable[str] = ()) -> None:
+    """BadInput unless "" (all) or a bot, a book or one of `more`: a typo must not look like a bot
+    that has nothing."""
+    from app.service.wishes import MANUAL
+
+    books = (row.bot_id for row in shot.positions)
+    if bot not in ("", MANUAL, *(one.bot_id for one in shot.bots), *books, *more):
+        raise BadInput("bot", bot, "no such bot; pilothouse bots lists them")
+
+
+def _is_verified(command: AnyCommand) -> bool:
+    """Whether a live engine asks the venue what the command has left."""
+    from engine.domain import commands as c
+
+    if isinstance(command, c.Kill):
+        return command.level >= c.KillLevel.CANCEL_ALL
+    return isinstance(command, c.CancelAll | c.Flatten)
+
+
+def _verified(session: RemoteSession, receipt: ReceiptSnapshot) -> ReceiptSnapshot:
+    """The receipt with the venue's word on what is left; as it is where no venue is asked."""
+    from msgspec.structs import replace
+
     if receipt.refused or picture(session).link is None:
         return receipt
     for _ in range(int(VERIFIED_S / _LOOK_S)):
@@ -77,16 +120,23 @@ def verified(session: RemoteSession, receipt: ReceiptSnapshot) -> ReceiptSnapsho
             if told.command_id == receipt.command_id and told.verified:
                 return told
         time.sleep(_LOOK_S)
-    return receipt
+    return replace(receipt, verified=_UNVERIFIED, is_clean=False)
 
 
 def check(receipt: ReceiptSnapshot) -> None:
-    """WorkFailed when it was refused."""
+    """WorkFailed when it was refused, or has left orders; TimedOut when that is not known."""
+    from app.service.client import LOST
     from app.service.presence import HELD
 
+    if receipt.refused == LOST:
+        raise TimedOut(f"{receipt.name}: {LOST}")
     if receipt.refused:
         how = " (--take-token)" if receipt.refused.endswith(HELD) else ""
         raise WorkFailed(f"{receipt.name} refused: {receipt.refused}{how}")
+    if receipt.verified == _UNVERIFIED:
+        raise TimedOut(f"{receipt.name} done; {receipt.verified}")
+    if not receipt.is_clean:
+        raise WorkFailed(f"{receipt.name} done; {receipt.verified}")
 
 
 def picture(session: RemoteSession) -> EngineSnapshot:

@@ -16,6 +16,7 @@ from app.cli.attach import (
     ask,
     attached,
     check,
+    check_bot,
     instrument_of,
     is_group_call,
     picture,
@@ -58,6 +59,7 @@ def list_bots(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = Fa
 def _list(profile: str, bot: str, json: bool) -> None:
     with attached(profile, topics=()) as session:
         shot = picture(session)
+    check_bot(shot, bot)
     rows = [row for row in shot.bots if bot in ("", row.bot_id)]
     if json:
         print_json([_bot_row(row, instrument_of(shot, row.instrument_id)) for row in rows])
@@ -71,7 +73,7 @@ def _bot_row(bot: BotSnapshot, instrument: Instrument) -> dict[str, Any]:
         "unrealised", "fees", "pnl", "open_orders", "fills", "last_action", "params", "error",
     )  # fmt: skip
     row: dict[str, Any] = {name: getattr(bot, name) for name in names}
-    return row | {"position": instrument.qty(bot.position_lots)}
+    return row | {"symbol": instrument.symbol, "position": instrument.qty(bot.position_lots)}
 
 
 def print_bots(shot: EngineSnapshot, rows: list[BotSnapshot]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +10,7 @@ import typer
 
 from app.cli.output import print_json, print_table
 from app.faces import look_of, open_face
+from app.processes import stop_on_signals
 from app.progress import Step
 from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.money import parse_decimal, plain
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-LEAVING = "the demo's engine stops with this window; its ledger is kept and resumes next time"
+KEPT = "the market stands still, the ledger is kept; the same command goes on"
+AGAIN = "\nthe tour again, from its first step: pilothouse demo --tour"
+LEAVING = "the demo stops with this window and goes on next time"
 
 
 @app.command("demo")
@@ -91,7 +92,9 @@ def demo(
     if headless:
         _headless(request, paths, json)
     else:
-        run_terminal(request, paths, settings.ui, tour=_wants_tour(tour, request, paths))
+        with_tour = _wants_tour(tour, request, paths)
+        run_terminal(request, paths, settings.ui, tour=with_tour)
+        print(f"left: {KEPT}{AGAIN if with_tour else ''}")
 
 
 def _wants_tour(asked: bool | None, request: DemoRequest, paths: Paths) -> bool:
@@ -106,18 +109,11 @@ def _wants_tour(asked: bool | None, request: DemoRequest, paths: Paths) -> bool:
 def _headless(request: DemoRequest, paths: Paths, json: bool) -> None:
     from app.demo import run_headless
 
-    report = run_headless(request, paths, _stop_on_signals)
+    report = run_headless(request, paths, stop_on_signals)
     if json:
         print_json(report)
     else:
         _print_report(report)
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGINT and SIGTERM end the run like its end would: ledger closed, report printed."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
 
 
 def run_terminal(request: DemoRequest, paths: Paths, ui: UiSettings, *, tour: bool) -> None:

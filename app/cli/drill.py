@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from app.cli.live_table import LiveTable
 from app.cli.output import print_json
+from app.processes import stop_on_signals
 from app.progress import Step
 from engine.domain.errors import BadInput, ConfigError, LedgerError, WorkFailed
 from engine.domain.money import parse_decimal, plain
@@ -110,11 +110,9 @@ async def _run(
     json: bool,
 ) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop)
     if length_s is not None:
-        loop.call_later(float(length_s), stop.set)
+        asyncio.get_running_loop().call_later(float(length_s), stop.set)
     async with server:
         document = _described(server, specs, saboteur)
         if json:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,8 @@ import typer
 
 from app.cli.attach import DEFAULT_PROFILE, STOP_S, Json, Profile, attached, is_group_call
 from app.cli.output import print_error, print_json
-from engine.domain.errors import BadInput, WorkFailed
+from app.processes import stop_on_signals
+from engine.domain.errors import BadInput, TimedOut, WorkFailed
 from engine.domain.money import parse_decimal
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from app.service.protocol import Bye
 
 app = typer.Typer(invoke_without_command=True)
+
+_LOOK_S = 0.05
 
 Capture = Annotated[
     list[Path] | None, typer.Option(help="Trade this recording; again for its further parts.")
@@ -80,7 +84,7 @@ def engine(
         wish = Wish(chosen, live, drill, directory, venue, tuple(symbol or ()))
         if restart:
             raise typer.Exit(supervise_live(wish))
-        print(run_live(wish, _stop_on_signals))
+        print(run_live(wish, stop_on_signals))
         return
     for name, given in (("--venue", venue), ("--symbol", symbol), ("--dir", directory)):
         if given:
@@ -99,7 +103,7 @@ def engine(
         set_aside(request, locate())
     paths = locate()
     make = lambda server: HostedDemo(request, paths, server)  # noqa: E731
-    print(serve(make, paths, profile, _stop_on_signals, print_error))
+    print(serve(make, paths, profile, stop_on_signals, print_error))
 
 
 def _chosen_profile(context: typer.Context, profile: str) -> str:
@@ -149,13 +153,6 @@ def _supervise(profile: str, capture: list[Path] | None, seed: int, speed: str) 
 
     command = [*command_line(), *_options(profile, capture, seed, speed)]
     return Supervisor(command, LiveClock(), print_error).run()
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    # SIGHUP: the terminal it runs in has gone; its ledger is closed all the same.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
 
 
 # -- systemd -----------------------------------------------------------------------------------
@@ -222,13 +219,21 @@ def uninstall(profile: Profile = DEFAULT_PROFILE) -> None:
 @app.command("stop")
 def stop(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     """Stop the engine gracefully: its ledger is closed, and it says what it leaves behind."""
-    from app.service.protocol import LOCKED, Refused
+    from app.service.protocol import LOCKED, SCHEMA_DIFFERS, Refused
 
     try:
         with attached(profile, topics=()) as session:
             session.stop_engine()
             bye = session.wait_gone(STOP_S)
     except Refused as refused:
+        if refused.code == SCHEMA_DIFFERS and sys.platform != "win32":  # A signal kills there.
+            pid = _stop_by_signal(profile)
+            words = f"stopped: process {pid}, of another build: its output says what it leaves"
+            if json:
+                print_json({"pid": pid, "words": words})
+            else:
+                print(words)
+            return
         if refused.code != LOCKED:
             raise
         bye = _stop_locked(profile)
@@ -238,6 +243,23 @@ def stop(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
         print_json(bye.report)
     else:
         print(bye.words)
+
+
+def _stop_by_signal(profile: str) -> int:
+    """An engine that speaks otherwise than this build ends gracefully by a signal as well; its
+    process. TimedOut when it stays."""
+    from app.paths import locate
+    from app.service.endpoint import claimant, endpoint_of
+
+    endpoint = endpoint_of(locate(), profile)
+    pid = claimant(endpoint)
+    if pid:
+        os.kill(pid, signal.SIGTERM)
+    for _ in range(int(STOP_S / _LOOK_S)):
+        if not claimant(endpoint):
+            return pid
+        time.sleep(_LOOK_S)
+    raise TimedOut(f"engine: process {pid} did not end within {STOP_S:g} s: see its log")
 
 
 def _stop_locked(profile: str) -> Bye:

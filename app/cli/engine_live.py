@@ -76,7 +76,7 @@ def request_of(wish: Wish, settings: Settings) -> LiveRequest:
     profile = wish.profile or (LIVE_PROFILE if wish.live else DRILL_PROFILE)
     if profile in PAPER_PROFILES:
         raise BadInput("--profile", profile, "is for paper: name another")
-    symbols = wish.symbols or tuple(part.strip() for part in live.symbols.split(",") if part)
+    symbols = wish.symbols or tuple(filter(None, map(str.strip, live.symbols.split(","))))
     if not symbols:
         raise BadInput("--symbol", "none", "name what to trade, for instance BTCUSDT")
     return LiveRequest(

@@ -3,6 +3,7 @@ which asks the ledger and needs no engine."""
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 import time
 from pathlib import Path
@@ -10,10 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.attach import DEFAULT_PROFILE, Bot, Json, Profile, attached, instrument_of, picture
+from app.cli.attach import (
+    DEFAULT_PROFILE,
+    Bot,
+    Json,
+    Profile,
+    attached,
+    check_bot,
+    instrument_of,
+    picture,
+)
 from app.cli.bots import print_bots
-from app.cli.output import LINE_LIMIT, clean_line, print_json, print_table
-from engine.domain.errors import BadInput, EngineNotRunning
+from app.cli.output import LINE_LIMIT, clean_line, print_error, print_json, print_table
+from engine.domain.errors import BadInput, EngineNotRunning, TimedOut
 from engine.domain.text import clean
 
 if TYPE_CHECKING:
@@ -38,20 +48,22 @@ Row = dict[str, Any]
 
 
 @app.command("status")
-def status(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
+def status(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False) -> None:
     """Mode, money, kill switch, bots and who looks on."""
     from app.views import format as fmt
     from app.views.linkview import link_figures
 
     with attached(profile, topics=()) as session:
         shot, presence = picture(session), _presence(session)
-    document = _status(shot, presence)
+    check_bot(shot, bot)
+    document = _status(shot, presence, bot)
     if json:
         print_json(document)
         return
     figures = [
         ("profile", f"{shot.profile}, {shot.mode}"),
         ("market", f"{shot.world}, {'ended' if shot.has_ended else f'speed {shot.speed}x'}"),
+        ("time", f"{_instant(shot.ts_ns)}, market moved {shot.feed_age_ms} ms ago"),
         ("equity", f"{fmt.money(shot.equity, shot.settle)} {shot.settle}"),
         ("today", f"{fmt.signed_money(shot.day_pnl, shot.settle)} {shot.settle}"),
         ("orders / positions", f"{document['orders']} / {document['positions']}"),
@@ -62,10 +74,11 @@ def status(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
     ]
     print_table(("figure", "value"), figures + link_figures(shot))
     print()
-    print_bots(shot, shot.bots)
+    print_bots(shot, [one for one in shot.bots if bot in ("", one.bot_id)])
 
 
-def _status(shot: EngineSnapshot, presence: Presence) -> Row:
+def _status(shot: EngineSnapshot, presence: Presence, bot: str) -> Row:
+    """The account's figures; orders, positions and bots of `bot` alone where one is named."""
     names = (
         "profile", "mode", "world", "speed", "ts_ns", "feed_age_ms", "has_ended", "kill_reason",
         "halted", "settle", "capital", "equity", "day_pnl", "realised", "unrealised", "fees",
@@ -73,9 +86,9 @@ def _status(shot: EngineSnapshot, presence: Presence) -> Row:
     )  # fmt: skip
     return {name: getattr(shot, name) for name in names} | {
         "kill": shot.kill.name.lower().replace("_", "-"),
-        "orders": len(shot.orders),
-        "positions": sum(1 for position in shot.positions if position.lots),
-        "bots": {bot.bot_id: bot.helm for bot in shot.bots},
+        "orders": sum(bot in ("", row.order.bot_id) for row in shot.orders),
+        "positions": sum(row.lots != 0 and bot in ("", row.bot_id) for row in shot.positions),
+        "bots": {one.bot_id: one.helm for one in shot.bots if bot in ("", one.bot_id)},
         "limits": shot.limits,
         "link": shot.link,
         "faces": presence.faces,
@@ -88,6 +101,7 @@ def orders(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False
     """The working orders, and the algos with their legs."""
     with attached(profile, topics=()) as session:
         shot = picture(session)
+    check_bot(shot, bot)
     rows = [
         _order_row(row, instrument_of(shot, row.order.spec.instrument_id))
         for row in shot.orders
@@ -96,9 +110,10 @@ def orders(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False
     if json:
         print_json(rows)
         return
-    columns = ("client_order_id", "bot_id", "symbol", "side", "qty", "filled", "price", "status")
-    lines = [[row[name] for name in columns] for row in rows]
-    print_table(("order", "bot", *columns[2:]), lines, right=("qty", "filled", "price"))
+    figures = ("qty", "filled", "price", "trigger")
+    columns = ("client_order_id", "bot_id", "symbol", "side", "type", *figures, "status")
+    lines = [["" if row[name] is None else row[name] for name in columns] for row in rows]
+    print_table(("order", "bot", *columns[2:]), lines, right=figures)
     algos = [algo for algo in shot.algos if bot in ("", algo.bot_id)]
     if algos:
         from app.cli.order import print_algos
@@ -137,6 +152,7 @@ def positions(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = Fa
     """What every book holds, `manual` being your own."""
     with attached(profile, topics=()) as session:
         shot = picture(session)
+    check_bot(shot, bot)
     rows = []
     for row in shot.positions:
         if bot not in ("", row.bot_id):
@@ -147,6 +163,7 @@ def positions(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = Fa
             {
                 "bot_id": row.bot_id,
                 "instrument_id": row.instrument_id,
+                "symbol": instrument.symbol,
                 "position": instrument.qty(row.lots),
                 "entry": entry * instrument.tick if entry is not None else None,
                 "realised": row.realised,
@@ -188,26 +205,46 @@ def _print_positions(shot: EngineSnapshot, bot: str) -> None:
 def logs(
     profile: Profile = DEFAULT_PROFILE,
     bot: Bot = "",
-    count: Annotated[int, typer.Option("-n", help="How many lines.", min=0)] = 20,
+    count: Annotated[
+        int, typer.Option("-n", help="How many lines; the engine keeps the last 500.", min=0)
+    ] = 20,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Wait for more.")] = False,
     json: Json = False,
 ) -> None:
     """What has happened, newest last. With -f --json: one document a line."""
     with attached(profile, topics=["history"]) as session:
-        rows = [row for row in picture(session).log if bot in ("", row.source)]
-        seen = rows[-1].seq if rows else 0
+        shot = picture(session)
+        if "@" not in bot:  # A person at a face, who may have done nothing yet.
+            check_bot(shot, bot, {"engine", "risk", *(row.source for row in shot.log)})
+        rows = [row for row in shot.log if bot in ("", row.source)]
         newest = rows[-count:] if count else []
         if not follow:
             _print_all(newest, json)
             return
         _print_lines(newest, json)
-        while True:
-            time.sleep(_LOOK_S)
-            if words := session.failure():
-                raise EngineNotRunning(words)
-            fresh = [row for row in picture(session).log if row.seq > seen]
-            seen = max((row.seq for row in fresh), default=seen)
-            _print_lines([row for row in fresh if bot in ("", row.source)], json)
+        _follow(session, shot, bot, json)
+
+
+def _follow(session: RemoteSession, shot: EngineSnapshot, bot: str, json: bool) -> None:
+    """What comes after `shot`, until the engine is gone; a short silence ends nothing."""
+    from app.service.client import GIVEN_UP
+
+    seen = _last_seq(shot)
+    while True:
+        time.sleep(_LOOK_S)
+        shot = picture(session)
+        fresh = [row for row in shot.log if row.seq > seen]
+        if seen and fresh and len(fresh) == len(shot.log):
+            # Slower than the engine by more than it keeps: the reader must know of the hole.
+            print_error("logs: some lines came and went unseen; why ID has them all")
+        seen = max(seen, _last_seq(shot))
+        _print_lines([row for row in fresh if bot in ("", row.source)], json)
+        if words := session.lost():
+            raise (TimedOut if words == GIVEN_UP else EngineNotRunning)(words)
+
+
+def _last_seq(shot: EngineSnapshot) -> int:
+    return max((row.seq for row in shot.log), default=0)
 
 
 def _print_all(rows: list[LogRow], json: bool) -> None:
@@ -229,10 +266,8 @@ def _print_lines(rows: list[LogRow], json: bool) -> None:
 
 
 def _print_log(rows: list[LogRow]) -> None:
-    from app.views import format as fmt
-
     for row in rows:
-        text = f"{fmt.clock(row.ts_ns, 3)}  {row.level:<5}  {row.source:<12}  {row.text}"
+        text = f"{_instant(row.ts_ns)}  {row.level:<5}  {row.source:<12}  {row.text}"
         print(clean(text, LINE_LIMIT), flush=True)
 
 
@@ -247,9 +282,12 @@ def why(
     profile: Profile = DEFAULT_PROFILE,
     json: Json = False,
 ) -> None:
-    """The story of an order, an algo or a bot, from the ledger; also when no engine runs."""
+    """The story of an order, an algo or a bot (of that the newest 40 sentences), from the ledger;
+    also when no engine runs."""
     from app.paths import check_profile, locate
 
+    if not ident.isprintable():  # Nor can the ledger be asked for bytes that are no text.
+        raise BadInput("ID", ascii(ident), "use an id as orders, algos or bots list it")
     for ledger in locate().ledgers(check_profile(profile)):
         sentences = _story(ledger, ident)
         if sentences:
@@ -260,10 +298,8 @@ def why(
         rows = [{"ts_ns": row.ts_ns, "text": row.text} for row in sentences]
         print_json({"id": ident, "ledger": ledger.name, "story": rows})
         return
-    from app.views import format as fmt
-
     for row in sentences:
-        print(f"{fmt.clock(row.ts_ns, 3)}  {clean_line(row.text)}")
+        print(f"{_instant(row.ts_ns)}  {clean_line(row.text)}")
 
 
 def _story(ledger: Path, ident: str) -> list[Sentence]:
@@ -284,6 +320,14 @@ def _story(ledger: Path, ident: str) -> list[Sentence]:
 
 
 # -- small things ------------------------------------------------------------------------------
+
+
+def _instant(ts_ns: int) -> str:
+    """With the day: what is read here may be of last week. `2026-01-01 14:03:22.250Z`."""
+    from app.views import format as fmt
+
+    day = dt.datetime.fromtimestamp(ts_ns // 1_000_000_000, dt.UTC)
+    return f"{day:%Y-%m-%d} {fmt.clock(ts_ns, 3)}Z"
 
 
 def _presence(session: RemoteSession) -> Presence:

@@ -15,18 +15,21 @@ Commands raise `PilothouseError`s (or use `output.fail`); none of them prints a 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.cli import shortcut
-from app.cli.output import ExitCode, print_error
+from app.cli.output import ExitCode, drop, print_error
 from app.setup.failures import missing_library
 from app.setup.words import hoist_home
 from engine.domain.errors import PilothouseError
 
 PROGRAM = "pilothouse"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a full disk says, a limit of the shell, or a terminal that has gone."""
 
 
 class Row(NamedTuple):
@@ -86,6 +89,7 @@ COMMANDS: dict[str, Row] = {
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code. Nothing escapes but SystemExit."""
     os.umask(0o077)  # Before any file is made: ledgers, logs and settings are nobody else's.
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets its escape, never a UnicodeEncodeError.
         if hasattr(stream, "reconfigure"):
@@ -99,13 +103,29 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Python's own flush at exit must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop(sys.stdout)  # The reader (`| head`) has seen enough.
         return ExitCode.FAILED
     except Exception as error:  # noqa: BLE001  The last guard: one line here, the rest in the log.
-        print_error(_crash_line(error))
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            drop(sys.stdout)
+            print_error(f"output: {error.strerror}: what was done stands; write it elsewhere")
+        else:
+            print_error(_crash_line(error))
         return ExitCode.FAILED
     return code
+
+
+def _open_closed_streams() -> None:
+    """Where a shell has closed one (`>&-`), Python has None: what is written there is for nobody,
+    and an error's line must not land among the output."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # The file keeps the number: what is opened later must not be written into instead.
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8"))
 
 
 def _run(argv: Sequence[str]) -> int:

@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.attach import (
-    ANSWER_S,
     DEFAULT_PROFILE,
     Bot,
     Json,
     Profile,
     TakeToken,
+    ask,
     attached,
+    check,
+    check_bot,
     instrument_of,
     picture,
 )
 from app.cli.output import print_json, print_table
 from engine.core.ids import new_command_id
 from engine.domain import commands as c
-from engine.domain.errors import BadInput, WorkFailed
+from engine.domain.errors import BadInput
 
 if TYPE_CHECKING:
     from app.service.client import RemoteSession
@@ -49,13 +51,15 @@ def order(
 ) -> None:
     """Place an order or an algo. `pilothouse order buy 0.01 bracket stop=59900 target=60100`."""
     from app.views.ticket import Ticket, describe_wish, parse_wish
-    from engine.domain.order import OrderSpec
+    from engine.domain.order import OrderSpec, OrderType
 
     with attached(profile, "over" if take_token else "nothing") as session:
         shot = picture(session)
         instrument = _instrument(shot, symbol)
         ticket = Ticket(side=side, type=type, qty=qty, price=price, flags=" ".join(words or []))
         wish = parse_wish(ticket, instrument, shot.ts_ns)
+        if price and isinstance(wish, OrderSpec) and wish.type is OrderType.MARKET:
+            raise BadInput("--price", price, "a market order takes none; did you mean limit?")
         command: c.AnyCommand
         if isinstance(wish, OrderSpec):
             command = c.PlaceOrder(command_id=new_command_id(), bot_id=book, spec=wish)
@@ -117,6 +121,7 @@ def algos(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False)
     """The working algos and where each of their legs is: at the venue or in the engine."""
     with attached(profile) as session:
         shot = picture(session)
+    check_bot(shot, bot)
     rows = [row for row in shot.algos if bot in ("", row.bot_id)]
     if json:
         print_json([algo_row(row, instrument_of(shot, row.spec.instrument_id)) for row in rows])
@@ -182,11 +187,9 @@ def _instrument(shot: EngineSnapshot, symbol: str) -> Instrument:
 
 
 def _send(session: RemoteSession, command: c.AnyCommand, done: str, json: bool) -> None:
-    session.submit(command)
-    receipt = session.wait_for(command.command_id, ANSWER_S)
+    receipt = ask(session, command)
     if json:
         print_json(receipt)
-    if receipt.refused:
-        raise WorkFailed(f"{receipt.name} refused: {receipt.refused}")
+    check(receipt)
     if not json:
         print(done)

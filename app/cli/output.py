@@ -7,9 +7,11 @@ stderr. Importing this module costs milliseconds; keep it so.
 from __future__ import annotations
 
 import enum
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from contextlib import suppress
+from typing import Any, NoReturn, TextIO
 
 from engine.domain.text import clean
 
@@ -45,7 +47,19 @@ def print_error(line: object) -> None:
     logs = sys.modules.get("app.logs")
     if logs is not None:
         words = logs.hide_known(words)
-    print(clean_line(words), file=sys.stderr, flush=True)
+    try:
+        print(clean_line(words), file=sys.stderr, flush=True)
+    except OSError:
+        drop(sys.stderr)  # Nobody can be told; the exit code says it all the same.
+
+
+def drop(stream: TextIO) -> None:
+    """Write nowhere from now on: Python's own flush at exit must not complain, nor change the code
+    to 120, about what could not be written."""
+    with suppress(OSError, ValueError):  # It has no number, or none any more.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def fail(code: ExitCode, line: object) -> NoReturn:

@@ -13,6 +13,7 @@ from app.cli.output import print_json, print_table
 from app.faces import look_of, open_face
 from app.paths import locate
 from app.practice import PROFILE, Practice
+from app.processes import endings
 from app.progress import Step
 from app.settings import load_settings
 from engine.domain.errors import BadInput
@@ -20,8 +21,6 @@ from engine.domain.errors import BadInput
 LEAVING = "the drill exchange and its engine stop with this window"
 HEADLESS_S = Decimal(60)
 """How long a practice without a terminal lasts where nobody says."""
-_ENDINGS = ("SIGTERM", "SIGHUP")
-"""A closed window ends the exchange and the engine as well: nothing may stay behind unseen."""
 
 
 def practise(
@@ -32,9 +31,9 @@ def practise(
         raise BadInput("terminal", "none", "the demo needs one; add --headless to run without")
     paths, ui = locate(), load_settings().ui
     practice = Practice(scenario, seed, paths)
-    for name in _ENDINGS:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _leave)
+    # A closed window ends the exchange and the engine as well: nothing may stay behind unseen.
+    for number in _endings():
+        signal.signal(number, _leave)
     with ExitStack() as stack:
         with Step(f"opening the drill exchange and an engine, {practice.plan.name}"):
             stack.enter_context(practice)
@@ -51,8 +50,12 @@ def practise(
         print_table(("figure", "value"), rows)
 
 
+def _endings() -> list[signal.Signals]:
+    """Ctrl+C has its own way: it is an exception."""
+    return [one for one in endings() if one is not signal.SIGINT]
+
+
 def _leave(number: int, frame: FrameType | None) -> None:
-    for name in _ENDINGS:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)  # Leaving takes some seconds.
+    for one in _endings():
+        signal.signal(one, signal.SIG_IGN)  # Leaving takes some seconds.
     raise SystemExit(128 + number)

@@ -15,7 +15,7 @@ from engine.domain.money import parse_decimal
 
 app = typer.Typer()
 
-LEAVING = "the replay ends with this window; nothing of it is kept but what you fork"
+LEAVING = "the replay ends with this window; forks are kept"
 
 
 @app.command("replay")

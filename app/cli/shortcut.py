@@ -31,6 +31,11 @@ def run(argv: Sequence[str]) -> bool:
     return True
 
 
+def _is_value(word: str) -> bool:
+    """Empty ones are refused by the parser: `--ssh ""` must not mean this machine."""
+    return bool(word.strip()) and not word.startswith("-")
+
+
 def read(argv: Sequence[str]) -> tuple[str | None, dict[str, Any]] | None:
     """`--home` and the options of a plain call, `--home=DIR` in front (`app.setup.words`); None
     for any other call."""
@@ -45,9 +50,9 @@ def read(argv: Sequence[str]) -> tuple[str | None, dict[str, Any]] | None:
         name, equals, value = words.pop(0).partition("=")
         if name in _FLAGS and not equals:
             options[_FLAGS[name]] = True
-        elif name in _VALUES and equals:
+        elif name in _VALUES and value.strip():
             options[_VALUES[name]] = value
-        elif name in _VALUES and words and not words[0].startswith("-"):
+        elif name in _VALUES and not equals and words and _is_value(words[0]):
             options[_VALUES[name]] = words.pop(0)
         else:
             return None

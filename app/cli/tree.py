@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from app import VERSION, paths
 from app.cli.main import COMMANDS, PROGRAM, Row
 from app.cli.output import ExitCode, print_error
 from app.setup.words import split_command
+from engine.domain.errors import BadInput
 
 
 def run(argv: Sequence[str]) -> int:
@@ -31,6 +33,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _run(argv: list[str]) -> int:
+    _refuse_empty(argv)
     command = get_command(_root(argv))
     try:
         with command.make_context(PROGRAM, argv) as context:
@@ -38,6 +41,20 @@ def _run(argv: list[str]) -> int:
     except typer.Exit as leaving:
         return leaving.exit_code
     return ExitCode.DONE
+
+
+def _refuse_empty(argv: Sequence[str]) -> None:
+    """A word with nothing in it is a variable that a script forgot to fill, never a wish: to be
+    without `--bot` means every bot, and `flatten --bot "$BOT"` must not become that."""
+    for before, word in pairwise(argv):
+        name, has_value, value = word.partition("=")
+        if not word.strip():
+            field = before if before.startswith("-") else "argument"
+        elif has_value and name.startswith("--") and not value.strip():
+            field = name
+        else:
+            continue
+        raise BadInput(field, "", "is empty: fill it, or leave it out")
 
 
 def _root(argv: Sequence[str]) -> typer.Typer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 from app.paths import make_private
@@ -36,7 +37,7 @@ def read_private(path: Path) -> bytes | None:
             found = os.fstat(file.fileno())
             if os.name != "nt" and stat.S_IMODE(found.st_mode) & 0o077:
                 raise ConfigError(f"{path}: is open to others: chmod 600 it")
-            if os.name != "nt" and found.st_uid != os.geteuid():
+            if sys.platform != "win32" and found.st_uid != os.geteuid():
                 raise ConfigError(f"{path}: belongs to user {found.st_uid}: chown it")
             content = file.read(FILE_BYTES_MAX + 1)
     except FileNotFoundError:

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def look() -> str:
     version = _version()
     if version < 250:
         return f"systemd {version} is too old: 250 or newer is needed"
-    if os.geteuid() != 0 and version < USER_SCOPE_SINCE:
+    if sys.platform != "win32" and os.geteuid() != 0 and version < USER_SCOPE_SINCE:
         return (
             f"systemd {version} encrypts for root only: add the keys as root, for a system unit, "
             f"or use systemd {USER_SCOPE_SINCE}"
@@ -115,7 +116,7 @@ class SystemdVault:
     def _run(self, words: Sequence[str], venue: str, source: str, content: bytes) -> bytes:
         if why := look():
             raise ConfigError(f"systemd credentials: {why}")
-        scope = [] if os.geteuid() == 0 else ["--user"]
+        scope = [] if sys.platform == "win32" or os.geteuid() == 0 else ["--user"]
         name = f"--name={credential_name(self._profile, venue)}"
         try:
             done = subprocess.run(

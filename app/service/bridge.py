@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import sys
 
 import msgspec
@@ -18,6 +19,7 @@ from app.service.endpoint import Endpoint, connect, read_token
 from app.service.launch import start_engine
 from engine.domain.errors import EngineNotRunning, PilothouseError
 
+LAST_WORDS_S = 1.0
 _CHUNK = 64 * 1024
 
 
@@ -50,7 +52,7 @@ async def _pump(endpoint: Endpoint) -> int:
     except EngineNotRunning as error:
         _write(p.encode(p.Refusal(code=p.NOT_RUNNING, words=str(error))))
         return error.exit_code
-    reader, writer = await asyncio.open_unix_connection(sock=peer)
+    reader, writer = await asyncio.open_connection(sock=peer)
     try:
         body = await p.read_body(stdin, p.REQUEST_BYTES_MAX)
         if body is None:
@@ -65,6 +67,15 @@ async def _pump(endpoint: Endpoint) -> int:
     up = asyncio.create_task(_upwards(stdin, writer))
     down = asyncio.create_task(_downwards(reader))
     await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+    if up.done() and up.exception() is not None:
+        # The engine has hung up: what it said last is still under way to the face.
+        await asyncio.wait({down}, timeout=LAST_WORDS_S)
+    up.cancel()
+    down.cancel()
+    ends = await asyncio.gather(up, down, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception) and not isinstance(end, ConnectionError):
+            raise end
     return 0
 
 
@@ -82,4 +93,8 @@ async def _downwards(reader: asyncio.StreamReader) -> None:
 
 def _write(chunk: bytes) -> None:
     while chunk:
-        chunk = chunk[os.write(1, chunk) :]
+        try:
+            chunk = chunk[os.write(1, chunk) :]
+        except BlockingIOError:
+            # Some sshd give one socket for both ways, and reading it has made it non-blocking.
+            select.select([], [1], [])

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,11 +26,11 @@ import msgspec
 from app.service import delta
 from app.service import protocol as p
 from app.service.links import Link, Road
-from app.service.session import Standing
+from app.service.session import RECONNECTING, SILENT, Standing
 from engine.core.clock import NS_PER_SECOND, Clock, LiveClock
-from engine.core.ids import new_command_id
+from engine.core.ids import new_command_id, new_token
 from engine.domain.commands import AnyCommand
-from engine.domain.errors import EngineNotRunning, PilothouseError, TimedOut
+from engine.domain.errors import EngineNotRunning, PilothouseError, TimedOut, WorkFailed
 from engine.domain.replay import AnyReplayWish
 from engine.domain.snapshots import EngineSnapshot, LogRow, ReceiptSnapshot
 
@@ -42,10 +43,17 @@ SILENT_NS = 3 * NS_PER_SECOND
 """An engine that has not answered a ping for so long is reported as silent..."""
 DEAD_NS = 15 * NS_PER_SECOND
 """...and after this the connection is given up and made anew."""
+CLOCK_SLACK_NS = NS_PER_SECOND // 100
+"""How far two clocks may drift before one of them is taken to have been set."""
 RETRY_S_MIN = 0.05
 WISHES_WAITING_MAX = 256
 OWN_ROWS_KEPT = 32
+GIVEN_UP = "engine silent, given up"
+LOST = "the engine was lost before it answered: look what became of it"
 START_S = 15.0
+STORY_S = 10.0
+"""How long an engine may take to read a story, and a slow line to carry it."""
+STORIES_KEPT = 8
 
 
 class RemoteSession:
@@ -64,6 +72,7 @@ class RemoteSession:
         self._name = name
         self._wants: p.Wants = wants
         self._topics = tuple(topics)
+        self._ident = new_token()
         self._clock = clock or LiveClock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -73,6 +82,8 @@ class RemoteSession:
         """Guards the answers, which two threads meet over."""
         self._waiting: dict[str, str] = {}
         self._answers: dict[str, ReceiptSnapshot] = {}
+        self._numbers = itertools.count(1)
+        self._stories: dict[int, p.Story] = {}
         self._engine: EngineSnapshot | None = None
         """As the engine published it: what the next delta applies to."""
         self._shown: EngineSnapshot | None = None
@@ -166,19 +177,43 @@ class RemoteSession:
                 return self._farewell
         raise TimedOut(f"engine: it did not end within {timeout_s:g} s: see its log")
 
+    def story(self, order_id: str) -> Sequence[tuple[int, str]]:
+        """What happened to an order, by the engine's ledger: (ts_ns, sentence). For any thread but
+        the connection's. WorkFailed with the reason when there is none, TimedOut."""
+        writer, number = self._writer, next(self._numbers)
+        self._send(p.AskStory(number=number, order_id=order_id))
+
+        def is_over() -> bool:
+            return number in self._stories or self._writer is not writer
+
+        with self._lock:
+            self._lock.wait_for(is_over, STORY_S)
+            story = self._stories.pop(number, None)
+        if story is None and self._writer is not writer:
+            raise EngineNotRunning(f"{self._gone_words}: ask again")
+        if story is None:
+            raise TimedOut(f"engine: it told nothing of {order_id} within {STORY_S:g} s: ask again")
+        if story.refused:
+            raise WorkFailed(story.refused)
+        return story.told
+
     def presence(self) -> p.Presence | None:
         """Who looks on, by the engine's last word; None while it has said nothing."""
         return self._presence
+
+    def lost(self) -> str:
+        """Why the connection has ended, "" while it stands: a short silence is no end."""
+        return self._gone_words if self._writer is None else ""
 
     def failure(self) -> str:
         now_ns = self._clock.monotonic_ns()
         # An engine that is back shows its old picture until it has sent a new one.
         if self._writer is None or self._engine is None:
             ago_s = (now_ns - self._gone_ns) // NS_PER_SECOND
-            return f"{self._gone_words}; {ago_s} s ago, reconnecting"
+            return f"{self._gone_words}; {ago_s} s ago, {RECONNECTING}"
         silent_ns = now_ns - self._heard_ns
         if silent_ns > SILENT_NS:
-            return f"engine silent for {silent_ns // NS_PER_SECOND} s"
+            return f"{SILENT} for {silent_ns // NS_PER_SECOND} s"
         return ""
 
     def wait_for(self, command_id: str, timeout_s: float) -> ReceiptSnapshot:
@@ -241,7 +276,7 @@ class RemoteSession:
         except PilothouseError as error:
             self._first_error = self._first_error or error
             self._lost(str(error))
-            if isinstance(error, p.Refused):
+            if isinstance(error, p.Refused | WorkFailed):
                 self._gone_words = str(error)
         except OSError:
             self._lost("engine gone")
@@ -260,18 +295,22 @@ class RemoteSession:
             pid=os.getpid(),
             wants=self._wants if self._engine is None else self._wants_again(),
             topics=self._topics,
+            session=self._ident,
         )
         link.writer.write(p.encode(hello))
         try:
             async with asyncio.timeout(self._road.answer_s):
-                frame = await p.read_from_engine(link.reader)
+                frame = await link.first_frame()
         except TimeoutError:
             raise TimedOut(
                 f"engine: does not answer within {self._road.answer_s:g} s: it stands still, or is "
                 "very busy"
             ) from None
         if frame is None:
-            raise EngineNotRunning(await link.last_words() or "engine gone")
+            # Words of the way there: whether an engine runs at its end is not known.
+            if words := await link.last_words():
+                raise WorkFailed(words)
+            raise EngineNotRunning("engine gone")
         if isinstance(frame, p.Refusal):
             raise p.Refused(frame.code, frame.words)
         if not isinstance(frame, p.Welcome):
@@ -300,7 +339,7 @@ class RemoteSession:
             number += 1
             now_ns = self._clock.monotonic_ns()
             if now_ns - self._heard_ns > DEAD_NS:
-                raise EngineNotRunning("engine silent, given up")
+                raise EngineNotRunning(GIVEN_UP)
             self._pings[number] = now_ns
             self._write(writer, p.Ping(number=number))
             await asyncio.sleep(PING_S)
@@ -318,6 +357,8 @@ class RemoteSession:
                     self._answered(receipt)
                 case p.Presence():
                     self._note_presence(frame)
+                case p.Story():
+                    self._told(frame)
                 case p.Pong():
                     self._note_clock(frame)
                 case p.Bye():
@@ -351,9 +392,15 @@ class RemoteSession:
         for command_id, name in list(self._waiting.items()):
             self._tell_lost(command_id, name)
 
+    def _told(self, story: p.Story) -> None:
+        with self._lock:
+            self._stories[story.number] = story
+            while len(self._stories) > STORIES_KEPT:  # Nobody waits for the oldest any more.
+                self._stories.pop(next(iter(self._stories)))
+            self._lock.notify_all()
+
     def _tell_lost(self, command_id: str, name: str) -> None:
-        words = "the engine was lost before it answered: look what became of it"
-        self._answered(ReceiptSnapshot(command_id=command_id, name=name, refused=words))
+        self._answered(ReceiptSnapshot(command_id=command_id, name=name, refused=LOST))
 
     # -- pictures ----------------------------------------------------------------------------------
 
@@ -425,14 +472,18 @@ class RemoteSession:
             self._compose()
 
     def _note_clock(self, pong: p.Pong) -> None:
-        """The quickest answer tells best how the two clocks stand to each other."""
+        """The quickest answer tells best how the two clocks stand to each other, until one of
+        them has been set: then no true difference would explain both answers."""
         sent_ns = self._pings.pop(pong.number, None)
         if sent_ns is None:
             return
         trip_ns = self._clock.monotonic_ns() - sent_ns
-        if trip_ns < self._best_trip_ns:
+        ahead_ns = self._clock.now_ns() - trip_ns // 2 - pong.wall_ns
+        moved_ns = abs(ahead_ns - self._clock_ahead_ns)
+        has_been_set = moved_ns > (trip_ns + self._best_trip_ns) // 2 + CLOCK_SLACK_NS
+        if trip_ns < self._best_trip_ns or has_been_set:
             self._best_trip_ns = trip_ns
-            self._clock_ahead_ns = self._clock.now_ns() - trip_ns // 2 - pong.wall_ns
+            self._clock_ahead_ns = ahead_ns
 
 
 def _merged(rows: list[LogRow], own: deque[LogRow]) -> list[LogRow]:

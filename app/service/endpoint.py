@@ -1,9 +1,9 @@
-"""Where an engine can be reached: a socket and a token file in the profile's folder.
+"""Where an engine can be reached: its door and a token file in the profile's folder.
 
 Both live beside the ledger and not under XDG_RUNTIME_DIR: a service, a cron job and an ssh
 session of one person may each see another value of that variable, or none, but they agree on where
-the state is. Folder 0700, socket and token 0600, the peer's user id is asked of the kernel, and
-the token is new with every start.
+the state is. Folder 0700, door and token 0600, the caller's user id is asked of the kernel where
+it knows, and the token is new with every start.
 """
 
 from __future__ import annotations
@@ -15,28 +15,25 @@ import socket
 import stat
 import struct
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from app.paths import Paths, check_profile, make_private
+from app.service import doors
+from app.service.doors import Door, write_private
 from engine.core.ids import new_token
 from engine.domain.errors import ConfigError, EngineNotRunning, LedgerError
-from engine.store.filelock import FileLock, lock_beside
-
-BACKLOG = 16
-DIAL_S = 2.0
-_PATH_BYTES_MAX = 100
-"""The system's limit for a socket's name is 108 on Linux and 104 on macOS."""
+from engine.store.filelock import FileLock, holder_of, lock_beside
 
 
 class Endpoint(NamedTuple):
     profile: str
     folder: Path
+    door: Door
 
     @property
-    def socket_path(self) -> Path:
-        return self.folder / "engine.sock"
+    def door_path(self) -> Path:
+        return self.folder / self.door.file_name
 
     @property
     def token_path(self) -> Path:
@@ -45,7 +42,7 @@ class Endpoint(NamedTuple):
 
 def endpoint_of(paths: Paths, profile: str) -> Endpoint:
     """BadInput when `profile` cannot be the name of one."""
-    return Endpoint(profile, paths.profile(check_profile(profile)))
+    return Endpoint(profile, paths.profile(check_profile(profile)), doors.DOOR)
 
 
 class Claim:
@@ -56,7 +53,7 @@ class Claim:
         make_private(endpoint.folder)
         self.endpoint = endpoint
         try:
-            self._lock: FileLock = lock_beside(endpoint.socket_path)
+            self._lock: FileLock = lock_beside(endpoint.door_path)
         except LedgerError:
             raise _served(endpoint) from None
         try:
@@ -69,29 +66,26 @@ class Claim:
 
     def listen(self) -> socket.socket:
         """From here on faces can come."""
-        _write_private(self.endpoint.token_path, self.token)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        write_private(self.endpoint.token_path, self.token)
         try:
-            with _short(self.endpoint.socket_path) as name:
-                listener.bind(name)
-            self.endpoint.socket_path.chmod(0o600)
-            listener.listen(BACKLOG)
+            listener = self.endpoint.door.listen(self.endpoint.door_path)
         except OSError as error:
-            listener.close()
             raise ConfigError(
-                f"{self.endpoint.socket_path}: {error.strerror}: choose another place with --home"
+                f"{self.endpoint.door_path}: {error.strerror}: choose another place with --home"
             ) from error
         listener.setblocking(False)
         return listener
 
     def release(self) -> None:
-        for path in (self.endpoint.socket_path, self.endpoint.token_path):
+        for path in (self.endpoint.door_path, self.endpoint.token_path):
             path.unlink(missing_ok=True)
         self._lock.release()
 
     def _check_folder(self) -> None:
         folder = self.endpoint.folder
         found = folder.stat()
+        if sys.platform == "win32":
+            return  # Its folders in a person's profile are closed to others.
         if found.st_uid != os.geteuid():
             raise ConfigError(f"{folder}: belongs to user {found.st_uid}: choose another --home")
         if stat.S_IMODE(found.st_mode) & 0o077:
@@ -113,36 +107,21 @@ def connect(endpoint: Endpoint) -> socket.socket:
         ) from error
     except OSError as error:
         raise EngineNotRunning(
-            f"engine: {endpoint.socket_path}: {error.strerror or 'does not answer'}"
+            f"engine: {endpoint.door_path}: {error.strerror or 'does not answer'}"
         ) from error
 
 
 def _dial(endpoint: Endpoint) -> socket.socket:
-    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        # An engine that stands still fills its queue of callers, and then connecting waits.
-        peer.settimeout(DIAL_S)
-        with _short(endpoint.socket_path) as name:
-            peer.connect(name)
-    except OSError:
-        peer.close()
-        raise
-    peer.setblocking(False)
-    return peer
+    # Behind the port of an engine that was killed, another program may listen by now.
+    if not endpoint.door.outlives_engine and not claimant(endpoint):
+        raise ConnectionRefusedError(f"{endpoint.door_path}: its engine has ended")
+    return endpoint.door.dial(endpoint.door_path)
 
 
 def claimant(endpoint: Endpoint) -> int:
-    """The living process that has claimed the profile, perhaps not ready for faces yet; 0: none.
-
-    Only looks: taking the lock to find out would turn an engine away that starts just now.
-    """
-    lock = endpoint.socket_path.with_name(endpoint.socket_path.name + ".lock")
-    try:
-        pid = int(lock.read_text(encoding="ascii"))
-        os.kill(pid, 0)
-    except (OSError, ValueError):
-        return 0
-    return pid
+    """The living process that has claimed the profile, perhaps not ready for faces yet; 0:
+    none."""
+    return holder_of(endpoint.door_path.with_name(endpoint.door_path.name + ".lock"))
 
 
 def read_token(endpoint: Endpoint) -> str:
@@ -158,7 +137,9 @@ def is_token(given: str, wanted: str) -> bool:
 
 def peer_uid(peer: socket.socket) -> int | None:
     """Whose process is at the other end; None where the system does not say."""
-    if not hasattr(socket, "SO_PEERCRED"):
+    if sys.platform == "win32" or not hasattr(socket, "SO_PEERCRED"):
+        return None
+    if peer.family != socket.AF_UNIX:
         return None
     credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     _, uid, _ = struct.unpack("3i", credentials)
@@ -167,16 +148,19 @@ def peer_uid(peer: socket.socket) -> int | None:
 
 def _remove_stale(endpoint: Endpoint) -> None:
     """A socket left by a kill is removed, but never one that somebody still answers on."""
-    if not os.path.lexists(endpoint.socket_path):
+    if not os.path.lexists(endpoint.door_path):
+        return
+    if not endpoint.door.outlives_engine:
+        endpoint.door_path.unlink(missing_ok=True)  # The lock is ours: no engine is behind it.
         return
     try:
-        _dial(endpoint).close()
+        endpoint.door.dial(endpoint.door_path).close()
     except (FileNotFoundError, ConnectionRefusedError):
-        endpoint.socket_path.unlink(missing_ok=True)
+        endpoint.door_path.unlink(missing_ok=True)
         return
     except OSError as error:
         raise ConfigError(
-            f"{endpoint.socket_path}: {error.strerror or 'does not answer'}: remove it by hand if "
+            f"{endpoint.door_path}: {error.strerror or 'does not answer'}: remove it by hand if "
             "no engine runs"
         ) from error
     raise _served(endpoint)
@@ -188,26 +172,3 @@ def _served(endpoint: Endpoint) -> ConfigError:
         f"engine: one already serves profile {profile} (process {claimant(endpoint) or '?'}): "
         f"attach with pilothouse tui --profile {profile}, or choose another --profile"
     )
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text + "\n")
-
-
-@contextlib.contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """A name for the socket that fits the system's limit, through an open folder if need be."""
-    name = str(path)
-    if len(os.fsencode(name)) <= _PATH_BYTES_MAX:
-        yield name
-        return
-    if sys.platform != "linux":
-        raise ConfigError(f"{name}: too long for a socket: choose a shorter --home")
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)

@@ -144,6 +144,7 @@ async def _serve(
         on_stop=stop_for,
         on_unlock=unlock,
         waits_for=lambda: hosted.waits_for,
+        tell=lambda order_id: _story(profile, order_id),
     )
     hosted = make(server)
     farewell = Bye(words="the engine was stopped")
@@ -205,6 +206,13 @@ async def _open(
     finally:
         stopping.cancel()
         opening.cancel()
+
+
+def _story(profile: str, order_id: str) -> list[tuple[int, str]]:
+    """As a face beside the ledger reads it."""
+    from app.bookshelf import FileShelf
+
+    return [(one.ts_ns, one.text) for one in FileShelf(profile).story(order_id)]
 
 
 def _report(hosted: Hosted, by: str) -> StopReport:

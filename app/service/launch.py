@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app import paths
+from app.processes import apart
 from app.service.endpoint import Endpoint, claimant, connect, endpoint_of
 from engine.domain.errors import EngineNotRunning, WorkFailed
 from engine.domain.text import clean
@@ -17,6 +18,7 @@ START_S = 600.0
 """A long ledger takes its time to be checked and replayed, as long as systemd gives it."""
 OUTPUT_BYTES_MAX = 1_000_000
 _LOOK_S = 0.05
+_RESTART = () if sys.platform == "win32" else ("--restart",)
 _ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -48,11 +50,11 @@ def start_engine(profile: str, on_wait: Callable[[], None] = _nothing) -> None:
     with output.open("wb" if is_long else "ab") as log:
         begins_at = log.tell()
         engine = subprocess.Popen(
-            [*command_line(), "engine", "--restart", "--profile", profile],
+            [*command_line(), "engine", *_RESTART, "--profile", profile],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,
+            **apart(),
             cwd=paths.make_private(places.state),
         )
     try:

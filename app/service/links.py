@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections import deque
 from typing import Protocol
 
+from app.processes import apart
+from app.service import protocol as p
 from app.service.endpoint import Endpoint, connect, read_token
+from app.service.launch import START_S
 from engine.domain.errors import BadInput, WorkFailed
 from engine.domain.text import clean
 
 SSH_WORDS_S = 1.0
 """How long ssh gets to say why it ended."""
+SSH_CALL_S = 10
+"""How long a call that is made again waits for the other machine to pick up: after a change of
+networks a new call gets through sooner than an old one."""
 
 
 class Link(Protocol):
@@ -22,6 +27,9 @@ class Link(Protocol):
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     token: str
+
+    async def first_frame(self) -> p.FromEngine | None:
+        """What the engine says first; None where the way closes before that."""
 
     async def last_words(self) -> str:
         """Why the way has closed, where it can say; ""."""
@@ -33,10 +41,12 @@ class Road(Protocol):
     """Opens links, one after the other, for as long as a face lives."""
 
     retry_s_max: float
-    answer_s: float
-    """How long the other side may take from the call to its welcome."""
     may_ask: bool
     """Whether the terminal is free for questions: no face owns the screen yet."""
+
+    @property
+    def answer_s(self) -> float:
+        """How long the other side may take from the call to its welcome."""
 
     async def open(self) -> Link:
         """EngineNotRunning or WorkFailed when there is no way now."""
@@ -52,6 +62,9 @@ class _SocketLink:
         self.reader = reader
         self.writer = writer
         self.token = token
+
+    async def first_frame(self) -> p.FromEngine | None:
+        return await p.read_from_engine(self.reader)
 
     async def last_words(self) -> str:
         return ""
@@ -72,12 +85,14 @@ class SocketRoad:
 
     async def open(self) -> Link:
         peer = connect(self._endpoint)
-        reader, writer = await asyncio.open_unix_connection(sock=peer)
+        reader, writer = await asyncio.open_connection(sock=peer)
         return _SocketLink(reader, writer, read_token(self._endpoint))
 
 
 # -- ssh -----------------------------------------------------------------------------------------
 
+_NOT_FOUND = 127
+"""What a shell ends with that does not know the command."""
 _TARGET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]-]{0,200}")
 
 
@@ -89,7 +104,6 @@ class SshRoad:
     """
 
     retry_s_max = 10.0
-    answer_s = 120.0
 
     def __init__(self, target: str, profile: str, program: str = "pilothouse") -> None:
         if not _TARGET.fullmatch(target):
@@ -100,17 +114,25 @@ class SshRoad:
         self.may_start = False
         """Whether the next call starts an engine over there if none runs. Later calls must not:
         an engine that was stopped on purpose stays down."""
+        self._starts = False
+
+    @property
+    def answer_s(self) -> float:
+        if self.may_start or self._starts:
+            return START_S
+        # While somebody types a password; later nobody does.
+        return 120.0 if self.may_ask else 3.0 * SSH_CALL_S
 
     async def open(self) -> Link:
-        quiet = [] if self.may_ask else ["-o", "BatchMode=yes"]
+        quiet = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={SSH_CALL_S}"]
         command = f"{self._command} --start" if self.may_start else self._command
-        self.may_start = False
+        self._starts, self.may_start = self.may_start, False
         try:
             process = await asyncio.create_subprocess_exec(
                 "ssh",
                 "-T",
                 "-C",  # Pictures shrink to a fifth.
-                *quiet,
+                *([] if self.may_ask else quiet),
                 "--",
                 self.target,
                 command,
@@ -118,7 +140,7 @@ class SshRoad:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 # Ctrl+C in the terminal is the face's business.
-                start_new_session=not self.may_ask,
+                **({} if self.may_ask else apart()),
             )
         except OSError as error:
             raise WorkFailed(f"ssh: {error.strerror}: install the system's ssh") from error
@@ -135,16 +157,43 @@ class _SshLink:
         self.writer = process.stdin
         self._process = process
         self._target = target
-        self._said: deque[str] = deque(maxlen=5)
+        self._said = ""
+        """The last line of what ssh complains about."""
+        self._has_met = False
+        """Whether an engine has spoken."""
+        self._printed = ""
+        """The last line of what came in place of the engine's words."""
         self._listener = asyncio.create_task(self._listen())
+
+    async def first_frame(self) -> p.FromEngine | None:
+        """Behind whatever a login shell over there prints: where there is no frame, that is the
+        reason, as often as not."""
+        try:
+            text, frame = await p.read_behind_text(self.reader)
+        except p.ProtocolError as error:
+            raise WorkFailed(
+                f"ssh {self._target}: {error}: keep the startup files of the shell there quiet"
+            ) from None
+        if frame is None:
+            self._printed = _last_line(text)
+        else:
+            self._has_met = True
+            self._said = ""  # Banners and greetings: why it ends is said later.
+        return frame
 
     async def last_words(self) -> str:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SSH_WORDS_S):
                 await self._process.wait()
                 await self._listener
-        words = self._said[-1] if self._said else f"ended with code {self._process.returncode}"
-        return f"ssh {self._target}: {words}"
+        code = self._process.returncode
+        words = self._said or self._printed
+        if not words:
+            # A bridge ends in peace when its engine has gone.
+            is_peace = self._has_met and code == 0
+            return "" if is_peace else f"ssh {self._target}: ended with code {code}"
+        remedy = ": name Pilothouse there with --remote" if code == _NOT_FOUND else ""
+        return f"ssh {self._target}: {words}{remedy}"
 
     async def close(self) -> None:
         self.writer.close()
@@ -162,9 +211,14 @@ class _SshLink:
             transport.close()
 
     async def _listen(self) -> None:
-        """Keep the end of what ssh complains about, and never let it block on its pipe."""
+        """Keep the last of what ssh complains about, and never let it block on its pipe."""
         assert self._process.stderr is not None
         with contextlib.suppress(ValueError):  # A line beyond all measure.
             while line := await self._process.stderr.readline():
-                if words := clean(line.decode(errors="replace")).strip():
-                    self._said.append(words)
+                self._said = _last_line(line.decode(errors="replace")) or self._said
+
+
+def _last_line(text: str) -> str:
+    """That says something; ""."""
+    lines = (clean(line).strip() for line in reversed(text.splitlines()))
+    return next((line for line in lines if line), "")

@@ -76,7 +76,7 @@ async def _meet(link: Link) -> None:
         topics=(),
     )
     link.writer.write(p.encode(hello))
-    match await p.read_from_engine(link.reader):
+    match await link.first_frame():
         case p.Welcome():
             return
         case p.Refusal(code=code, words=words):

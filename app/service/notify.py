@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Mapping
 
 from engine.core.clock import Clock
@@ -53,6 +54,8 @@ class Notifier:
             self._pair.close()
 
     def _send(self, text: str) -> None:
+        if sys.platform == "win32":
+            return  # Nobody there listens.
         try:
             if self._pair is not None:
                 self._pair.send(text.encode(), socket.MSG_DONTWAIT)

@@ -61,10 +61,14 @@ class Peer:
     ) -> None:
         self.number = number
         self.identity = Identity("stranger", "", 0)
+        self.session = ""
+        """See `Hello.session`."""
         self.topics: Topics = frozenset()
         self.waiting: set[str] = set()
         """Ids of wishes that are under way."""
         self.has_room = asyncio.Event()
+        self.stories = 0
+        """That are being read for it."""
         self._server = server
         self._reader = reader
         self._writer = writer
@@ -80,7 +84,7 @@ class Peer:
         """From the first byte to the last. Whatever the face does, nothing gets out of here."""
         try:
             hello = await self._meet()
-            self._server.attached(self, hello.wants)
+            self._server.attached(self, hello)
             self._server.show_to(self)
             while (frame := await p.read_from_face(self._reader)) is not None:
                 self._heard_ns = self._server.clock.monotonic_ns()
@@ -103,6 +107,10 @@ class Peer:
         with contextlib.suppress(RuntimeError):
             self._writer.close()
 
+    def drop(self) -> None:
+        """Close the connection at once; what is unsent is lost."""
+        self._writer.transport.abort()
+
     @property
     def is_silent(self) -> bool:
         return self._server.clock.monotonic_ns() - self._heard_ns > SILENCE_NS_MAX
@@ -121,6 +129,7 @@ class Peer:
             raise p.Refused(p.MALFORMED, "must say hello first")
         self._server.check_hello(hello)
         self.topics = frozenset(hello.topics)
+        self.session = hello.session
         self.identity = Identity(_plain(hello.name) or "face", _plain(hello.host), hello.pid)
         self.send(self._server.welcome(self.identity))
         log.info("%s attached", self.identity)
@@ -162,6 +171,8 @@ class Peer:
                 self._server.crash_wanted(self)
             case p.StopEngine():
                 self._server.stop_wanted(self)
+            case p.AskStory():
+                self._server.story_wanted(self, frame)
             case p.UnlockKeys(passphrase=passphrase):
                 self._server.unlock_wanted(self, passphrase)
             case _:

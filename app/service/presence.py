@@ -80,6 +80,12 @@ class Roster:
         elif wants == "free" and not self._holder:
             self._holder = number
 
+    def renumber(self, number: int, new: int) -> None:
+        """The same face goes by another number from now on: with its token, if it has it."""
+        self._names = {new if one == number else one: name for one, name in self._names.items()}
+        self._holder = new if self._holder == number else self._holder
+        self._before = new if self._before == number else self._before
+
     def leave(self, number: int) -> None:
         self._names.pop(number, None)
         if self._holder != number:

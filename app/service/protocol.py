@@ -35,6 +35,8 @@ REQUEST_BYTES_MAX = 64 * 1024
 PICTURES_IN_FLIGHT = 2
 COMMAND_ID_MAX = 64
 WORDS_MAX = 400
+SENTENCES_MAX = 1000
+"""Of one story: its first ones."""
 
 _PREFIX_BYTES = 4
 
@@ -94,6 +96,9 @@ class Hello(Frame, frozen=True, kw_only=True):
     wants: str = "nothing"
     topics: tuple[str, ...] = tuple(TOPICS)
     """Which of `TOPICS` the face shows."""
+    session: str = ""
+    """The same at every call of one face, and nobody else's. A face that calls again has given its
+    older connection up, which may hang in a dead link for minutes: it is let go."""
 
 
 class Seen(Frame, frozen=True, kw_only=True):
@@ -129,6 +134,14 @@ class UnlockKeys(Frame, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "UnlockKeys(hidden)"
+
+
+class AskStory(Frame, frozen=True, kw_only=True):
+    """What happened to an order, by the ledger, for a face that cannot read it. `number` comes back
+    in the `Story`."""
+
+    number: int
+    order_id: str
 
 
 class Ping(Frame, frozen=True, kw_only=True):
@@ -177,6 +190,14 @@ class Receipt(Frame, frozen=True, kw_only=True):
 class KeysAnswer(Frame, frozen=True, kw_only=True):
     """What became of an `UnlockKeys` of this face. `refused` "" when the keys are open now."""
 
+    refused: str = ""
+
+
+class Story(Frame, frozen=True, kw_only=True):
+    """(ts_ns, sentence), oldest first; `refused` says why there is none."""
+
+    number: int
+    told: list[tuple[int, str]] = []
     refused: str = ""
 
 
@@ -233,8 +254,22 @@ class Bye(Frame, frozen=True, kw_only=True):
     report: StopReport | None = None
 
 
-FromFace = Hello | Seen | Resync | Wish | TakeToken | Crash | StopEngine | UnlockKeys | Ping | Bye
-FromEngine = Welcome | Refusal | Picture | Delta | Receipt | KeysAnswer | Presence | Pong | Bye
+FromFace = (
+    Hello
+    | Seen
+    | Resync
+    | Wish
+    | TakeToken
+    | Crash
+    | StopEngine
+    | UnlockKeys
+    | AskStory
+    | Ping
+    | Bye
+)
+FromEngine = (
+    Welcome | Refusal | Picture | Delta | Receipt | KeysAnswer | Story | Presence | Pong | Bye
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _from_face: msgspec.msgpack.Decoder[FromFace] = msgspec.msgpack.Decoder(FromFace)
@@ -260,6 +295,21 @@ async def read_body(reader: asyncio.StreamReader, limit: int) -> bytes | None:
         if error.partial or error.expected != _PREFIX_BYTES:
             raise ProtocolError("frame: cut off") from error
         return None
+
+
+async def read_behind_text(reader: asyncio.StreamReader) -> tuple[str, FromEngine | None]:
+    """The first frame of a stream that may begin with words of others (what a login shell prints),
+    and these words. No frame where the stream ends with them."""
+    try:
+        # The length of a frame begins with a zero, which no text holds.
+        text = (await reader.readuntil(b"\0"))[:-1]
+        length = int.from_bytes(await reader.readexactly(_PREFIX_BYTES - 1), "big")
+        body = await reader.readexactly(length)
+    except asyncio.IncompleteReadError as error:
+        return error.partial.decode(errors="replace"), None
+    except asyncio.LimitOverrunError:
+        raise ProtocolError("much else is said before the engine speaks") from None
+    return text.decode(errors="replace"), parse_from_engine(body)
 
 
 async def read_from_face(reader: asyncio.StreamReader) -> FromFace | None:

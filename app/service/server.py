@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
@@ -25,8 +26,10 @@ from app.service.wishes import unusable
 from engine.core.clock import Clock
 from engine.core.inbox import Inbox, InboxClosed, InboxFull, Lane, Overflow, Policy
 from engine.domain.commands import AnyCommand
+from engine.domain.errors import BadInput, PilothouseError
 from engine.domain.events import CommandDone
 from engine.domain.snapshots import EngineSnapshot, ReceiptSnapshot
+from engine.domain.text import clean
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +39,24 @@ STRANGERS_MAX = 16
 FAREWELL_S = 0.5
 """How long faces get to read the last words."""
 COMMANDS_PER_TURN = 256
+STORIES_MAX = 4
+"""That one face may wait for."""
 _POLICIES = {
     # A wish is never dropped. There is room for all that 32 faces may have under way at once.
     "command": Policy(lane=Lane.ORDERS, overflow=Overflow.NEVER_DROP, capacity=1024),
 }
 
 
+Tell = Callable[[str], Sequence[tuple[int, str]]]
+"""The story of an order: (ts_ns, sentence). Called in another thread; PilothouseError."""
+
+
 def _nothing() -> None:
     pass
+
+
+def _no_story(order_id: str) -> Sequence[tuple[int, str]]:
+    raise BadInput("order", order_id, "this engine has no ledger to read from")
 
 
 class EngineServer:
@@ -58,16 +71,19 @@ class EngineServer:
         on_stop: Callable[[str], None] | None = None,
         on_unlock: Callable[[str], Awaitable[str]] | None = None,
         waits_for: Callable[[], str] = str,
+        tell: Tell = _no_story,
     ) -> None:
         """`on_turn` hears of every turn of the runtime's loop, `on_stop` who wants the engine
         to end; `on_unlock` gets a passphrase and says why it does not fit, "" when it does;
-        `waits_for` says what has to be done before there is a picture, "" while nothing."""
+        `waits_for` says what has to be done before there is a picture, "" while nothing; `tell`
+        reads stories."""
         self.clock = clock
         self._claim = claim
         self._on_turn = on_turn
         self._on_stop = on_stop
         self._on_unlock = on_unlock
         self._waits_for = waits_for
+        self._tell = tell
         self._inbox: Inbox[AnyCommand] = Inbox(_POLICIES)
         self._done: Mapping[str, CommandDone] = {}
         self._under_way: dict[str, list[Peer]] = {}
@@ -92,7 +108,7 @@ class EngineServer:
         self._done = done
         if self._server is not None:
             return
-        self._server = await asyncio.start_unix_server(self._meet, sock=self._claim.listen())
+        self._server = await asyncio.start_server(self._meet, sock=self._claim.listen())
 
     async def close(self, farewell: p.Bye) -> None:
         """Say why, and let everybody go."""
@@ -111,7 +127,9 @@ class EngineServer:
     def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Somebody calls."""
         if len(self._peers) >= PEERS_MAX + STRANGERS_MAX:
-            log.warning("a caller is turned away: %d are here already", len(self._peers))
+            words = f"{len(self._peers)} callers are here already: close one first"
+            log.warning("a caller is turned away: %s", words)
+            writer.write(p.encode(p.Refusal(code=p.FULL, words=words)))
             writer.close()
             return
         self._last_number += 1
@@ -158,7 +176,7 @@ class EngineServer:
     def check_user(self, writer: asyncio.StreamWriter) -> None:
         peer: socket.socket = writer.get_extra_info("socket")
         uid = peer_uid(peer)
-        if uid is not None and uid != os.geteuid():
+        if sys.platform != "win32" and uid is not None and uid != os.geteuid():
             raise p.Refused(p.NOT_ALLOWED, f"user {uid} is not the owner of this engine")
 
     def check_hello(self, hello: p.Hello) -> None:
@@ -171,7 +189,7 @@ class EngineServer:
             raise p.Refused(
                 p.MALFORMED, f"topics: {min(unknown)!r}: known are {', '.join(p.TOPICS)}"
             )
-        if len(self._attached_numbers) >= PEERS_MAX:
+        if len(self._attached_numbers) >= PEERS_MAX and self._ghost_of(hello) is None:
             raise p.Refused(p.FULL, f"{PEERS_MAX} faces are attached already: close one first")
 
     def welcome(self, identity: Identity) -> p.Welcome:
@@ -185,9 +203,19 @@ class EngineServer:
             locked=self._waits_for()[: p.WORDS_MAX] if self._snapshot is None else "",
         )
 
-    def attached(self, peer: Peer, wants: str) -> None:
-        self._roster.join(peer.number, str(peer.identity), wants)
+    def attached(self, peer: Peer, hello: p.Hello) -> None:
+        ghost = self._ghost_of(hello)
+        if ghost is not None:
+            log.info("%s is back: its older connection is let go", peer.identity)
+            self._roster.renumber(ghost.number, peer.number)
+            ghost.drop()
+        self._roster.join(peer.number, str(peer.identity), hello.wants)
         self._tell_presence()
+
+    def _ghost_of(self, hello: p.Hello) -> Peer | None:
+        """The connection that this face had before, and that nobody has told us is dead."""
+        known = (self._peers.get(number) for number in self._attached_numbers if hello.session)
+        return next((peer for peer in known if peer and peer.session == hello.session), None)
 
     def detached(self, peer: Peer) -> None:
         self._peers.pop(peer.number, None)
@@ -274,6 +302,30 @@ class EngineServer:
             refused = f"{type(error).__name__}: see the engine's log"
         log.info("%s unlocks the keys: %s", peer.identity, refused or "done")
         peer.send(p.KeysAnswer(refused=refused[: p.WORDS_MAX]))
+
+    def story_wanted(self, peer: Peer, ask: p.AskStory) -> None:
+        """Read in another thread: the ledger may be long, and the engine does not wait for it."""
+        if peer.stories >= STORIES_MAX or len(ask.order_id) > p.COMMAND_ID_MAX:
+            words = f"order: {clean(ask.order_id, 40)}: ask again when the others are told"
+            peer.send(p.Story(number=ask.number, refused=words))
+            return
+        peer.stories += 1
+        reading = asyncio.create_task(self._tell_story(peer, ask))
+        self._lives.add(reading)
+        reading.add_done_callback(self._lives.discard)
+
+    async def _tell_story(self, peer: Peer, ask: p.AskStory) -> None:
+        try:
+            told = await asyncio.to_thread(self._tell, ask.order_id)
+            story = p.Story(number=ask.number, told=list(told[: p.SENTENCES_MAX]))
+        except PilothouseError as error:
+            story = p.Story(number=ask.number, refused=str(error)[: p.WORDS_MAX])
+        except Exception as error:
+            log.exception("telling the story of %s", clean(ask.order_id))
+            words = f"{type(error).__name__}: see the engine's log"
+            story = p.Story(number=ask.number, refused=words)
+        peer.stories -= 1
+        peer.send(story)
 
     # -- pictures --------------------------------------------------------------------------------
 

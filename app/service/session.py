@@ -8,6 +8,11 @@ from engine.domain.commands import AnyCommand
 from engine.domain.replay import AnyReplayWish
 from engine.domain.snapshots import EngineSnapshot
 
+SILENT = "engine silent"
+"""How a failure begins where the way to the engine is open, and a wish may still arrive."""
+RECONNECTING = "reconnecting"
+"""How a failure ends where the engine, as likely as not, goes on without this face."""
+
 
 class Standing(NamedTuple):
     """Where a face stands among those that look at the same engine."""
@@ -56,7 +61,7 @@ class Session(Protocol):
         """Ask something of a replay's time; nothing comes of it where none is played."""
 
     def failure(self) -> str:
-        """Why the engine has stopped unexpectedly; "" while it lives."""
+        """Why there is no engine that answers; "" while it does."""
 
     def standing(self) -> Standing | None:
         """None where the engine belongs to this face alone and ends with it."""

@@ -15,6 +15,8 @@ from engine.domain.commands import AddBot, AnyCommand
 from engine.domain.snapshots import EngineSnapshot
 
 NUMBER_MAX = 2**53
+TIME_NS_MAX = 2**63 - 1
+"""Times are nanoseconds since 1970, and by now larger than any size or price may be."""
 TEXT_MAX = 100
 PARAMS_MAX = 4000
 PARTS_MAX = 1000
@@ -40,8 +42,9 @@ def unusable(command: AnyCommand, snapshot: EngineSnapshot | None) -> str:
 
 
 def _unusable_value(name: str, value: Any, least: int) -> str:
-    if isinstance(value, int) and not least <= value <= NUMBER_MAX:
-        return f"{name}: must be {least} to {NUMBER_MAX}"
+    most_of = TIME_NS_MAX if name.endswith("_ns") else NUMBER_MAX
+    if isinstance(value, int) and not least <= value <= most_of:
+        return f"{name}: must be {least} to {most_of}"
     if isinstance(value, list):
         if len(value) > PARTS_MAX:
             return f"{name}: must have up to {PARTS_MAX} parts"

@@ -299,7 +299,10 @@ def read_words(form: Form, words: Sequence[str], sheet: Sheet) -> dict[str, Any]
     for word in words:
         name, has_value, value = word.partition("=")
         if has_value and name in form.words:
-            fields |= form.words[name](name, value, sheet)
+            read = form.words[name](name, value, sheet)
+            if fields.keys() & read.keys():
+                raise BadInput(FIELD, word, f"{name} is given twice")
+            fields |= read
         elif not has_value and name in form.flags:
             fields[form.flags[name]] = name != "enter"
         else:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from app.service.session import Standing
 from app.views import cursors, moves, rules
 from app.views import ticket as tickets
-from app.views.actions import ACTIONS, Action, Risk, contexts_of, resolve
+from app.views.actions import ACTIONS, CONTEXTS, Action, Risk, contexts_of, resolve
 from app.views.bell import Bell
 from app.views.cells import Cell
 from app.views.chart import ChartView
@@ -30,7 +30,7 @@ from app.views.replaybar import STEP_NS, instant_at
 from app.views.rows import log_rows
 from app.views.shelf import Answer, Answers
 from app.views.ticket import Wish
-from app.views.tour import Tour
+from app.views.tour import SPAN_SHARE, Tour
 from app.views.viewstate import ViewState, feed_age_ms, find_market, is_stale
 from engine.domain import commands as c
 from engine.domain.algo import is_reducing
@@ -153,9 +153,16 @@ class Desk:
         return True
 
     def _guide(self, snapshot: EngineSnapshot, now_ns: int) -> None:
-        """Let the tour see what has been done."""
-        if self.tour is not None and self.tour.watch(snapshot):
-            self.say("done", "note", now_ns)
+        """Let the tour see what has been done. It begins with a ladder that stands still."""
+        if self.tour is None:
+            return
+        market = find_market(snapshot, self.instrument_id)
+        if not self.tour.has_begun:
+            if market is None or not market.last_ticks:
+                return
+            self.ladder.coarsen(SPAN_SHARE, market.last_ticks)
+        if self.tour.watch(snapshot):
+            self.say("done: the next step stands above", "note", now_ns)
             if self.tour.is_over:
                 self.tour = None
                 self.say("the tour is over; help and manual know the rest", "warn", now_ns)
@@ -267,7 +274,14 @@ class Desk:
     # -- keys ----------------------------------------------------------------------------------
 
     def press(
-        self, key: str, pane: str, key_ns: int, now_ns: int, *, priority_only: bool = False
+        self,
+        key: str,
+        pane: str,
+        key_ns: int,
+        now_ns: int,
+        *,
+        priority_only: bool = False,
+        came_together: bool = False,
     ) -> list[Effect] | None:
         """What `key` does in `pane`; None when it is not ours (typing into a dialog)."""
         action = self.keymap.action_for(key, contexts_of(pane))
@@ -276,14 +290,28 @@ class Desk:
         view = self.view(pane, now_ns, key_ns)
         if pane == "ladder":
             self.last_key_ns = key_ns
-        if action is None and key == "ctrl+c":
-            self.say(f"{self.keymap.label(ACTIONS['quit'])} leaves", "note", now_ns)
+        if action is None:
+            self._say_where(key, now_ns)
         if action is not None:
             action = resolve(action, view)
             if action.id == "disarm" and self.gestures.drop():
                 return []
-        ruling = self.gestures.press(key, key_label(key), action, view, key_ns, now_ns)
+        ruling = self.gestures.press(
+            key, key_label(key), action, view, key_ns, now_ns, came_together=came_together
+        )
         return self._act(key, ruling, view, now_ns)
+
+    def _say_where(self, key: str, now_ns: int) -> None:
+        """A key that means nothing in this pane: name the panes in which it does."""
+        if key == "ctrl+c":
+            self.say(f"{self.keymap.label(ACTIONS['quit'])} leaves", "note", now_ns)
+            return
+        panes = self.keymap.panes_of(key)
+        if panes:
+            names = ", ".join(CONTEXTS[pane].lower() for pane in panes)
+            go = f"; {self.keymap.label(ACTIONS['view_trade'])} goes to the ladder"
+            words = f"{key_label(key)} is no key of this pane, but of: {names}"
+            self.say(words + go * ("ladder" in panes), "note", now_ns)
 
     def choose(self, action_id: str, pane: str, now_ns: int) -> tuple[bool, list[Effect]]:
         """An action picked from the palette: the same rules, with Enter as its key.
@@ -447,10 +475,10 @@ class Desk:
         return current if current is not None and now_ns < current.until_ns else None
 
     def mood(self, now_ns: int) -> object:
-        """What a face must show at once when it changes: armed, stale, a tap, something said, who
-        may trade."""
+        """What a face must show at once when it changes: armed, stale and for how many seconds, a
+        tap, something said, who may trade."""
         taps = self.gestures
-        stale = self.is_stale(now_ns)
+        stale = self.is_stale(now_ns) and self.feed_age_ms(now_ns) // 1000
         return taps.is_armed, taps.announcement, self.notice(now_ns), stale, self.standing
 
     def banner(self, now_ns: int) -> Cell | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from app.service.session import Standing
+from app.service.session import RECONNECTING, SILENT, Standing
 from app.views import format as fmt
 from app.views.cells import Cell, Line, fit, line_width, spread
 from app.views.glyphs import Glyphs
@@ -119,9 +119,19 @@ def _right(
     return tuple(cells)
 
 
+def failure_words(failure: str) -> str:
+    """Why nothing here is live, without a claim of what becomes of the engine where nobody can
+    know it."""
+    if failure.startswith(SILENT):
+        return f"NO ANSWER: {failure}"
+    if failure.endswith(RECONNECTING):
+        return f"NOT CONNECTED: {failure}"
+    return f"ENGINE STOPPED: {failure}"
+
+
 def _second(view: ViewState, snapshot: EngineSnapshot, width: int, glyphs: Glyphs) -> Line:
     if view.failure:
-        return (Cell(fit(f" ENGINE STOPPED: {view.failure}", width), "alert"),)
+        return (Cell(fit(f" {failure_words(view.failure)}", width), "alert"),)
     alarms = (*_alarms(snapshot, width), *_company(view.standing))
     parts = _money_parts(snapshot, glyphs)
     if view.standing is not None and view.standing.others:

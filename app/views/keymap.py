@@ -6,14 +6,15 @@ silently does nothing, or something else, is how money is lost.
 
 from __future__ import annotations
 
+import difflib
 import re
-import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from app import tomlfile
 from app.views.actions import ACTIONS, CONTEXTS, Action, Risk
 from app.views.presets import DEFAULT_PRESET
 from engine.domain.errors import ConfigError
@@ -48,6 +49,12 @@ _TAKEN_CTRL = {
     "s": "flow control",
     "z": "the shell",
 }
+_CONTROLS = frozenset(
+    {"at", "backslash", "right_square_bracket", "circumflex_accent", "underscore"}
+)
+"""Signs that a terminal has a control character of."""
+_NO_PANES = ("global", "list", "replay")
+"""Sections that are not about one pane, or about one that is there on recordings only."""
 _MARKET = frozenset({"buy_market", "sell_market"})
 
 
@@ -109,6 +116,14 @@ class Keymap:
             if (where, one) == (context, action_id)
         ]
 
+    def panes_of(self, key: str) -> list[str]:
+        """The panes that know `key` as a key of their own."""
+        return [
+            context
+            for context in CONTEXTS
+            if context not in _NO_PANES and (context, key) in self._actions
+        ]
+
     def label(self, action: Action) -> str:
         """The preferred key as people read it, twice if it takes two taps: `F12 F12`."""
         keys = self.keys_of(action.id)
@@ -123,11 +138,13 @@ def load_keymap(own: Path | None = None, preset: str = DEFAULT_PRESET) -> Keymap
     bound = _shipped("keymap.toml")
     if preset != DEFAULT_PRESET:
         bound = override(bound, _shipped(f"keymap-{preset}.toml"))
-    if own is not None and own.exists():
+    if own is not None and tomlfile.is_there(own):
         try:
-            text = own.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{own}: cannot be read as a key map: {error}") from error
+            text = tomlfile.read_text(own)
+        except OSError as error:
+            raise ConfigError(f"{own}: {error.strerror}: cannot be read as a key map") from error
+        except ValueError as error:
+            raise ConfigError(f"{own}: {error}: cannot be read as a key map") from error
         bound = override(bound, parse_keymap(text, str(own)))
     return Keymap(bound)
 
@@ -147,26 +164,32 @@ def override(base: list[Bound], own: list[Bound]) -> list[Bound]:
 def parse_keymap(text: str, source: str) -> list[Bound]:
     """The lines of one file, each checked on its own."""
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = tomlfile.parse(text)
+    except ValueError as error:
         raise ConfigError(f"{source}: not a valid key map: {error}") from error
     lines = _line_numbers(text)
     bound = []
     for context, entries in document.items():
         line_no = lines.get((context, ""), 1)
-        if context not in CONTEXTS or not isinstance(entries, Mapping):
-            known = ", ".join(CONTEXTS)
-            raise ConfigError(f"{source}:{line_no}: unknown section {context}: known are {known}")
+        if context not in CONTEXTS or not isinstance(entries, dict):
+            words = _meant(context, CONTEXTS) or f"known are {', '.join(CONTEXTS)}"
+            raise ConfigError(f"{source}:{line_no}: unknown section {context}: {words}")
         for action_id, value in entries.items():
             line = Bound(source, lines.get((context, action_id), line_no), context, action_id, ())
             bound.append(line._replace(keys=_checked_keys(line, value)))
     return bound
 
 
+def _meant(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f"did you mean {near[0]}?" if near else ""
+
+
 def _checked_keys(line: Bound, value: object) -> tuple[str, ...]:
     action = ACTIONS.get(line.action_id)
     if action is None:
-        raise line.error(f"unknown action {line.action_id}: the help screen (F1) lists them")
+        remedy = _meant(line.action_id, ACTIONS) or "pilothouse act lists them"
+        raise line.error(f"unknown action {line.action_id}: {remedy}")
     if line.context not in action.contexts:
         places = " or ".join(f"[{context}]" for context in action.contexts)
         raise line.error(f"{line.action_id} belongs into {places}, not into [{line.context}]")
@@ -265,6 +288,8 @@ def _why_lost(modifiers: list[str], base: str) -> str:
         return "write the capital letter instead"
     if modifiers == ["ctrl"] and base in _LOST_CTRL:
         return f"terminals deliver it as {_LOST_CTRL[base]}"
+    if "ctrl" in modifiers and base in _CHARACTERS and base not in _CONTROLS:
+        return "terminals have no Ctrl of that sign"
     if modifiers == ["ctrl"] and base in _TAKEN_CTRL:
         return f"it belongs to {_TAKEN_CTRL[base]}"
     return ""

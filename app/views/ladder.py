@@ -222,7 +222,16 @@ class Ladder:
     def change_group(self, step: int, ticks: int) -> None:
         """Coarser (+1) or finer (-1) rows; the cursor stays at its price as nearly as it can."""
         at = GROUPS.index(self.group) if self.group in GROUPS else 0
-        self.group = GROUPS[max(0, min(len(GROUPS) - 1, at + step))]
+        self._group_by(GROUPS[max(0, min(len(GROUPS) - 1, at + step))], ticks)
+
+    def coarsen(self, share: int, ticks: int) -> None:
+        """Rows of about 1/`share` of the price, unless they are that coarse already."""
+        wanted = max((group for group in GROUPS if group <= ticks // share), default=1)
+        if wanted > self.group:
+            self._group_by(wanted, ticks)
+
+    def _group_by(self, group: int, ticks: int) -> None:
+        self.group = group
         self._is_group_chosen = True
         if self._top is not None:
             self.cursor_ticks = max(1, self._bucket(self.cursor_ticks)) * self.group

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from app.views.actions import ACTIONS, CONTEXTS, Action, Risk, contexts_of, resolve
 from app.views.cells import Cell, Line, fit, line_width
 from app.views.keymap import Keymap, key_label
@@ -65,27 +67,41 @@ def help_lines(pane: str, keymap: Keymap, width: int) -> list[Line]:
     for context in contexts_of(pane):
         lines.append((Cell(fit(f" {CONTEXTS[context]}", width), "title"),))
         lines += [
-            _help_line(action, keymap, width)
+            line
             for action in ACTIONS.values()
             if context in action.contexts and not action.is_keyless
+            for line in _help_entry(action, keymap.keys_in(context, action.id), width)
         ]
         lines.append(())
     lines += [
         (Cell(fit(" From the palette only", width), "title"),),
-        *(_help_line(action, keymap, width) for action in ACTIONS.values() if action.is_keyless),
+        *(
+            line
+            for action in ACTIONS.values()
+            if action.is_keyless
+            for line in _help_entry(action, [], width)
+        ),
     ]
     return lines
 
 
-def _help_line(action: Action, keymap: Keymap, width: int) -> Line:
-    keys = [key_label(key) for key in keymap.keys_of(action.id)]
-    words = " / ".join(keys) + (" twice" if action.taps > 1 and keys else "")
+_HELP_KEYS = 20
+
+
+def _help_entry(action: Action, keys: list[str], width: int) -> list[Line]:
+    """One action with `keys`, its keys in the section; a long text goes on below itself."""
+    words = " / ".join(map(key_label, keys)) + (" twice" if action.taps > 1 and keys else "")
     tone = {Risk.NONE: "text", Risk.REDUCE: "up", Risk.INCREASE: "armed_text"}[action.risk]
     note = {Risk.NONE: "", Risk.REDUCE: "", Risk.INCREASE: " (armed)"}[action.risk]
-    return (
-        Cell(fit(f"  {words}", 20), "key"),
-        Cell(fit(f"{action.text}{note}", max(0, width - 20)), tone),
-    )
+    room = max(20, width - _HELP_KEYS)
+    pieces = textwrap.wrap(f"{action.text}{note}", room)
+    return [
+        (
+            Cell(fit(f"  {words if at == 0 else ''}", _HELP_KEYS), "key"),
+            Cell(fit(piece, room), tone),
+        )
+        for at, piece in enumerate(pieces)
+    ]
 
 
 _MUST = ("kill", "flatten_symbol", "cancel_symbol", "help")
@@ -178,7 +194,8 @@ def views_line(shown: str, keymap: Keymap, width: int) -> Line:
 def _footer_piece(action: Action, view: ViewState, keymap: Keymap) -> Line:
     stands = resolve(action, view)
     off = bool(_why(action, view))
-    key = keymap.label(action).replace(" ", "")
+    keys = keymap.keys_of(action.id)
+    key = key_label(keys[0]) * stands.taps if keys else ""
     return (
         Cell(f" {key}", "faint" if off else "key"),
         Cell(f" {stands.short} ", "faint" if off else "footer"),

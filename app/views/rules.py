@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from app.service.session import RECONNECTING, SILENT
 from app.views import breakeven
 from app.views import format as fmt
 from app.views.viewstate import (
@@ -34,8 +35,11 @@ def always(view: ViewState) -> str:
 
 
 def is_alive(view: ViewState) -> str:
-    """Enough for everything that takes risk off."""
-    return f"the engine has stopped: {view.failure}" if view.failure else ""
+    """Enough for everything that takes risk off; a silent engine may hear it all the same."""
+    if not view.failure or view.failure.startswith(SILENT):
+        return ""
+    is_cut_off = view.failure.endswith(RECONNECTING)
+    return f"{'not connected' if is_cut_off else 'the engine has stopped'}: {view.failure}"
 
 
 def is_replay(view: ViewState) -> str:
@@ -45,7 +49,10 @@ def is_replay(view: ViewState) -> str:
 
 
 def has_token(view: ViewState) -> str:
-    """Faces that only watch send nothing that adds risk; the engine would refuse it too."""
+    """Faces that only watch send nothing that adds risk; the engine would refuse it too. And
+    nothing of that kind is sent to an engine that may hear it much later."""
+    if view.failure:
+        return f"no answer: {view.failure}"
     standing = view.standing
     if standing is None or not standing.is_view_only:
         return ""

@@ -201,6 +201,8 @@ def _flags(words: list[str]) -> tuple[TimeInForce, bool]:
         if word in ("reduce", "reduce-only", "reduce_only"):
             reduce_only = True
         elif word in _TIFS:
+            if tif not in (TimeInForce.GTC, _TIFS[word]):
+                raise BadInput("flags", " ".join(words), "choose one of post, ioc and fok")
             tif = _TIFS[word]
         else:
             raise BadInput("flags", word, f"expected {HINTS['flags']}")

@@ -13,6 +13,7 @@ import msgspec
 from app.views.actions import ACTIONS
 from app.views.cells import Cell, Line, fit
 from app.views.keymap import Keymap
+from app.views.rows import own_books
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
 from engine.domain.snapshots import EngineSnapshot, ReceiptSnapshot
@@ -20,6 +21,15 @@ from engine.trading.state import MANUAL
 
 ROWS = 4
 """Lines of the tour: title and three of text."""
+SPAN_SHARE = 5000
+"""In the tour a row of the ladder is about 1/5000 of the price, so that an order a few rows down
+outlives the reading of the next step."""
+KILLED = "The kill switch is on: {palette}, type reset, Enter, RESUME, Enter."
+FILLED_AT_ONCE = "That one filled at once: the price was there. Go further down, {buy_limit} again."
+FILLED = "Yours has filled meanwhile: go further down and place another with {buy_limit}."
+GONE = "Yours is gone: place another with {buy_limit}, a few rows down."
+HINTS = (KILLED, FILLED_AT_ONCE, FILLED, GONE)
+"""Said in place of a step's last line when things have taken another course."""
 
 
 class Since(msgspec.Struct, frozen=True):
@@ -55,17 +65,28 @@ def _now(snapshot: EngineSnapshot) -> Since:
     return Since(frozenset(row.command_id for row in snapshot.receipts), _own(snapshot), last)
 
 
+def _has_filled(snapshot: EngineSnapshot, since: Since) -> bool:
+    """Has a book that the person steers traded since?"""
+    mine = own_books(snapshot)
+    return any(fill.bot_id in mine and fill.seq > since.fill for fill in snapshot.fills)
+
+
 def _filled_at_once(snapshot: EngineSnapshot, since: Since) -> str:
-    has_filled = any(fill.bot_id == MANUAL and fill.seq > since.fill for fill in snapshot.fills)
-    if not has_filled or _own(snapshot):
+    if snapshot.kill is not KillLevel.NONE:
+        return KILLED
+    if _own(snapshot) or not _has_filled(snapshot, since):
         return ""
-    return "That one filled at once: the price was there. Go further down, {buy_limit} again."
+    return FILLED_AT_ONCE
 
 
 def _is_gone(snapshot: EngineSnapshot, since: Since) -> str:
+    if snapshot.kill is not KillLevel.NONE:
+        return KILLED
     if _own(snapshot):
         return ""
-    return "Yours has filled meanwhile: go further down and place another with {buy_limit}."
+    if _has_filled(snapshot, since):
+        return FILLED
+    return GONE
 
 
 def _carried_out(snapshot: EngineSnapshot, since: Since, *names: str) -> bool:
@@ -102,13 +123,18 @@ def _has_reset(snapshot: EngineSnapshot, since: Since) -> bool:
     return snapshot.kill is KillLevel.NONE
 
 
+def _all_steer(snapshot: EngineSnapshot, since: Since) -> bool:
+    bots = (bot for bot in snapshot.bots if bot.bot_id != MANUAL)
+    return all(bot.helm in (Helm.AUTO, Helm.STOPPED) for bot in bots)
+
+
 STEPS = (
     Step(
         "place an order",
         (
-            "{view_trade} shows the ladder; {next_pane} walks through the panes.",
-            "{arm} arms the order keys for a minute: nothing is ever sent before.",
-            "In the ladder go a few rows down with {cursor_down}, then {buy_limit} bids there.",
+            "{view_trade} shows the ladder, and its keys are on: bids left, asks right.",
+            "{arm} arms the order keys for a minute: only then they buy and sell.",
+            "Go five rows below the market with {cursor_down}, then {buy_limit} bids there.",
         ),
         _has_placed,
         _filled_at_once,
@@ -154,13 +180,24 @@ STEPS = (
     Step(
         "that was all: get out of the kill state",
         (
-            "Only a typed word leads out: {palette}, type reset, Enter, then RESUME.",
-            "Bots stay paused until you let each go on with {bot_pause}.",
-            "{help} lists the keys of any pane, {manual} opens the manual, {quit} leaves.",
+            "Only a typed word leads out: {palette}, type reset, Enter, RESUME, Enter.",
+            "Then orders count again. Bots stay paused, what you took stays yours.",
+            "Kill closes no position: {flatten_symbol} would close those of this symbol.",
         ),
         _has_reset,
     ),
+    Step(
+        "the last thing: let the bots go on",
+        (
+            "{view_bots} shows the bots: {bot_pause} {bot_pause} lets a paused one go on,",
+            "{bot_return} gives one back that you took (arm first: {arm}).",
+            "{help} lists the keys of any pane, {manual} opens the manual, {quit} leaves.",
+        ),
+        _all_steer,
+    ),
 )
+_COUNTED = 5
+"""The steps that are numbered; the rest is the way out."""
 
 
 class Tour:
@@ -170,6 +207,11 @@ class Tour:
         self.step = 0
         self._hint = ""
         self._since: Since | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has looked at a picture since its last step."""
+        return self.step > 0 or self._since is not None
 
     @property
     def is_over(self) -> bool:
@@ -194,8 +236,7 @@ class Tour:
         if self.is_over:
             return []
         step = STEPS[self.step]
-        count = len(STEPS) - 1
-        place = f"{self.step + 1} of {count}: " if self.step < count else ""
+        place = f"{self.step + 1} of {_COUNTED}: " if self.step < _COUNTED else ""
         leave = "palette, tour: leave it "
         room = max(0, width - len(leave))
         head = fit(f" TOUR  {place}{step.title}", room)

@@ -30,7 +30,8 @@ class BadInput(UsageError):
     """Names the field, the value and the remedy in one line."""
 
     def __init__(self, field: str, value: object, remedy: str) -> None:
-        super().__init__(f"{field}: {shorten(value)}: {remedy}")
+        shown = shorten(value) or '""'
+        super().__init__(f"{field}: {shown}: {remedy}")
         self.field = field
         self.value = value
         self.remedy = remedy

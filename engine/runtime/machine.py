@@ -5,12 +5,16 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import resource
 import sys
 
 
 def resident_mb() -> int:
-    """Memory resident now, in MB; the peak where the system does not tell the present figure."""
+    """Memory resident now, in MB; the peak where the system does not tell the present figure, and
+    0 where it tells neither (Windows)."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
     try:
         with open("/proc/self/statm", encoding="ascii") as statm:
             pages = int(statm.read().split()[1])

@@ -30,7 +30,7 @@ class FileLock:
             os.close(descriptor)
             raise LedgerError(
                 f"{path.with_suffix('')} is in use by another engine (process {holder or '?'}): "
-                "attach to that one, or stop it first"
+                "use that one, or stop it first"
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -45,21 +45,70 @@ class FileLock:
             self._descriptor = -1
 
 
+def holder_of(path: Path) -> int:
+    """The living process that has the lock on `path`; 0: none. Only looks: taking the lock to find
+    out would turn away an engine that takes it just now."""
+    try:
+        pid = int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0
+    return pid if _is_alive(pid) and _holds_a_lock(pid) else 0
+
+
+def _holds_a_lock(pid: int) -> bool:
+    """False where the system knows that the process has none: after a power cut another one may
+    go by the number that still stands in the file."""
+    try:
+        locks = Path("/proc/locks").read_text(encoding="ascii")
+    except OSError:
+        return True
+    found = (line.partition(":")[2].split()[:4] for line in locks.splitlines())
+    return any(words[:1] == ["FLOCK"] and words[3:] == [str(pid)] for words in found)
+
+
 def lock_beside(path: Path) -> FileLock:
     return FileLock(path.with_name(path.name + ".lock"))
 
 
 if sys.platform == "win32":
+    import ctypes
     import msvcrt
+
+    _STILL_ACTIVE = 259
+    _QUERY_LIMITED_INFORMATION = 0x1000
 
     def _lock(descriptor: int) -> None:
         # A byte far behind the text, so that the holder's number stays readable.
         os.lseek(descriptor, 1 << 20, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         os.lseek(descriptor, 0, os.SEEK_SET)
+
+    def _is_alive(pid: int) -> bool:
+        """`os.kill` would end it here."""
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel.OpenProcess.restype = ctypes.c_void_p
+        handle = kernel.OpenProcess(_QUERY_LIMITED_INFORMATION, False, pid)
+        if handle is None:
+            return False
+        process, code = ctypes.c_void_p(handle), ctypes.c_ulong()
+        try:
+            return bool(kernel.GetExitCodeProcess(process, ctypes.byref(code))) and (
+                code.value == _STILL_ACTIVE
+            )
+        finally:
+            kernel.CloseHandle(process)
+
 else:
     import fcntl
 
     def _lock(descriptor: int) -> None:
         # flock, not lockf: it also excludes a second open in the same process.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _is_alive(pid: int) -> bool:
+        """A process of another user, which may not be signalled, is none of ours."""
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return False
+        return True

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,7 +31,7 @@ from app.service import protocol as p
 from app.service.client import RemoteSession
 from app.service.endpoint import Claim, Endpoint, connect, endpoint_of, read_token
 from app.service.links import SocketRoad
-from app.service.server import EngineServer
+from app.service.server import EngineServer, Tell
 from engine.core.clock import Clock, LiveClock
 from engine.domain.commands import AnyCommand
 from engine.domain.events import CommandDone
@@ -85,8 +85,10 @@ class ScriptedEngine:
         profile: str = PROFILE,
         on_unlock: Callable[[str], Awaitable[str]] | None = None,
         waits_for: Callable[[], str] = str,
+        tell: Tell | None = None,
     ) -> None:
         """While `waits_for` has words, no picture is shown."""
+        self._telling = {} if tell is None else {"tell": tell}
         self.home = home
         self._profile = profile
         self._on_unlock = on_unlock
@@ -112,8 +114,12 @@ class ScriptedEngine:
         assert self._is_up.wait(10)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def leave(self) -> None:
+        """End as an engine does that is asked to, with its farewell."""
         self._stop.set()
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
         self._thread.join(10)
         assert not self._thread.is_alive()
 
@@ -135,9 +141,14 @@ class ScriptedEngine:
         return True
 
     async def _live(self) -> None:
+        self.loop = asyncio.get_running_loop()
         claim = Claim(endpoint_at(self.home, self._profile))
         self.server = EngineServer(
-            claim, self._clock, on_unlock=self._on_unlock, waits_for=self._waits_for
+            claim,
+            self._clock,
+            on_unlock=self._on_unlock,
+            waits_for=self._waits_for,
+            **self._telling,
         )
         try:
             shown = None if self._waits_for() else self._snapshot
@@ -283,10 +294,18 @@ class EngineProcess:
     ready = "serving"
     """What its first line says by then."""
 
-    def __init__(self, home: Path, *options: str, **environ: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *options: str,
+        command: Sequence[str] = (),
+        before: Sequence[str] = (),
+        **environ: str,
+    ) -> None:
+        """`command` calls another program than this one; `before` starts it, as `nohup` does."""
         self.home = home
         self._process = subprocess.Popen(
-            command_line("engine", *options),
+            [*before, *(command or command_line()), "engine", *options],
             env={**os.environ, HOME_VARIABLE: str(home), **environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

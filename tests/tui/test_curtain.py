@@ -108,7 +108,7 @@ def test_an_engine_that_refuses_is_told_on_the_shells_screen(tmp_path: Path) -> 
 
 def test_a_dead_engine_leads_to_the_question(tmp_path: Path) -> None:
     with ScriptedEngine(tmp_path):
-        socket_path = endpoint_at(tmp_path).socket_path
+        socket_path = endpoint_at(tmp_path).door_path
     socket_path.touch()  # As a kill leaves it.
     with Watched(command_line("tui"), NARROW, environ_of(tmp_path)) as terminal:
         terminal.until(lambda vt: "Start one that keeps running?" in vt.text())

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from app.views import rules
 from app.views.cursors import OWN
 from engine.domain import commands as c
 from engine.domain.commands import KillLevel
@@ -228,6 +229,18 @@ async def test_a_dead_engine_is_loud_and_loses_no_wish() -> None:
         await person.press("f6")
         assert person.session.commands == []
         assert "the engine has stopped" in person.last_line()
+
+
+async def test_a_silent_engine_may_hear_what_takes_risk_off() -> None:
+    """A line that hangs for some seconds must not hold a cancel back; a resume, it must."""
+    async with at_terminal() as person:
+        person.session.fails("engine silent for 4 s")
+        await person.wait(300)
+        assert "NO ANSWER: engine silent for 4 s" in person.header()
+        await person.press("f6")
+        assert [type(command) for command in person.session.commands] == [c.PauseBot]
+        rule = person.app.desk.view("bots", 0)
+        assert rules.has_token(rule) == "no answer: engine silent for 4 s"
 
 
 async def test_no_picture_yet_and_kill_works() -> None:

@@ -10,6 +10,7 @@ from engine.domain.order import Side
 from tests.support.session import MID, a_bot, a_working_order
 from tests.support.shelf import FakeShelf
 from tests.tui.harness import NARROW, WIDE, Person, at_terminal
+from ui_tui.pane import Picture
 from ui_tui.widgets.log import LogPane
 
 
@@ -135,7 +136,52 @@ async def test_the_tour_from_first_to_last_step() -> None:
         assert "typed word" in person.screen()
         person.session.publish(kill=KillLevel.NONE)
         await person.look()
+        assert "p p lets a paused one go on" in person.screen()
+        person.session.publish(bots=[a_bot("grid"), a_bot("trend")])
+        await person.look()
         assert "TOUR" not in person.screen()
+
+
+async def test_the_tour_leaves_every_bot_in_sight_and_a_ladder_that_stands_still() -> None:
+    async with at_terminal(NARROW) as person:
+        fine = person.app.desk.ladder.group
+        person.app.desk.toggle_tour()
+        person.session.publish(bots=[a_bot("grid"), a_bot("trend"), a_bot("third")])
+        await person.look()
+        await person.look()
+        for name in ("grid", "trend", "third"):
+            assert name in person.screen().split("── risk")[0]
+        assert person.app.desk.ladder.group > fine
+
+
+async def test_a_key_of_another_pane_says_where_it_works() -> None:
+    async with at_terminal(NARROW) as person:
+        await person.press("b")
+        assert "b is no key of this pane, but of: ladder; 1 goes to the ladder" in (
+            person.last_line()
+        )
+        await person.press("f")
+        assert "f is no key of this pane, but of: log" in person.last_line()
+        assert not person.session.commands
+
+
+async def test_help_shows_whole_texts_and_the_keys_of_its_own_pane() -> None:
+    async with at_terminal(NARROW) as person:
+        await person.press("1", "f1")
+        screen = person.screen()
+        assert "protective stop for the position at the cursor's" in screen
+        assert "…" not in screen.split("keys", 1)[1].split("arrows scroll")[0]
+        await person.press("pagedown", "pagedown")
+        why = next(line for line in person.screen().splitlines() if "why: the story" in line)
+        assert "Enter" not in why, "Enter in the ladder moves the grabbed order"
+
+
+async def test_the_footer_says_that_resuming_takes_two_taps() -> None:
+    async with at_terminal(NARROW) as person:
+        person.session.publish(bots=[a_bot("grid", helm=Helm.PAUSED)])
+        await person.look()
+        person.app.paint(at_once=True)
+        assert "pp resume" in person.last_line()
 
 
 async def test_the_tour_is_refused_on_a_recording() -> None:
@@ -158,6 +204,10 @@ async def test_what_hangs_on_the_market_turns_grey_with_its_age() -> None:
         positions = next(pane for pane in person.app.main.panes if pane.key == "positions")
         assert "STALE 7.3s" in positions.text()
         assert {cell.tone for line in positions._lines[1:] for cell in line[1:]} == {"stale"}
+        person.session.fails("engine gone; 4 s ago, reconnecting")
+        person.clock.pass_ms(4_000)
+        await person.look()
+        assert "STALE 11.3s" in positions.text(), "it grows though no picture comes"
 
 
 async def test_the_mouse_looks_and_never_trades() -> None:
@@ -180,3 +230,15 @@ async def test_the_mouse_looks_and_never_trades() -> None:
         await person.look()
         assert not person.app.desk.log.is_following
         assert person.session.commands == []
+
+
+async def test_a_note_too_long_for_its_title_is_cut_not_dropped() -> None:
+    async with at_terminal(NARROW) as person:
+        await person.press("1")
+        pane = person.app.main.panes[0]
+        picture = Picture("ladder 1000PEPEUSDT", [], note="row 0.0010  size 100,000  lock")
+        for width in (31, 40, 48):
+            bar = "".join(cell.text for cell in pane._title_bar(picture, width, wall=False))
+            assert len(bar) == width
+            assert not bar.endswith(" "), "filled to its end with its rule"
+        assert "row 0.0010" in bar

@@ -15,7 +15,8 @@ from textual.widgets import Input
 
 from app.views.cells import Cell, Line, fit
 from app.views.desk import Desk
-from app.views.effects import Effect
+from app.views.effects import Effect, Wake
+from app.views.gestures import HELD_NS, Again, Verdict
 from ui_tui.look import Look
 from ui_tui.pane import Lines, NeedsPaint
 
@@ -52,6 +53,8 @@ class Dialog(Container):
         """The pane to go back to."""
         self.words: Cell | None = None
         """Shown in the last line in place of the hint."""
+        self.again = Again()
+        """Judges the second press of a key that confirms."""
 
     @property
     def pane_key(self) -> str:
@@ -81,6 +84,23 @@ class Dialog(Container):
 
     def typed(self) -> None:
         """A text field has changed."""
+
+    def confirmed(self, now_ns: int) -> list[Effect]:
+        """What was asked has been confirmed by a second press."""
+        return []
+
+    # -- confirming ----------------------------------------------------------------------------
+
+    def press_again(self, now_ns: int) -> list[Effect]:
+        """The key that confirms was pressed once more: at once, in a moment, or never."""
+        verdict = self.again.press(now_ns)
+        if verdict is Verdict.HELD:
+            return [Wake(HELD_NS)]
+        return self.confirmed(now_ns) if verdict is Verdict.FIRE else []
+
+    def tick(self, now_ns: int) -> list[Effect]:
+        """Let time pass."""
+        return self.confirmed(now_ns) if self.again.is_due(now_ns) else []
 
     # -- fields --------------------------------------------------------------------------------
 

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from app.views.cells import Line
-from app.views.effects import Effect
 from app.views.palette import help_lines
-from ui_tui.screens.dialog import Dialog
+from ui_tui.screens.reader import Reader
 
-_STEPS = {"up": -1, "down": 1, "k": -1, "j": 1, "pageup": -10, "pagedown": 10, "space": 10}
+_BORDER = 2
 
 
-class HelpDialog(Dialog):
+class HelpDialog(Reader):
     title = "keys"
-    columns = 100
     hint = "arrows scroll, Esc closes. F keys work here too"
-    first = 0
 
     def rows(self) -> int:
-        return len(help_lines(self.pane_key, self.desk.keymap, self.columns))
+        return len(self.text(min(self.columns, self.screen.size.width - 2) - _BORDER))
 
-    def lines(self, width: int, now_ns: int) -> list[Line]:
-        return help_lines(self.pane_key, self.desk.keymap, width)[self.first :]
-
-    def on_key_name(self, key: str, now_ns: int) -> list[Effect] | None:
-        step = _STEPS.get(key)
-        if step is not None:
-            room = max(0, self.rows() - self.size.height + 4)
-            self.first = max(0, min(room, self.first + step))
-        return []
+    def text(self, width: int) -> list[Line]:
+        return help_lines(self.pane_key, self.desk.keymap, width)

@@ -72,5 +72,5 @@ def _note(desk: Desk, view: ViewState, instrument: Instrument) -> str:
     words = [f"row {fmt.price(ladder.group, instrument)}"]
     if view.qty_lots:
         words.append(f"size {fmt.qty(view.qty_lots, instrument)}")
-    words.append("locked" if ladder.is_locked else "auto")
+    words.append("lock" if ladder.is_locked else "auto")
     return "  ".join(words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.views import format as fmt
 from app.views.cells import Cell, Line
 from app.views.desk import Desk
+from app.views.header import failure_words
 from app.views.lists import holding_lines
 from ui_tui.pane import Lines
 
@@ -21,7 +22,7 @@ class TooSmall(Lines):
             lines.append((Cell(f" {banner.text}", banner.tone),))
         snapshot = desk.snapshot
         if desk.failure:
-            lines.append((Cell(f" ENGINE STOPPED: {desk.failure}", "alert"),))
+            lines.append((Cell(f" {failure_words(desk.failure)}", "alert"),))
         elif snapshot is not None:
             sign = fmt.sign(snapshot.day_pnl, snapshot.settle)
             money = fmt.signed_money(snapshot.day_pnl, snapshot.settle)

@@ -69,6 +69,7 @@ BOTS = (
         taps=2,
         why_not=rules.can_stop_bot,
         announce=announce.bot_stop,
+        shell="kill --bot ID",
     ),
     Action(
         "bot_edit",

@@ -115,7 +115,7 @@ SAFETY = (
         "pause_all",
         _GLOBAL,
         "pause",
-        "pause all bots (no new orders; keep positions and stops)",
+        "pause all bots (no new entries; exits and stops go on)",
         Risk.REDUCE,
         priority=True,
         why_not=rules.is_alive,

@@ -81,6 +81,38 @@ def test_a_settings_file_with_a_typo(tmp_path: Path) -> None:
     assert json.loads(right.out) == {"file": str(file), "ok": True, "values_set": 1}
 
 
+@pytest.mark.parametrize(
+    ("text", "keymap", "code", "parts"),
+    [
+        ('[ui]\nkeymap = "mine.toml"\n', None, 4, ["ui.keymap: ", "mine.toml: does not exist"]),
+        ('[ui]\nkeymap = "a\\u0000b"\n', None, 4, ["ui.keymap: "]),
+        (
+            '[ui]\nkeymap = "mine.toml"\n',
+            '[global]\nkill = "k"\n',
+            4,
+            ["mine.toml:2: ", "function"],
+        ),
+        ('[ui]\nkeymap = "mine.toml"\n', '[ladder]\nbuy_limit = "B"\n', 0, []),
+        ('\n[live]\nvenue = "nope"\n', None, 2, ["settings.toml:3: live.venue: nope: proven are"]),
+        ('[paper]\nscenario = "nope"\n', None, 2, ["settings.toml:2: paper.scenario: nope"]),
+    ],
+)
+def test_config_check_looks_at_what_the_settings_name(
+    own_home: Path, text: str, keymap: str | None, code: int, parts: list[str]
+) -> None:
+    """It said "right", and the terminal then refused to start, or took the shipped keys."""
+    folder = own_home / "config"
+    folder.mkdir()
+    (folder / "settings.toml").write_text(text)
+    if keymap is not None:
+        (folder / "mine.toml").write_text(keymap)
+    checked = pilothouse("config", "check")
+    if parts:
+        checked.assert_one_line(code, *parts)
+    else:
+        assert (checked.code, checked.err) == (0, "")
+
+
 def test_config_show_names_each_source(own_home: Path) -> None:
     file = own_home / "config" / "settings.toml"
     file.parent.mkdir()

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from app import settings
 from app.settings import DEFAULT, QUEUE_NAMES, SCHEMA, Settings, load, parse
 from engine.domain.errors import BadInput, ConfigError
 from engine.sim.scenario import QUEUE_MODELS, parse_fills, parse_queue
@@ -76,6 +76,14 @@ def test_a_decimal_fraction_is_not_the_nearest_binary_one() -> None:
         ("[risk\n", ["s.toml", "line 1", "mend the TOML"]),
         ("[risk]\na = 1\na = 2\n", ["s.toml", "line 3", "mend the TOML"]),
         ('[log]\nlevel = "\x1b[2J"', ["s.toml", "line 2", "mend the TOML"]),
+        ("[risk]\n\ncollar_pct = " + "9" * 5_000, ["5000 digits (at line 3)", "mend the TOML"]),
+        ("[risk]\ncollar_pct = 1e99999999999999999999", ["(at line 2)", "mend the TOML"]),
+        ("a = " + "[" * 5_000, ["brackets within brackets", "mend the TOML"]),
+        ("[[risk]]\ncollar_pct = 1", ["s.toml:1: risk", "write it as a section: [risk]"]),
+        ('[risk]\n"collar_pct" = 500', ["s.toml:2: risk.collar_pct: 500"]),
+        ("[risk]\ncollar_pct = 1979-05-27", ["s.toml:2: risk.collar_pct: 1979-05-27"]),
+        ('[risk]\ncollar_pct = "1_0"', ["risk.collar_pct: 1_0", "above 0"]),
+        ('[risk]\ncollar_pct = "٣"', ["risk.collar_pct: ٣", "above 0"]),
     ],
 )
 def test_a_mistake_is_one_line_with_place_field_value_and_remedy(
@@ -105,8 +113,11 @@ def test_settings_cannot_be_changed_afterwards() -> None:
     [
         (lambda path: path.mkdir(), "Is a directory"),
         (lambda path: path.write_bytes(b"\xff\xfe[risk]"), "not UTF-8"),
-        (lambda path: path.write_bytes(b"#" * (settings.FILE_BYTES_MAX + 1)), "no settings file"),
+        (lambda path: path.write_bytes(b"#" * 2_000_000), "no settings file"),
         (lambda path: None, "No such file"),
+        (os.mkfifo, "no plain file"),
+        (lambda path: path.symlink_to("/dev/zero"), "no plain file"),
+        (lambda path: path.symlink_to(path), "symbolic links"),
     ],
 )
 def test_what_is_not_a_settings_file(tmp_path: Path, make: object, part: str) -> None:
@@ -114,6 +125,22 @@ def test_what_is_not_a_settings_file(tmp_path: Path, make: object, part: str) ->
     make(path)  # type: ignore[operator]
     with pytest.raises((BadInput, ConfigError), match=part):
         load(path)
+
+
+@pytest.mark.parametrize("to", ["/nowhere/at/all", "settings.toml"])
+def test_a_link_that_leads_nowhere_is_not_the_defaults(own_home: Path, to: str) -> None:
+    file = own_home / "config" / "settings.toml"
+    file.parent.mkdir()
+    file.symlink_to(to)
+    with pytest.raises((BadInput, ConfigError), match=r"settings\.toml: "):
+        load()
+
+
+def test_a_byte_order_mark_and_foreign_line_ends_are_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_bytes(b"\xef\xbb\xbf[risk]\r\ncollar_pct = 3\r\n")
+    assert load(path).sources["risk.collar_pct"] == f"{path}:2"
+    assert load(path).settings.risk.collar_pct == 3
 
 
 def test_the_file_in_force_is_read_from_home(own_home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -138,3 +139,19 @@ def test_over_ssh_an_engine_is_started_once_and_not_against_anybodys_will(
     again = RemoteSession(road, "tui")
     with pytest.raises(p.Refused, match="none runs"):
         again.start()
+
+
+def test_a_number_that_another_process_goes_by_now_claims_nothing(own_home: Path) -> None:
+    """After a power cut: what the dead engine wrote is still there, and the number lives again."""
+    endpoint = endpoint_at(own_home)
+    claim = Claim(endpoint)
+    lock = endpoint.door_path.with_name("engine.sock.lock")
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        left_behind = lock.read_text()
+        assert int(left_behind) == claimant(endpoint) == os.getpid()
+        claim.release()
+        lock.write_text(f"{stranger.pid}\n")
+        assert claimant(endpoint) == 0
+        with pytest.raises(EngineNotRunning, match="none runs for profile paper"):
+            connect(endpoint)
+        stranger.kill()

@@ -33,6 +33,10 @@ def legs(home: Path, algo_id: str) -> dict[str, str]:
     return {}
 
 
+def legs_left(home: Path) -> list[str]:
+    return [row["algo_id"] for row in told(home, "algos") if row["algo_id"] not in ("a1", "a2")]
+
+
 def test_a_bracket_lives_through_a_kill_and_tells_its_story(own_home: Path) -> None:
     with EngineProcess(own_home) as engine:
         eventually(lambda: shell(own_home, "status").returncode == 0, 60)
@@ -64,6 +68,8 @@ def test_a_bracket_lives_through_a_kill_and_tells_its_story(own_home: Path) -> N
             ("order buy 0.01 gtd for=soon --price 5", 2, "for: soon"),
             ("order buy 0.01 limit --price 60000.05", 2, "multiple of the tick"),
             ("order buy 0.01 limit --price 60000 --symbol ETH", 2, "--symbol: ETH"),
+            (f"order buy 0.01 gtd for=30m --price {mid - 1500}", 0, "good-till"),
+            ("order buy 0.02 pov share=5% every=5s for=1h", 0, "POV"),
             ("cancel nothing", 1, "order nothing is not working"),
             ("cancel a2", 0, "cancelling a2"),
             ("why a2", 0, "canceled: cancelled by shell"),
@@ -75,4 +81,16 @@ def test_a_bracket_lives_through_a_kill_and_tells_its_story(own_home: Path) -> N
             assert done.returncode == code, (words, done.stdout, done.stderr)
             assert said in (done.stdout if code == 0 else done.stderr), (words, done)
             assert done.stderr.count("\n") == (code != 0), done.stderr
+        for algo_id in legs_left(own_home):
+            assert shell(own_home, "cancel", algo_id).returncode == 0
         eventually(lambda: told(own_home, "algos") == [])
+
+
+def test_an_alert_is_acknowledged_through_the_service(own_home: Path) -> None:
+    """Its time is a number beyond those that sizes and prices are held to."""
+    with EngineProcess(own_home):
+        eventually(lambda: shell(own_home, "status").returncode == 0, 60)
+        assert shell(own_home, "kill").returncode == 0
+        done = shell(own_home, "act", "alert_ack")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "no alert waits" in shell(own_home, "act", "alert_ack").stderr

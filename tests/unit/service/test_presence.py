@@ -69,3 +69,18 @@ def test_the_token_has_one_holder_at_most() -> None:
     notices = roster.notices
     roster.take(5)
     assert roster.notices == notices, "it had it already"
+
+
+def test_a_face_that_comes_again_keeps_its_token_and_its_place() -> None:
+    roster = Roster()
+    for number in (1, 2, 3):
+        roster.join(number, f"face {number}", "free")
+    roster.renumber(1, 4)
+    assert (roster.numbers, roster.faces) == ({4, 2, 3}, ["face 1", "face 2", "face 3"])
+    roster.join(4, "face 1", "nothing")
+    roster.leave(1)
+    assert roster.holder == "face 1"
+    roster.take(2)
+    roster.renumber(4, 5)
+    roster.leave(2)
+    assert (roster.holder, roster.refuse(5, c.ResetKill(command_id="1"), None)) == ("face 1", "")

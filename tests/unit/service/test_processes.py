@@ -21,6 +21,7 @@ from app.service import protocol as p
 from app.service.client import RemoteSession
 from engine.core.ids import new_command_id
 from engine.domain import commands as c
+from engine.domain.errors import WorkFailed
 from engine.domain.events import BotAdded, Helm, OrderFilled
 from engine.domain.snapshots import EngineSnapshot
 from engine.store import history
@@ -266,6 +267,21 @@ def test_one_engine_a_ledger_and_profiles_side_by_side(own_home: Path) -> None:
     assert len(list(paths_of(own_home).profile("other").glob("ledger-*-until-*.db"))) == 1
 
 
+def test_an_engine_of_another_build_is_stopped_all_the_same(own_home: Path) -> None:
+    """What refuses every face of this build must not need a kill."""
+    *python, program = command_line()
+    at, begin, rest = program.partition("from app.cli")
+    newer = f"{at}import app.service.protocol as p; p.SCHEMA += 1; {begin}{rest}"
+    with EngineProcess(own_home, command=[*python, newer]) as engine:
+        status = shell(own_home, "status")
+        assert (status.returncode, status.stderr.count("\n")) == (4, 1)
+        assert "update this face" in status.stderr
+        done = told(own_home, "stop")
+        assert done["pid"] == engine.pid
+        assert engine.wait() == 0
+    assert shell(own_home, "stop").returncode == 3
+
+
 def test_the_helm_from_a_shell(own_home: Path) -> None:
     """Each word does what it says, once; what cannot be done says why, with the agreed code."""
     with EngineProcess(own_home):
@@ -275,7 +291,14 @@ def test_the_helm_from_a_shell(own_home: Path) -> None:
             ("take --bot maker-1", 0, "maker-1 is yours"),
             ("take --bot maker-1", 1, "TakeHelm refused: maker-1 is already yours"),
             ("give --bot maker-1", 0, "maker-1 steers by itself"),
-            ("give --bot nobody", 1, "GiveHelm refused: no bot nobody"),
+            ("give --bot nobody", 2, "bot: nobody: no such bot; pilothouse bots lists them"),
+            ("orders --bot nobody", 2, "bot: nobody"),
+            ("positions --bot manual", 0, "PNL"),
+            ("kill --bot maker-1", 0, "maker-1 stopped; its orders are being cancelled"),
+            ("kill --bot maker-1", 1, "maker-1 is already stopped"),
+            ("kill --bot maker-1 --level flatten", 2, "stands over every bot"),
+            ("status --bot maker-1", 0, "stopped"),
+            ("resume --bot maker-1", 0, "maker-1 steers by itself"),
             ("give", 2, "name the bot"),
             ("cancel-all", 0, "cancelling the orders of everybody"),
             ("bots remove maker-1 --flatten", 0, "maker-1 removed"),
@@ -298,6 +321,23 @@ def test_the_helm_from_a_shell(own_home: Path) -> None:
             assert done.stderr.count("\n") == (code != 0), done.stderr
 
 
+def test_a_story_through_the_engine_is_that_of_the_ledger(own_home: Path) -> None:
+    """What a face on another machine is told, and what `why` reads beside the ledger."""
+    with EngineProcess(own_home, "--speed", "10"), attached(own_home, "tui") as face:
+        eventually(lambda: shot_of(face).fills, 60)
+        order_id = shot_of(face).fills[0].client_order_id
+        # The order may still go on: what is read later only goes on, too.
+        first = face.story(order_id)
+        rows = told(own_home, "why", order_id)["story"]
+        last = face.story(order_id)
+        assert first
+        known = [(row["ts_ns"], row["text"]) for row in rows]
+        assert list(first) == known[: len(first)]
+        assert list(last)[: len(known)] == known
+        with pytest.raises(WorkFailed, match="nobody: no ledger of profile paper knows it yet"):
+            face.story("nobody")
+
+
 def test_logs_follow_until_the_engine_is_gone(own_home: Path) -> None:
     with EngineProcess(own_home) as engine:
         follower = subprocess.Popen(
@@ -314,3 +354,30 @@ def test_logs_follow_until_the_engine_is_gone(own_home: Path) -> None:
         _, errors = follower.communicate(timeout=20)
         assert follower.returncode == 3
         assert "engine gone" in errors
+
+
+# -- terminals that go ---------------------------------------------------------------------------
+
+
+def test_a_terminal_that_goes_stops_the_engine_in_it(own_home: Path) -> None:
+    with EngineProcess(own_home) as engine:
+        code, words = engine.stop(signal.SIGHUP)
+    assert code == 0
+    assert "stopped" in words
+
+
+NOHUP = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
+"""As the program of that name, without its words."""
+
+
+@pytest.mark.parametrize("options", [(), ("--restart",)])
+def test_an_engine_under_nohup_outlives_its_terminal(
+    own_home: Path, options: tuple[str, ...]
+) -> None:
+    with EngineProcess(own_home, *options, before=NOHUP) as engine:
+        os.kill(engine.pid, signal.SIGHUP)
+        with attached(own_home) as face:
+            version = shot_of(face).version
+            eventually(lambda: shot_of(face).version > version + 5)
+        code, _ = engine.stop(signal.SIGTERM)
+    assert code == 0

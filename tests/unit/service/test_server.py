@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -20,9 +21,9 @@ from app.service import protocol as p
 from app.service.client import RemoteSession
 from app.service.endpoint import Claim
 from app.service.peer import WISHES_WAITING_MAX
-from app.service.server import PEERS_MAX
+from app.service.server import PEERS_MAX, STRANGERS_MAX
 from engine.domain import commands as c
-from engine.domain.errors import ConfigError
+from engine.domain.errors import BadInput, ConfigError, EngineNotRunning, WorkFailed
 from engine.domain.order import OrderSpec, Side
 from tests.support.service import (
     ROOT,
@@ -301,7 +302,14 @@ def test_there_is_a_limit_to_the_faces(engine: ScriptedEngine) -> None:
         assert "close one first" in one_more.refusal()
     faces.pop().close()
     eventually(lambda: len(engine.server._roster.faces) < PEERS_MAX)
-    Bare.attach(engine.home).close()
+    faces.append(Bare.attach(engine.home, session="s1"))
+    faces.append(Bare.attach(engine.home, session="s1"))  # In its own older place.
+    strangers = [Bare(engine.home) for _ in range(STRANGERS_MAX)]
+    eventually(lambda: len(engine.server._peers) >= PEERS_MAX + STRANGERS_MAX)
+    with Bare(engine.home) as one_more:
+        assert "callers are here already: close one first" in one_more.refusal()
+    for stranger in strangers:
+        stranger.close()
     for face in faces:
         face.close()
 
@@ -311,13 +319,13 @@ def test_another_user_is_refused_even_with_the_token(engine: ScriptedEngine) -> 
     """The folder keeps others out; were it open, the kernel's word on the user would do."""
     endpoint = endpoint_at(engine.home)
     _open_to_all(endpoint.folder)
-    endpoint.socket_path.chmod(0o666)
+    endpoint.door_path.chmod(0o666)
     token = endpoint.token_path.read_text()
     program = f"""
 import os, socket, sys
 face = socket.socket(socket.AF_UNIX)
 os.setuid(65534)
-face.connect({str(endpoint.socket_path)!r})
+face.connect({str(endpoint.door_path)!r})
 sys.path.insert(0, {str(ROOT)!r})
 print(face.recv(1000).decode(errors="replace"))
 """
@@ -333,6 +341,62 @@ def _open_to_all(folder: Path) -> None:
             part.chmod(part.stat().st_mode | 0o055)
 
 
+# -- stories -------------------------------------------------------------------------------------
+
+
+def test_a_story_is_read_while_the_engine_goes_on(own_home: Path) -> None:
+    """However long the ledger is; and one face does not keep all threads busy."""
+    read = threading.Event()
+
+    def tell(order_id: str) -> list[tuple[int, str]]:
+        assert read.wait(20)
+        if order_id == "broken":
+            raise OSError("disk")
+        if order_id == "nobody":
+            raise BadInput("order", order_id, "no ledger knows it")
+        return [(1, f"{order_id} was placed")] * (p.SENTENCES_MAX + 1)
+
+    with ScriptedEngine(own_home, tell=tell) as engine, Bare.attach(own_home) as face:
+        ids = ["q1", "nobody", "broken", "q2", "q3", "x" * 65]
+        face.say(*(p.AskStory(number=n, order_id=one) for n, one in enumerate(ids)))
+        refused = [face.hear_until(p.Story) for _ in range(2)]
+        assert [one.number for one in refused] == [4, 5]
+        assert all("ask again when the others are told" in one.refused for one in refused)
+        assert engine.is_well()
+        read.set()
+        told = {one.number: one for one in (face.hear_until(p.Story) for _ in range(4))}
+        assert told[0].told == [(1, "q1 was placed")] * p.SENTENCES_MAX
+        assert told[1].refused == "order: nobody: no ledger knows it"
+        assert told[2].refused == "OSError: see the engine's log"
+        face.say(p.AskStory(number=9, order_id="q4"))
+        assert face.hear_until(p.Story).number == 9
+
+
+def test_who_asks_for_a_story_hears_why_there_is_none(own_home: Path) -> None:
+    asked, read = threading.Event(), threading.Event()
+
+    def tell(order_id: str) -> list[tuple[int, str]]:
+        asked.set()
+        assert read.wait(20)
+        raise BadInput("order", order_id, "no ledger knows it")
+
+    with (
+        ScriptedEngine(own_home, tell=tell) as engine,
+        ThreadPoolExecutor(1) as pool,
+        attached(own_home) as face,
+    ):
+        reading = pool.submit(face.story, "q1")
+        assert asked.wait(10)
+        for peer in list(engine.server._peers.values()):
+            engine.loop.call_soon_threadsafe(peer.drop)
+        with pytest.raises(EngineNotRunning, match=r"^engine gone: ask again$"):
+            reading.result(5)
+        read.set()
+        eventually(lambda: not face.failure())
+        with pytest.raises(WorkFailed, match=r"^order: q1: no ledger knows it$"):
+            face.story("q1")
+
+
 # -- the place -----------------------------------------------------------------------------------
 
 
@@ -340,7 +404,7 @@ def test_folder_socket_and_token_are_private(engine: ScriptedEngine) -> None:
     endpoint = endpoint_at(engine.home)
     modes = {
         path: stat.S_IMODE(path.stat().st_mode)
-        for path in (endpoint.folder, endpoint.socket_path, endpoint.token_path)
+        for path in (endpoint.folder, endpoint.door_path, endpoint.token_path)
     }
     assert list(modes.values()) == [0o700, 0o600, 0o600]
 
@@ -359,12 +423,12 @@ def test_a_stale_socket_is_replaced_and_a_live_one_is_not(own_home: Path) -> Non
     with pytest.raises(ConfigError, match="already serves"):
         Claim(endpoint)
     listener.close()
-    assert endpoint.socket_path.exists()
+    assert endpoint.door_path.exists()
     second = Claim(endpoint)
     second.listen().close()
     assert second.token != first.token
     second.release()
-    assert not endpoint.socket_path.exists()
+    assert not endpoint.door_path.exists()
 
 
 def test_a_long_path_is_no_obstacle(own_home: Path) -> None:

@@ -33,7 +33,7 @@ GRID, TREND = STRATEGIES["grid"], STRATEGIES["trend"]
         ("levels", "101", "levels: 101: must be >= 1, <= 100"),
         ("levels", "2.5", "levels: 2.5: expected a whole number"),
         ("levels", "many", "levels: many: expected a plain number"),
-        ("levels", "", "levels: : expected a plain number"),
+        ("levels", "", 'levels: "": expected a plain number'),
         ("levels", "1_0", "levels: 1_0: expected a plain number"),
         ("levels", "٣", "levels: ٣: expected a plain number"),
         ("levels", "1e999999", "levels: 1e999999: expected a finite number"),

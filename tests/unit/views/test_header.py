@@ -64,6 +64,10 @@ def test_a_dead_engine_takes_the_second_line() -> None:
     assert shown(80, failure="ledger.db is full")[1].startswith(
         " ENGINE STOPPED: ledger.db is full"
     )
+    silent = shown(80, failure="engine silent for 3 s")[1]
+    assert silent.startswith(" NO ANSWER: engine silent for 3 s"), "it may well be trading"
+    cut_off = shown(80, failure="ssh pi: ended with code -9; 2 s ago, reconnecting")[1]
+    assert cut_off.startswith(" NOT CONNECTED: ssh pi: ended with code -9; 2 s ago, reconnecting")
     assert "cannot start" in shown(80, snapshot=None, failure="it cannot start")[0]
 
 

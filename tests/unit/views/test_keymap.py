@@ -1,5 +1,7 @@
 """The key map: one file, overrides by action, and errors that name file and line."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,11 @@ def test_an_own_file_is_read(tmp_path: Path) -> None:
         ('[global]\npalette = "ctrl+b"\n', 2, "tmux"),
         ('[global]\npalette = "ctrl+a"\n', 2, "screen"),
         ('[global]\nsymbol = "~"\n', 2, "ssh"),
+        ('[global]\nsymbol = "ctrl++"\n', 2, "no Ctrl of that sign"),
+        ('[lader]\nbuy_join = "B"\n', 1, "did you mean ladder?"),
+        ('[ladder]\nbuy_jion = "B"\n', 2, "did you mean buy_join?"),
+        ('[ladder]\nxyzzy = "B"\n', 2, "pilothouse act lists them"),
+        ('[ladder]\n"buy_join" = ["B", 5]\n', 2, "expected a key"),
         ('[global]\nsymbol = "kp_enter"\n', 2, "no such key"),
         ('[global]\nsymbol = "super+s"\n', 2, "reach a terminal"),
         ('[global]\npause_all = "p"\n', 2, "needs a function key"),
@@ -109,9 +116,49 @@ def test_errors_name_file_line_and_remedy(text: str, line: int, words: str) -> N
     assert words in str(caught.value)
 
 
-def test_bad_toml_is_one_line() -> None:
-    with pytest.raises(ConfigError, match=r"own\.toml: not a valid key map.*line 1"):
-        own("[global\n")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[global\n", "line 1"),
+        ('[ladder]\nbuy_join = "B"\nbuy_join = "V"\n', "line 3"),
+        ("[ladder]\nbuy_join = " + "9" * 5_000, "a number of 5000 digits (at line 2)"),
+        ("[ladder]\nbuy_join = 1e99999999999999999999", "(at line 2)"),
+        ("a = " + "[" * 5_000, "brackets within brackets"),
+    ],
+)
+def test_bad_toml_is_one_line(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=r"own\.toml: not a valid key map") as told:
+        own(text)
+    assert words in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.mkdir(), "Is a directory"),
+        (os.mkfifo, "no plain file"),
+        (lambda path: path.symlink_to(path), "symbolic links"),
+        (lambda path: path.symlink_to("/nowhere/at/all"), "No such file"),
+        (lambda path: path.symlink_to("/dev/zero"), "no plain file"),
+        (lambda path: path.write_bytes(b"#" * 2_000_000), "2000000 bytes"),
+        (lambda path: path.write_bytes(b"[ladder]\xff"), "byte 8: not UTF-8"),
+    ],
+)
+def test_what_is_not_a_key_map(tmp_path: Path, make: Callable[[Path], object], words: str) -> None:
+    """Least of all is it the shipped keys."""
+    path = tmp_path / "keymap.toml"
+    make(path)
+    with pytest.raises(ConfigError) as told:
+        load_keymap(path)
+    assert words in str(told.value)
+    assert str(told.value).startswith(f"{path}: ")
+
+
+def test_a_byte_order_mark_and_foreign_line_ends_are_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "keymap.toml"
+    path.write_bytes(b'\xef\xbb\xbf[ladder]\r\nbuy_limit = "B"\r\n')
+    assert load_keymap(path).keys_of("buy_limit") == ["B"]
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,26 @@ def test_manual_pages_keep_to_the_width(width: int) -> None:
             assert sum(len(cell.text) for cell in line) <= width, (page.name, line)
 
 
+@pytest.mark.parametrize("width", [40, 74, 120])
+def test_nothing_of_the_manual_is_cut(width: int) -> None:
+    """What is to be typed must be readable whole at 80 columns."""
+    from app.bookshelf import FileShelf
+
+    for page in FileShelf("demo").pages():
+        lines = page_lines(page.text, width)
+        shown = " ".join("".join(cell.text for cell in line) for line in lines)
+        for raw in page.text.splitlines():
+            if raw.startswith("    "):
+                for word in raw.split():
+                    assert word in shown or len(word) > width - 10, (page.name, word)
+
+
+def test_a_wide_table_names_each_of_its_cells() -> None:
+    page = "| type | rests | after |\n|---|---|---|\n| stop | venue | works on |\n\nEnd."
+    shown = ["".join(cell.text for cell in line).rstrip() for line in page_lines(page, 60)]
+    assert shown == [" stop", "   rests: venue", "   after: works on", "", " End."]
+
+
 def test_views_are_named_with_their_keys() -> None:
     line = views_line("risk", load_keymap(), 160)
     shown = "".join(cell.text for cell in line)

@@ -1,7 +1,7 @@
 """The tour notices what the engine has done, in its order."""
 
 from app.views.keymap import load_keymap
-from app.views.tour import ROWS, STEPS, Tour
+from app.views.tour import HINTS, ROWS, STEPS, Tour
 from engine.domain.commands import KillLevel
 from engine.domain.events import Helm
 from engine.domain.order import Side
@@ -33,6 +33,8 @@ def test_five_steps_and_the_way_out() -> None:
     assert see(kill=KillLevel.CANCEL_ALL)
     assert not tour.is_over
     assert see(kill=KillLevel.NONE)
+    assert not see(bots=[a_bot("grid", helm=Helm.PAUSED)]), "given back, and still paused"
+    assert see(bots=[a_bot("grid")])
     assert tour.is_over
     assert tour.lines(load_keymap(), 80) == []
 
@@ -48,8 +50,42 @@ def test_an_order_that_fills_at_once_is_told_and_asked_for_again() -> None:
     mine = a_working_order("mine", Side.BUY, MID - 20, bot_id="manual", placed_by="human")
     assert tour.watch(session.publish(orders=[mine]))
     assert "filled" not in shown(tour)
-    assert not tour.watch(session.publish(orders=[]))
+    tour.watch(session.publish())
+    fills = [a_fill(2, 1, MID, bot_id="manual"), a_fill(3, 1, MID, bot_id="manual")]
+    assert not tour.watch(session.publish(orders=[], fills=fills))
     assert "filled meanwhile" in shown(tour)
+
+
+def test_an_order_that_was_cancelled_is_not_called_filled() -> None:
+    mine = a_working_order("mine", Side.BUY, MID - 20, bot_id="manual", placed_by="human")
+    session = FakeSession(a_snapshot(fills=[]))
+    tour = Tour()
+    tour.watch(session.publish())
+    assert tour.watch(session.publish(orders=[mine]))
+    tour.watch(session.publish())
+    assert not tour.watch(session.publish(orders=[]))
+    assert "filled" not in shown(tour)
+    assert "Yours is gone" in shown(tour)
+
+
+def test_a_kill_out_of_turn_is_told_the_way_out() -> None:
+    session = FakeSession(a_snapshot())
+    tour = Tour()
+    tour.watch(session.publish())
+    assert not tour.watch(session.publish(kill=KillLevel.CANCEL_ALL))
+    assert "1 of 5" in shown(tour)
+    assert "The kill switch is on: Ctrl+P, type reset" in shown(tour)
+    assert not tour.watch(session.publish(kill=KillLevel.NONE))
+    assert "kill switch" not in shown(tour)
+
+
+def test_an_order_in_a_book_that_was_taken_counts_as_theirs() -> None:
+    taken = [a_bot("grid", helm=Helm.MANUAL)]
+    session = FakeSession(a_snapshot(fills=[], bots=taken))
+    tour = Tour()
+    tour.watch(session.publish())
+    assert not tour.watch(session.publish(fills=[a_fill(1, 1, MID, bot_id="grid")]))
+    assert "That one filled at once" in shown(tour)
 
 
 def shown(tour: Tour) -> str:
@@ -70,6 +106,10 @@ def test_every_step_fits_eighty_columns_and_names_keys_that_exist() -> None:
     tour = Tour()
     for step in range(len(STEPS)):
         tour.step = step
+        for hint in ("", *HINTS):
+            tour._hint = hint
+            assert all(sum(len(cell.text) for cell in row) == 80 for row in tour.lines(keymap, 80))
+        tour._hint = ""
         lines = tour.lines(keymap, 80)
         assert len(lines) == ROWS
         for line in lines:
