@@ -174,10 +174,14 @@ def edit(
     """Change parameters of a bot; those that cannot change while it steers need a pause first."""
     from json import dumps
 
+    from engine.strategy.catalogue import find_strategy, parse_params
+
     given = parse_assignments(param)
     with attached(profile, "over" if take_token else "nothing") as session:
-        if all(one.bot_id != bot for one in picture(session).bots):
+        row = next((one for one in picture(session).bots if one.bot_id == bot), None)
+        if row is None:
             raise BadInput("ID", bot, "no such bot; pilothouse bots lists them")
+        parse_params(find_strategy(row.strategy), given)
         command = c.EditParams(command_id=new_command_id(), bot_id=bot, params_json=dumps(given))
         check(ask(session, command))
     if json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 import time
 from pathlib import Path
@@ -283,4 +284,7 @@ def bridge(
 
     if sys.stdin.isatty():
         raise BadInput("bridge", "a terminal", "it is started by tui --ssh, not by hand")
+    kind = os.fstat(sys.stdin.fileno()).st_mode
+    if not stat.S_ISFIFO(kind) and not stat.S_ISSOCK(kind):  # /dev/null of `ssh -n`: it would wait.
+        raise BadInput("bridge", "stdin is no pipe", "it is started by tui --ssh, not by hand")
     raise typer.Exit(pump(endpoint_of(locate(), profile), may_start=start))

@@ -75,6 +75,17 @@ def status(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False
     print_table(("figure", "value"), figures + link_figures(shot))
     print()
     print_bots(shot, [one for one in shot.bots if bot in ("", one.bot_id)])
+    print()
+    limits = [
+        (
+            limit.name,
+            *map(fmt.compact, (limit.used, limit.limit)),
+            limit.unit,
+            "REACHED" if limit.is_tripped else "",
+        )
+        for limit in shot.limits
+    ]
+    print_table(("limit", "used", "of", "unit", ""), limits, right=("used", "of"))
 
 
 def _status(shot: EngineSnapshot, presence: Presence, bot: str) -> Row:
