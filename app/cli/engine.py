@@ -27,22 +27,25 @@ app = typer.Typer(invoke_without_command=True)
 _LOOK_S = 0.05
 
 Capture = Annotated[
-    list[Path] | None, typer.Option(help="Trade this recording; again for its further parts.")
+    list[Path] | None,
+    typer.Option(metavar="PATH", help="Trade this recording; again for its further parts."),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of the generated market.", min=0)]
-Speed = Annotated[str, typer.Option(help="Market seconds per second; 0: no waiting.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the generated market.", min=0)]
+Speed = Annotated[str, typer.Option(metavar="X", help="Market seconds per second; 0: no waiting.")]
 
 
 Live = Annotated[bool, typer.Option("--live", help="Trade with real money.")]
-Venue = Annotated[str, typer.Option(help="Where: binance_spot, binance_usdm.")]
+Venue = Annotated[str, typer.Option(metavar="VENUE", help="Where: binance_spot, binance_usdm.")]
 Symbol = Annotated[
-    list[str] | None, typer.Option(help="What, as the venue calls it; again for more.")
+    list[str] | None,
+    typer.Option(metavar="SYMBOL", help="What, as the venue calls it; again for more."),
 ]
 Drill = Annotated[
     bool, typer.Option("--drill", help="Trade on the drill exchange that runs on this machine.")
 ]
 DrillDirectory = Annotated[
-    Path | None, typer.Option("--dir", help="Where that exchange runs, if it was given a --dir.")
+    Path | None,
+    typer.Option("--dir", metavar="DIR", help="Where that exchange runs, if it was given a --dir."),
 ]
 
 
