@@ -286,6 +286,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
             priority_only=dialog is not None,
             came_together=getattr(event, "came_together", False),
         )
+        if effects is None and dialog is not None and dialog.takes_early(event):
+            effects = []
         if effects is None and dialog is not None:
             effects = self._press_in(dialog, event.key, now_ns)
         if effects is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 import time
 from pathlib import Path
@@ -26,22 +27,25 @@ app = typer.Typer(invoke_without_command=True)
 _LOOK_S = 0.05
 
 Capture = Annotated[
-    list[Path] | None, typer.Option(help="Trade this recording; again for its further parts.")
+    list[Path] | None,
+    typer.Option(metavar="PATH", help="Trade this recording; again for its further parts."),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of the generated market.", min=0)]
-Speed = Annotated[str, typer.Option(help="Market seconds per second; 0: no waiting.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the generated market.", min=0)]
+Speed = Annotated[str, typer.Option(metavar="X", help="Market seconds per second; 0: no waiting.")]
 
 
 Live = Annotated[bool, typer.Option("--live", help="Trade with real money.")]
-Venue = Annotated[str, typer.Option(help="Where: binance_spot, binance_usdm.")]
+Venue = Annotated[str, typer.Option(metavar="VENUE", help="Where: binance_spot, binance_usdm.")]
 Symbol = Annotated[
-    list[str] | None, typer.Option(help="What, as the venue calls it; again for more.")
+    list[str] | None,
+    typer.Option(metavar="SYMBOL", help="What, as the venue calls it; again for more."),
 ]
 Drill = Annotated[
     bool, typer.Option("--drill", help="Trade on the drill exchange that runs on this machine.")
 ]
 DrillDirectory = Annotated[
-    Path | None, typer.Option("--dir", help="Where that exchange runs, if it was given a --dir.")
+    Path | None,
+    typer.Option("--dir", metavar="DIR", help="Where that exchange runs, if it was given a --dir."),
 ]
 
 
@@ -295,4 +299,7 @@ def bridge(
 
     if sys.stdin.isatty():
         raise BadInput("bridge", "a terminal", "it is started by tui --ssh, not by hand")
+    kind = os.fstat(sys.stdin.fileno()).st_mode
+    if not stat.S_ISFIFO(kind) and not stat.S_ISSOCK(kind):  # /dev/null of `ssh -n`: it would wait.
+        raise BadInput("bridge", "stdin is no pipe", "it is started by tui --ssh, not by hand")
     raise typer.Exit(pump(endpoint_of(locate(), profile), may_start=start))

@@ -1,6 +1,7 @@
 """Dialogs: palette, help, ticket, detail, reset. Safety keys work in all of them."""
 
 import pytest
+from textual.events import Key
 
 from app.service.session import Standing
 from engine.domain import commands as c
@@ -246,3 +247,15 @@ async def test_algos_stand_below_the_orders() -> None:
         person.session.publish(algos=[an_algo()])
         await person.wait(400)
         assert "a3 manual if-touched; in the engine: " in person.screen()
+
+
+async def test_letters_that_come_with_the_key_that_opens_reach_the_field() -> None:
+    """On a slow line keys come together; the field is not there yet."""
+    async with at_terminal(NARROW) as person:
+        for key in ("ctrl+p", "r", "e", "s", "e", "t", "enter"):
+            person.app.post_message(Key(key, key if len(key) == 1 else None))
+        await person.look()
+        assert "find    reset" in person.screen()
+        assert "reset the kill switch" in person.screen()
+        assert person.app.main.dialog is not None, "nobody has seen what Enter would run"
+        assert not person.session.commands

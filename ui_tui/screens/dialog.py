@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
-from textual.events import Mount
+from textual.events import Key, Mount
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -53,6 +53,8 @@ class Dialog(Container):
         """The pane to go back to."""
         self.words: Cell | None = None
         """Shown in the last line in place of the hint."""
+        self._early: str | None = ""
+        """What was typed before there was a field to take it; None once there is."""
         self.again = Again()
         """Judges the second press of a key that confirms."""
 
@@ -118,6 +120,14 @@ class Dialog(Container):
         fields[(at + step) % len(fields)].focus()
         return True
 
+    def takes_early(self, event: Key) -> bool:
+        """Keep what is typed ahead of the first field: on a slow line keys come together. Keys that
+        do something wait for a person who has seen the dialog."""
+        if self._early is None or not self.fields() or event.key == "escape":
+            return False
+        self._early += event.character if event.is_printable and event.character else ""
+        return True
+
     # -- life ----------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
@@ -135,6 +145,9 @@ class Dialog(Container):
     def on_mount(self, event: Mount) -> None:
         fields = self.query(Field)
         self.screen.set_focus(fields.first() if fields else None)
+        early, self._early = self._early, None
+        if fields and early:
+            fields.first().insert_text_at_cursor(early)
         self.place()
 
     def on_input_changed(self) -> None:
