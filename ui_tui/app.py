@@ -61,6 +61,7 @@ def run(
     ascii_only: bool = False,
     afar: Afar | None = None,
     tour: bool = False,
+    outlives: bool = True,
     take_over: Callable[[], None] | None = None,
 ) -> None:
     """Show `session` in this terminal until the person leaves.
@@ -68,7 +69,8 @@ def run(
     `leaving` says, as half a sentence, what leaving does to engine and bots. `keymap_path` is a
     person's own keymap.toml, if it exists. Errors in key map or palette are raised before the
     screen changes. `afar` tells stories where the engine's ledger is on another machine; `tour`
-    begins with the tour. `take_over`: the alternate screen is up and has a picture on it; called
+    begins with the tour. `outlives`: a served engine goes on without this face. `take_over`: the
+    alternate screen is up and has a picture on it; called
     when the terminal is ours.
     """
     for name in ("COLUMNS", "LINES"):
@@ -84,6 +86,7 @@ def run(
         shelf=FileShelf(profile, afar),
     )
     app.desk.files = files_words(locate(), keymap_path)
+    app.desk.outlives = outlives
     if tour:
         app.desk.toggle_tour()
     if take_over is not None:

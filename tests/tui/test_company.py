@@ -35,6 +35,16 @@ async def test_a_face_without_the_token_says_so_and_adds_no_risk(size: tuple[int
         assert [type(command) for command in person.session.commands] == [c.Kill]
 
 
+async def test_an_engine_that_ends_with_the_window_is_not_said_to_go_on() -> None:
+    """`demo --drill`: served like any other, but nobody can attach to it again."""
+    async with at_terminal(NARROW, leaving="the drill stops with this window") as person:
+        person.app.desk.outlives = False
+        await told(person, company(ME))
+        await person.press("Q")
+        assert person.app.main.dialog is None
+        assert "Q again: leave, the drill stops with this window" in person.last_line()
+
+
 async def test_the_token_is_taken_over_by_two_taps() -> None:
     async with at_terminal() as person:
         await told(person, company(OTHER))

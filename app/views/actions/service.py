@@ -9,7 +9,7 @@ from app.views.viewstate import ViewState
 
 def _leave_or_ask(view: ViewState) -> str:
     """An engine that outlives this screen is asked about; one that ends with it is announced."""
-    return "leave" if view.standing is not None else ""
+    return "leave" if view.standing is not None and view.outlives else ""
 
 
 _GLOBAL = ("global",)
