@@ -40,6 +40,10 @@ SEEK_PUBLISH_NS = 400_000_000
 STEP_REASONS = k.WAKE_TOP | k.WAKE_TRADE
 LOOK_BACK_NS = NS_PER_SECOND
 """Where the search for the event before this one begins; widened until one is found."""
+LATE_NS = 500_000_000
+"""So far behind the pace, in wall time, it is given up: what was missed is not made up for by
+playing faster than was asked."""
+LATE_SHOWN_NS = 2_000_000_000
 ROWS_PER_WORK = 2000
 """Market rows that cost about as much as one event."""
 
@@ -115,6 +119,8 @@ class ReplayRuntime:
         self._has_ended = False
         self._forked = ""
         self._trouble = trouble
+        self._late_until_ns = clock.monotonic_ns()
+        """Until when to say that the machine cannot play as fast as was asked."""
         self._version = 0
         self._shown_ns = -PUBLISH_NS
         self._trader, self._world, self._shared = scene.trader, scene.world, scene.shared
@@ -158,12 +164,21 @@ class ReplayRuntime:
                 self._give(command)
             if self._is_playing and not self._has_ended:
                 self._play_to(pace.target_ns(), SLICE_BATCHES)
+                if self._is_late(pace):
+                    pace = self._paced()
             self._publish()
             await self._clock.sleep(0 if self._is_behind(pace) else IDLE_NS)
         self._publish(force=True)
 
     def _is_behind(self, pace: Pace) -> bool:
         return self._is_playing and not self._has_ended and pace.target_ns() > self.now_ns
+
+    def _is_late(self, pace: Pace) -> bool:
+        late_ns = int((pace.target_ns() - self.now_ns) / self._speed)
+        if self._has_ended or late_ns < LATE_NS:
+            return False
+        self._late_until_ns = self._clock.monotonic_ns() + LATE_SHOWN_NS
+        return True
 
     def _paced(self) -> Pace:
         pace = Pace(self._speed, self._clock)
@@ -450,6 +465,7 @@ class ReplayRuntime:
                 forked=self._forked,
                 aim_ns=self._aim_ns or 0,
                 trouble=self._trouble,
+                is_late=self._is_playing and self._clock.monotonic_ns() < self._late_until_ns,
             ),
         )
 
