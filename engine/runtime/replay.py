@@ -127,6 +127,9 @@ class ReplayRuntime:
         self._driver = Driver(scene.trader, scene.world)
         self._publisher = Publisher(scene.trader, scene.queue_ahead, scene.world.fee_rates)
         self._story = Story()
+        self._marks: dict[int, int] = {}
+        """The last own fill of each stretch of the time line, of the first `_fills_marked` ones."""
+        self._fills_marked = 0
         self._checkpoints = Checkpoints()
         self._spacing = spacing
         self._work = 0
@@ -249,6 +252,7 @@ class ReplayRuntime:
         stage: _Stage = thaw(checkpoint.scene)
         self._trader, self._world, self._driver, self._publisher = stage
         self._story = Story(checkpoint.chapters)
+        self._marks, self._fills_marked = {}, 0
         self._done = checkpoint.given
         self._has_ended = False
         self._work = checkpoint.work
@@ -461,7 +465,7 @@ class ReplayRuntime:
                 end_ns=self._end_ns,
                 is_playing=self._is_playing,
                 is_seeking=self._is_seeking,
-                fills_ns=_spread(self._story.fills_ns, self._start_ns, self._end_ns),
+                fills_ns=self._spread_fills(),
                 forked=self._forked,
                 aim_ns=self._aim_ns or 0,
                 trouble=self._trouble,
@@ -469,9 +473,11 @@ class ReplayRuntime:
             ),
         )
 
-
-def _spread(fills_ns: Sequence[int], start_ns: int, end_ns: int) -> list[int]:
-    """One of each stretch of the recording in which there were any: no lonely one is lost."""
-    span_ns = max(1, end_ns - start_ns)
-    found = {(ts_ns - start_ns) * FILLS_SHOWN // span_ns: ts_ns for ts_ns in fills_ns}
-    return list(found.values())
+    def _spread_fills(self) -> list[int]:
+        """One of each stretch of the recording in which there were any: no lonely one is lost."""
+        span_ns = max(1, self._end_ns - self._start_ns)
+        fills_ns = self._story.fills_ns
+        for ts_ns in fills_ns[self._fills_marked :]:
+            self._marks[(ts_ns - self._start_ns) * FILLS_SHOWN // span_ns] = ts_ns
+        self._fills_marked = len(fills_ns)
+        return list(self._marks.values())
