@@ -42,9 +42,7 @@ class Row(NamedTuple):
 COMMANDS: dict[str, Row] = {
     "demo": Row("app.cli.demo", "A generated or recorded market, two bots, the terminal on top."),
     "replay": Row("app.cli.replay", "A recording on the screens, with time in your hands."),
-    "drill": Row(
-        "app.cli.drill", "An exchange on this machine that real clients trade on; with faults."
-    ),
+    "drill": Row("app.cli.drill", "An exchange on this machine, with faults, for real clients."),
     "engine": Row(
         "app.cli.engine", "The engine in the foreground; faces attach to it.", group=True
     ),

@@ -23,9 +23,14 @@ LEAVING = "the replay ends with this window; forks are kept"
 def replay(
     capture: Annotated[
         list[Path] | None,
-        typer.Option(help="A capture, its parts, or a recording as `data list` names it."),
+        typer.Option(
+            metavar="PATH",
+            help="A capture, its parts, or a recording as `data list` names it.",
+        ),
     ] = None,
-    speed: Annotated[str, typer.Option(help="Market seconds per second, 0.1 to 1000.")] = "1",
+    speed: Annotated[
+        str, typer.Option(metavar="X", help="Market seconds per second, 0.1 to 1000.")
+    ] = "1",
 ) -> None:
     """Play a recording back: stop, step, seek, jump to your fills, fork to paper from anywhere."""
     from app.cli.demo import run_terminal

@@ -426,7 +426,8 @@ class Desk:
         if spec.reduce_only if isinstance(spec, OrderSpec) else is_reducing(spec):
             return rules.is_alive(view)
         if not self.gestures.is_armed:
-            return f"order keys are SAFE: {self.keymap.label(ACTIONS['arm'])} arms them"
+            safe = f"order keys are SAFE: {self.keymap.label(ACTIONS['arm'])} arms them"
+            return rules.has_token(view) or safe
         return rules.can_enter(view)
 
     def send_ticket(self, spec: Wish, now_ns: int) -> list[Effect]:

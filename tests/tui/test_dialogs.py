@@ -1,6 +1,7 @@
 """Dialogs: palette, help, ticket, detail, reset. Safety keys work in all of them."""
 
 import pytest
+from textual.events import Key
 
 from app.service.session import Standing
 from engine.domain import commands as c
@@ -246,3 +247,38 @@ async def test_algos_stand_below_the_orders() -> None:
         person.session.publish(algos=[an_algo()])
         await person.wait(400)
         assert "a3 manual if-touched; in the engine: " in person.screen()
+
+
+async def test_letters_that_come_with_the_key_that_opens_reach_the_field() -> None:
+    """On a slow line keys come together; the field is not there yet."""
+    async with at_terminal(NARROW) as person:
+        for key in ("ctrl+p", "r", "e", "s", "e", "t", "enter"):
+            person.app.post_message(Key(key, key if len(key) == 1 else None))
+        await person.look()
+        assert "find    reset" in person.screen()
+        assert "reset the kill switch" in person.screen()
+        assert person.app.main.dialog is not None, "nobody has seen what Enter would run"
+        assert not person.session.commands
+
+
+async def test_keys_that_come_at_once_keep_their_order() -> None:
+    """Enter overtook the letters before it: the palette ran what was found by fewer of them."""
+    async with at_terminal(WIDE) as person:
+        await person.press("ctrl+p")
+        for key in (*"view 5", "enter"):
+            person.app.post_message(Key(key, key if len(key) == 1 else "\r"))
+        await person.wait(300)
+        assert person.app.main.dialog is None
+        assert person.app.main.pane_key == "log"
+
+
+async def test_a_field_and_the_next_one_get_what_was_typed_into_them() -> None:
+    async with at_terminal(WIDE) as person:
+        await person.arm()
+        await person.press("t")
+        keys = ["tab", "tab", "backspace", "7", "tab", "tab", *"post", "enter"]
+        for key in keys:
+            person.app.post_message(Key(key, key if len(key) == 1 else None))
+        await person.wait(300)
+        assert "Enter again: BUY 0.007 BTC limit" in person.screen()
+        assert "post" in person.screen()

@@ -18,7 +18,7 @@ from engine.core.clock import LiveClock
 from engine.domain import commands as c
 from engine.domain.events import Helm
 from engine.domain.order import Side
-from tests.support.service import ScriptedEngine
+from tests.support.service import ScriptedEngine, eventually
 from tests.support.session import MID, SECOND, a_bot, a_log, a_stop, a_working_order
 from tests.support.shell import Shell, assert_refused
 from tests.unit.app.small_checkout import ROOT
@@ -29,6 +29,13 @@ def shell(own_home: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(own_home.parent, capsys)
 
 
+def shown(engine: ScriptedEngine, **changes: object) -> None:
+    """The picture that whoever comes now will see."""
+    engine.publish(**changes)
+    turns = engine.turns
+    eventually(lambda: engine.turns > turns + 1)
+
+
 @pytest.fixture
 def engine(own_home: Path) -> Iterator[ScriptedEngine]:
     """A running engine with a bot that steers, one that is paused and one that is taken."""
@@ -37,7 +44,7 @@ def engine(own_home: Path) -> Iterator[ScriptedEngine]:
     bots = [a_bot("grid"), a_bot("trend", helm=Helm.PAUSED), a_bot("mine", helm=Helm.MANUAL)]
     now_ns = LiveClock().now_ns() + 3_600 * SECOND
     with ScriptedEngine(own_home) as running:
-        running.publish(orders=[mine, guard], bots=bots, feed_age_ms=0, published_wall_ns=now_ns)
+        shown(running, orders=[mine, guard], bots=bots, feed_age_ms=0, published_wall_ns=now_ns)
         yield running
 
 
@@ -182,7 +189,7 @@ def test_two_instruments_need_no_symbol_where_it_says_nothing(
 ) -> None:
     first = engine.snapshot.instruments[0]
     other = replace(first, instrument_id="sim.ETHUSDT", symbol="ETHUSDT")
-    engine.publish(instruments=[first, other])
+    shown(engine, instruments=[first, other])
     assert shell("act", "kill").code == 0
     assert shell("act", "bot_take", "--bot", "grid").code == 0
     assert_refused(shell("act", "flatten_symbol"), "name one of: BTCUSDT, ETHUSDT")
@@ -224,7 +231,7 @@ def test_a_stop_shows_its_trigger_and_no_none(shell: Shell, engine: ScriptedEngi
 
 
 def test_the_log_tells_the_day(shell: Shell, engine: ScriptedEngine) -> None:
-    engine.publish(log=[a_log(1, "hello")])
+    shown(engine, log=[a_log(1, "hello")])
     assert shell("logs").out.startswith("20")
     assert "Z  info   grid" in shell("logs").out
 
