@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.bootstrap import Market, replayed_market
+from app.bootstrap import Market, market_of, periods_of, replayed_market
 from engine.archive.stream import stream_rows
 from engine.domain import commands as c
 from engine.domain import events as e
@@ -18,6 +18,7 @@ from engine.domain import replay as w
 from engine.domain.errors import WorkFailed
 from engine.domain.order import OrderSpec, Side
 from engine.domain.snapshots import Mode
+from engine.sim.exchange import SimExchange
 from engine.sim.generator import SIM_INSTRUMENT
 from engine.sim.scenario import Scenario
 from tests.support.long_recording import generated_rows, write_repeated
@@ -72,18 +73,27 @@ def test_wherever_one_was_before_the_picture_is_the_same(
     assert list(wandered.events) == list(direct.events)
 
 
-@pytest.fixture(scope="module")
-def streamed(tmp_path_factory: pytest.TempPathFactory) -> Setting:
-    """A recording in the catalogue, read in blocks of a second or so, with a slow feed."""
+@pytest.fixture(scope="module", params=["streamed", "whole"])
+def recording(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Setting:
+    """A recording with a slow feed: in the catalogue, read in blocks of a second or so, or in
+    memory as a whole."""
     rows = generated_rows(SECONDS)
     directory = write_repeated(tmp_path_factory.mktemp("catalogue"), rows, 1)
     scenario = Scenario(feed_latency_ns=30_000_000)
 
-    def open_market() -> Market:
+    def open_whole() -> Market:
+        periods = periods_of(TIMEFRAMES)
+        world = SimExchange(
+            SIM_INSTRUMENT, rows.copy(), scenario, periods_ns=tuple(periods.values())
+        )
+        return market_of(world, periods, None, 0, "a recording of the tests")
+
+    def open_streamed() -> Market:
         source = stream_rows(directory, 300)
         assert source is not None
         return replayed_market(source.instrument, source, scenario, TIMEFRAMES)
 
+    open_market = open_whole if request.param == "whole" else open_streamed
     return Setting(open_market, two_bots(SIM_INSTRUMENT), scenario)
 
 
@@ -94,11 +104,11 @@ def streamed(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     spacing=st.sampled_from([10, 60]),
 )
 def test_rows_that_are_read_again_are_the_rows_that_were_read(
-    streamed: Setting, places: list[float], end: float, spacing: int
+    recording: Setting, places: list[float], end: float, spacing: int
 ) -> None:
     todo = [*(seek(place) for place in places), seek(end)]
-    wandered, _ = replayed(streamed, todo, spacing=spacing)
-    direct, _ = replayed(streamed, [seek(end)], spacing=10_000)
+    wandered, _ = replayed(recording, todo, spacing=spacing)
+    direct, _ = replayed(recording, [seek(end)], spacing=10_000)
 
     assert picture(wandered) == picture(direct)
     assert list(wandered.events) == list(direct.events)
