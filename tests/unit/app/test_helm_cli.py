@@ -236,6 +236,18 @@ def test_the_log_tells_the_day(shell: Shell, engine: ScriptedEngine) -> None:
     assert "Z  info   grid" in shell("logs").out
 
 
+# -- places that are closed -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", ["why x", "data list", "backtest list", "keys list", "doctor"])
+def test_a_home_that_cannot_be_is_a_matter_of_configuration(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """It was an internal error to report. (A closed folder is the same; tests may run as root.)"""
+    monkeypatch.setenv("PILOTHOUSE_HOME", f"/tmp/{'x' * 300}")
+    assert_refused(shell(*words.split()), "File name too long: ", "--home DIR", code=4)
+
+
 # -- streams that are closed or full -------------------------------------------------------------
 
 
