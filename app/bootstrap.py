@@ -151,11 +151,24 @@ def check_gaps(paths: Sequence[Path], gaps: int, *, is_allowed: bool) -> str:
     """BadInput for a recording with holes, unless they are allowed; then words for the result."""
     if not gaps:
         return ""
-    names, holes = ", ".join(str(path) for path in paths), "1 gap" if gaps == 1 else f"{gaps} gaps"
     if not is_allowed:
+        names, holes = ", ".join(str(path) for path in paths), _holes(gaps)
         remedy = f"has {holes} in the venue's sequence: see `data check`, or say --allow-gaps"
         raise BadInput("--data", names, remedy)
-    return f"the recording has {holes} in the venue's sequence: the book after one may be wrong"
+    return gap_words(gaps)
+
+
+def gap_words(gaps: int) -> str:
+    """What holes in a recording mean; nothing where there are none."""
+    if not gaps:
+        return ""
+    return (
+        f"the recording has {_holes(gaps)} in the venue's sequence: the book after one may be wrong"
+    )
+
+
+def _holes(gaps: int) -> str:
+    return "1 gap" if gaps == 1 else f"{gaps} gaps"
 
 
 def check_warm_up(params: Params, start_ns: int, end_ns: int) -> None:

@@ -20,6 +20,8 @@ HOME_VARIABLE = "PILOTHOUSE_HOME"
 NAME = "pilothouse"
 DEFAULT_PROFILE = "paper"
 """The engine that is meant where none is named."""
+LIVE_PROFILE = "live"
+DRILL_PROFILE = "drill"
 
 
 @dataclass(frozen=True, slots=True)

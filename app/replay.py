@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from app.bootstrap import session_of, trader_of
+from app.bootstrap import gap_words, session_of, trader_of
 from app.demo import (
     DemoRequest,
     capital_in,
@@ -25,6 +25,7 @@ from engine.core.ids import BACKTEST_SALT
 from engine.core.watchdog import Watchdog
 from engine.domain.errors import BadInput, PilothouseError
 from engine.domain.events import AnyEvent
+from engine.domain.replay import SPEEDS
 from engine.runtime.replay import ReplayRuntime, Scene
 from engine.store.journal import open_ledger
 
@@ -63,6 +64,7 @@ def _runtime(
         words=market.words,
         keep=lambda events: keep_fork(request, paths, events),
         speed=request.speed,
+        trouble=gap_words(market.gaps),
     )
 
 
@@ -88,9 +90,20 @@ def _unheard(failure: object) -> None:
     """The append raises the same."""
 
 
-def check_recording(captures: Sequence[Path], speed: Decimal) -> None:
-    """BadInput, in one line, for what cannot be played back."""
+def find_recording(captures: Sequence[Path], paths: Paths) -> list[Path]:
+    """Files and folders as they are named, or a recording by the name that `data list` shows.
+    BadInput where there are none."""
     if not captures:
-        raise BadInput("--capture", "none", "name the recording to play back")
-    if not Decimal("0.1") <= speed <= 1000:
-        raise BadInput("--speed", str(speed), "must be between 0.1 and 1000")
+        remedy = "name the recording to play back: `pilothouse data list` shows what there is"
+        raise BadInput("--capture", "none", remedy)
+    catalogue = paths.data / "catalogue"
+    return [
+        catalogue / path if not path.exists() and (catalogue / path).is_dir() else path
+        for path in captures
+    ]
+
+
+def check_speed(speed: Decimal) -> None:
+    """BadInput beyond what the time line can be set to."""
+    if not SPEEDS[0] <= speed <= SPEEDS[-1]:
+        raise BadInput("--speed", str(speed), f"must be between {SPEEDS[0]} and {SPEEDS[-1]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ from app.views.theme import DEFAULT_PALETTE
 from engine.core.clock import Clock, LiveClock
 from engine.domain.errors import PilothouseError, WorkFailed
 from ui_tui.flow import FrameFlow, set_title
-from ui_tui.inside import ShortFrames
+from ui_tui.inside import ShortFrames, is_terminal
 from ui_tui.look import Look
 from ui_tui.pane import NeedsPaint, Pointed, Wheeled
 from ui_tui.screens.dialog import Dialog
@@ -88,7 +89,11 @@ def run(
     if take_over is not None:
         app.stay_on_screen(take_over)
     sys.setswitchinterval(SWITCH_S)
+    before = signal.getsignal(signal.SIGTERM)
     app.run()
+    signal.signal(signal.SIGTERM, before)
+    if app.is_terminated:
+        raise SystemExit(128 + signal.SIGTERM)
     if app.return_code:
         raise WorkFailed("the terminal ended by a fault of its own: see above")
 
@@ -132,6 +137,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         self._polls = 0
         self._is_rest_due = False
         self._opening: Timer | None = None
+        self.is_terminated = False
+        """Whether a signal has ended it, not the person."""
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -152,12 +159,20 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         return {**super().get_css_variables(), **self.look.css_variables()}
 
     def on_ready(self) -> None:
+        if sys.platform != "win32" and is_terminal(self):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminate)
         self.poll()
         self.set_interval(POLL_S, self.poll)
         if self.is_held:
             self._opening = self.set_interval(OPEN_S, self._begin)
         else:
             gc.enable()  # Nothing is held back here, so nothing will be let go either.
+
+    def _terminate(self) -> None:
+        """Leave the terminal as it was. A second signal ends the process where it stands."""
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+        self.is_terminated = True
+        self.exit()
 
     def _begin(self) -> None:
         """The first picture, as soon as everything has its place."""
@@ -187,7 +202,7 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
             return
         now_ns = self.clock.monotonic_ns()
         self._polls += 1
-        self.perform(self.desk.tick(now_ns))
+        self._tick(now_ns)
         self.desk.attend(self.session.standing(), now_ns)
         self.mend_size(self.main.laid_out)
         if not self._flow.is_clear(now_ns):
@@ -261,9 +276,18 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         """One key: safety keys first, then the dialog, then the pane. False: for a text field."""
         now_ns = self.clock.monotonic_ns()
         key_ns = min(now_ns, self._key_time(event))
-        dialog = self.main.dialog
+        dialog = None if self.main.is_too_small else self.main.dialog  # None sees what it types.
         pane = dialog.pane_key if dialog is not None else self.main.pane_key
-        effects = self.desk.press(event.key, pane, key_ns, now_ns, priority_only=dialog is not None)
+        effects = self.desk.press(
+            event.key,
+            pane,
+            key_ns,
+            now_ns,
+            priority_only=dialog is not None,
+            came_together=getattr(event, "came_together", False),
+        )
+        if effects is None and dialog is not None and dialog.takes_early(event):
+            effects = []
         if effects is None and dialog is not None:
             effects = self._press_in(dialog, event.key, now_ns)
         if effects is None:
@@ -331,12 +355,21 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         return True
 
     def _wake(self) -> None:
-        self.perform(self.desk.tick(self.clock.monotonic_ns()))
-        self.paint(at_once=True)
+        if self.screen_stack:
+            self._tick(self.clock.monotonic_ns())
+            self.paint(at_once=True)
+
+    def _tick(self, now_ns: int) -> None:
+        """Let time pass, for keys in panes and for those in a dialog."""
+        self.perform(self.desk.tick(now_ns))
+        if self.main.dialog is not None:
+            self.perform(self.main.dialog.tick(now_ns))
 
     def _open(self, name: str) -> None:
         from ui_tui.screens.dialogs import DIALOGS  # The first picture does not wait for them.
 
+        if self.main.is_too_small:
+            return
         came_from = self.main.dialog.came_from if self.main.dialog else self.main.focused
         self.main.open(DIALOGS[name](self.desk, self.look, came_from))
 

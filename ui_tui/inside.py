@@ -8,7 +8,11 @@ Textual has moved them.
 from __future__ import annotations
 
 import os
+import re
+import select
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 from rich.color import ColorSystem
@@ -16,18 +20,30 @@ from rich.console import Console
 from rich.style import Style
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual._parser import ParseError
+from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.app import App
 from textual.driver import Driver
-from textual.events import Resize
+from textual.events import CursorPosition, Key, Paste, Resize
 from textual.filter import ANSIToTruecolor
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
+from app.views.gestures import BURST_KEYS
 from ui_tui.canvas import Canvas, Piece
 
 _ENTER = "\x1b[?1049h"
+_READ_BYTES = 4096
+_LOOK_S = 0.1
+PASTE_QUIET_LOOKS = 20
+"""A paste of which nothing has come for so many looks has lost its end."""
+_REPORT = re.compile(r"\x1b\[\d+;\d+R")
+"""Where the cursor stands, as asked for after each frame: no part of a paste."""
+RUBBISH_KEYS = 64
+"""More messages than that in one read are nobody's fingers."""
 PATIENCE_POLLS = 3
 """A resize on its way gets this long to arrive by itself."""
 Span = tuple[int, int, Iterable[Piece]]
@@ -46,6 +62,8 @@ class ShortFrames(App[None], inherit_bindings=False):
 
     def __init__(self) -> None:
         super().__init__()
+        if hasattr(self.driver_class, "run_input_thread"):
+            self.driver_class = _listening(self.driver_class)
         self._canvas = Canvas()
         self._odd_size_polls = 0
         self._is_held = True
@@ -140,6 +158,141 @@ class ShortFrames(App[None], inherit_bindings=False):
                 return
             renderable = Difference(renderable, self._canvas, self.size)
         super()._display(screen, renderable)
+
+
+class Ear:
+    """What a terminal sends, as events. Takes any bytes, and ends what has been left open."""
+
+    def __init__(self) -> None:
+        self._decode = getincrementaldecoder("utf-8")("replace").decode
+        self._parser = XTermParser()
+        self._held = ""
+        """What may be the first half of a mark."""
+        self._pasted: list[str] | None = None
+        """The paste so far; None outside of one."""
+        self._quiet_looks = 0
+
+    def hear(self, data: bytes) -> list[Message]:
+        """The events in what was read at once. Characters that came together are marked so: a
+        terminal that does not bracket a paste sends it like that, and no finger is as fast. Many
+        of them are a paste."""
+        text, self._held = self._held + self._decode(data), ""
+        heard: list[Message] = []
+        while text:
+            text = self._paste(text, heard) if self._is_pasting else self._type(text, heard)
+        typed = [one for one in heard if _has_char(one)]
+        for key in typed:
+            key.came_together = len(typed) > 1  # type: ignore[attr-defined]
+        return heard
+
+    def wait(self) -> list[Message]:
+        """Nothing has come for a moment: what waits for more of it does so no longer."""
+        if not self._is_pasting:
+            held, self._held = self._held, ""
+            return [*self._parsed(held), *self._parser.tick()]
+        self._quiet_looks += 1
+        has_lost_end = self._quiet_looks >= PASTE_QUIET_LOOKS
+        return self.hear(BRACKETED_PASTE_END.encode()) if has_lost_end else []
+
+    @property
+    def _is_pasting(self) -> bool:
+        return self._pasted is not None
+
+    def _type(self, text: str, heard: list[Message]) -> str:
+        """Take in what is typed; returns what follows the beginning of a paste."""
+        typed, mark, rest = text.partition(BRACKETED_PASTE_START)
+        if mark:
+            self._pasted, self._quiet_looks = [], 0
+        else:
+            typed, self._held = _cut(typed, BRACKETED_PASTE_START, 3)  # ESC and ESC [ are keys.
+        events: list[Message] = []
+        for is_text, run in groupby(self._parsed(typed), _is_text):
+            part = list(run)
+            events += _as_paste(part) if is_text and len(part) > BURST_KEYS else part
+        if len(events) > RUBBISH_KEYS:
+            kept = [one for one in events if isinstance(one, Key | CursorPosition)]
+            events = [*(one for one in kept if not _has_char(one)), *_as_paste(kept)]
+        heard += events
+        return rest
+
+    def _paste(self, text: str, heard: list[Message]) -> str:
+        """Take in what is pasted; returns what follows its end."""
+        assert self._pasted is not None
+        inside, mark, rest = text.partition(BRACKETED_PASTE_END)
+        if not mark:
+            inside, self._held = _cut(inside, BRACKETED_PASTE_END, 1)
+        for report in _REPORT.findall(inside):
+            heard += self._parsed(report)
+        own = _REPORT.sub("", inside).replace("\0", "")
+        self._quiet_looks = 0 if own else self._quiet_looks + 1
+        self._pasted.append(own)
+        if mark:
+            heard.append(Paste("".join(self._pasted)))
+            self._pasted = None
+        return rest
+
+    def _parsed(self, text: str) -> list[Message]:
+        try:
+            return list(self._parser.feed(text)) if text else []
+        except (ParseError, ArithmeticError, ValueError):  # Rubbish that it takes for a report.
+            self._parser = XTermParser()
+            return []
+
+
+def _cut(text: str, mark: str, least: int) -> tuple[str, str]:
+    """Without what may be the first half of `mark`, and that half."""
+    for length in range(len(mark) - 1, least - 1, -1):
+        if text.endswith(mark[:length]):
+            return text[:-length], mark[:length]
+    return text, ""
+
+
+def _has_char(message: Message) -> bool:
+    return isinstance(message, Key) and message.character is not None
+
+
+def _is_text(message: Message) -> bool:
+    """Could it be a part of a text?"""
+    char = message.character if isinstance(message, Key) else None
+    return char is not None and (char.isprintable() or char in "\r\n\t")
+
+
+def _as_paste(messages: list[Message]) -> list[Message]:
+    """Their text, as if the terminal had said that it was pasted; nothing where there is none."""
+    text = "".join(one.character or "" for one in messages if isinstance(one, Key))
+    return [Paste(text)] if text else []
+
+
+def _listening(kind: type[Driver]) -> type[Driver]:
+    """A driver that hears through an `Ear`, and leaves when its terminal has gone."""
+
+    class Listening(kind):  # type: ignore[valid-type,misc]
+        def run_input_thread(self) -> None:
+            ear = Ear()
+            while not self.exit_event.is_set():
+                if select.select([self.fileno], [], [], _LOOK_S)[0]:
+                    try:
+                        data = os.read(self.fileno, _READ_BYTES)
+                    except OSError:
+                        data = b""
+                    if not data:
+                        self._app.call_later(self._app.exit)
+                        return
+                    heard = ear.hear(data)
+                else:
+                    heard = ear.wait()
+                for message in heard:
+                    if not isinstance(message, Resize) or self._is_size(message.size):
+                        self.process_message(message)
+
+        def _is_size(self, size: Size) -> bool:
+            """Rubbish that reads like a report of the size must not lay the screen out."""
+            try:
+                return size == Size(*os.get_terminal_size(self.fileno))
+            except OSError:
+                return False
+
+    return Listening
 
 
 def _staying(kind: type[Driver], take_over: Callable[[], None]) -> type[Driver]:

@@ -20,6 +20,8 @@ from app.views.desk import Desk
 from ui_tui.inside import Drawn, ShortFrames
 from ui_tui.look import Look
 
+EARLY_MS = 30
+"""How much sooner than its turn a pane may be drawn."""
 _WHEEL_ROWS = 3
 _NOTE_MIN = 8
 """Columns below which the note of a title is left out."""
@@ -46,18 +48,26 @@ class Lines(Widget):
         self.look = look
         self._lines: list[Line] = []
         self._width = 0
-        self._turn: int | None = None
-        """The stretch of `pace_ms` that it was drawn in last."""
+        self._turn = -1
+        """The stretch of `pace_ms` that it was drawn in last, or for, a little before it."""
+        self._drawn_ms = 0
 
     def on_resize(self) -> None:
         self.post_message(NeedsPaint())
 
     def is_due(self, now_ns: int, at_once: bool) -> bool:
         """Is it time to draw again? Drawing is cheap, bytes on a slow line are not."""
-        turn = (now_ns // 1_000_000 - self.phase_ms) // self.pace_ms if self.pace_ms else -1
-        if not at_once and turn == self._turn and self.pace_ms:
-            return False
-        self._turn = turn
+        if not self.pace_ms:
+            return True
+        now_ms = now_ns // 1_000_000 - self.phase_ms
+        turn = now_ms // self.pace_ms
+        if not at_once and turn <= self._turn:
+            # A poll that is a little early for the next turn takes it: the one behind it would be
+            # late by a whole poll.
+            turn = (now_ms + EARLY_MS) // self.pace_ms
+            if turn <= self._turn or now_ms - self._drawn_ms < self.pace_ms - EARLY_MS:
+                return False
+        self._turn, self._drawn_ms = turn, now_ms
         return True
 
     @property

@@ -23,7 +23,8 @@ def replay(
     capture: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="PATH", help="A capture or catalogue folder; again for its further parts."
+            metavar="PATH",
+            help="A capture, its parts, or a recording as `data list` names it.",
         ),
     ] = None,
     speed: Annotated[
@@ -34,23 +35,24 @@ def replay(
     from app.cli.demo import run_terminal
     from app.demo import DemoRequest
     from app.paths import locate
-    from app.replay import check_recording, replay_session
+    from app.replay import check_speed, find_recording, replay_session
     from app.scenarios import paper_scenario
     from app.settings import load_settings
 
     settings = load_settings()
     market_speed = parse_decimal("--speed", speed)
-    check_recording(capture or (), market_speed)
+    check_speed(market_speed)
+    paths = locate()
+    captures = find_recording(capture or (), paths)
     if not sys.stdout.isatty():
         raise BadInput("terminal", "none", "a replay needs one; try: pilothouse backtest run")
     request = DemoRequest(
         scenario=paper_scenario(settings.paper),
         limits=settings.risk,
         capital=settings.paper.capital,
-        captures=capture or (),
+        captures=captures,
         speed=market_speed,
     )
-    paths = locate()
     session = replay_session(request, paths)
     with Step("opening the recording"):
         session.start()
@@ -62,4 +64,6 @@ def replay(
         raise WorkFailed(session.failure())
     shot = session.snapshot()
     if shot is not None and shot.replay is not None and shot.replay.forked:
-        run_terminal(request._replace(profile=shot.replay.forked), paths, settings.ui, tour=False)
+        # Not as fast as it began: at the speed that the person sees now.
+        fork = request._replace(profile=shot.replay.forked, speed=shot.speed)
+        run_terminal(fork, paths, settings.ui, tour=False)

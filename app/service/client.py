@@ -323,6 +323,7 @@ class RemoteSession:
         self._me = frame.face
         self._heard_ns = self._clock.monotonic_ns()
         self._engine, self._pings = None, {}
+        self._farewell = p.Bye()
         self._best_trip_ns = DEAD_NS
         self._writer = link.writer
 

@@ -56,7 +56,7 @@ class Supervisor:
         self._engine: subprocess.Popen[bytes] | None = None
 
     def run(self) -> int:
-        """Until the engine has ended for good; its exit code."""
+        """Until the engine has ended for good; its exit code, 1 where a signal has ended it."""
         if sys.platform == "win32":
             raise BadInput("--restart", "on Windows", "leave it out: nothing here looks after it")
         for number in endings():
@@ -67,12 +67,12 @@ class Supervisor:
             while True:
                 code = self._run_once(notices, its_end)
                 if self._stopping.is_set() or not self._is_crash(code):
-                    return code
+                    return self._last_code(code)
                 if not self._may_try_again(code):
                     return 1
                 self._wait(notices)
                 if self._stopping.is_set():
-                    return code
+                    return 0
 
     def _run_once(self, notices: socket.socket, its_end: socket.socket) -> int:
         descriptor = its_end.fileno()
@@ -115,6 +115,15 @@ class Supervisor:
     def _is_crash(self, code: int) -> bool:
         """An engine that has never been up would not come up the next time either."""
         return self._has_served and code != 0 and code not in _NOT_MENDED_BY_TIME
+
+    def _last_code(self, code: int) -> int:
+        """Of this process, which no signal has ended."""
+        if code >= 0:
+            return code
+        if self._stopping.is_set() and code == -signal.SIGTERM:
+            return 0  # As it was told, before it could listen for that.
+        self._say(f"engine: ended with signal {-code}")
+        return 1
 
     def _may_try_again(self, code: int) -> bool:
         now_ns = self._clock.monotonic_ns()

@@ -282,8 +282,7 @@ def _say_unknown(grid: list[list[Cell]], window: slice, bars: Sequence[BarRow], 
     middle = len(grid) // 2
     for row, piece in zip(grid[middle:], textwrap.wrap(words, free), strict=False):
         for at, char in enumerate(piece):
-            if row[at + 1].text == " ":
-                row[at + 1] = Cell(char, "faint")
+            row[at + 1] = Cell(char, "faint")  # Over lines: between their dots nobody could read.
 
 
 def closes_in(bar: BarRow, now_ns: int, bar_s: int) -> str:

@@ -274,7 +274,14 @@ class Desk:
     # -- keys ----------------------------------------------------------------------------------
 
     def press(
-        self, key: str, pane: str, key_ns: int, now_ns: int, *, priority_only: bool = False
+        self,
+        key: str,
+        pane: str,
+        key_ns: int,
+        now_ns: int,
+        *,
+        priority_only: bool = False,
+        came_together: bool = False,
     ) -> list[Effect] | None:
         """What `key` does in `pane`; None when it is not ours (typing into a dialog)."""
         action = self.keymap.action_for(key, contexts_of(pane))
@@ -289,7 +296,9 @@ class Desk:
             action = resolve(action, view)
             if action.id == "disarm" and self.gestures.drop():
                 return []
-        ruling = self.gestures.press(key, key_label(key), action, view, key_ns, now_ns)
+        ruling = self.gestures.press(
+            key, key_label(key), action, view, key_ns, now_ns, came_together=came_together
+        )
         return self._act(key, ruling, view, now_ns)
 
     def _say_where(self, key: str, now_ns: int) -> None:
@@ -417,7 +426,8 @@ class Desk:
         if spec.reduce_only if isinstance(spec, OrderSpec) else is_reducing(spec):
             return rules.is_alive(view)
         if not self.gestures.is_armed:
-            return f"order keys are SAFE: {self.keymap.label(ACTIONS['arm'])} arms them"
+            safe = f"order keys are SAFE: {self.keymap.label(ACTIONS['arm'])} arms them"
+            return rules.has_token(view) or safe
         return rules.can_enter(view)
 
     def send_ticket(self, spec: Wish, now_ns: int) -> list[Effect]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from app.views import rules
 from app.views.actions import Action, Risk
 from app.views.rules import INTENT_AGE_MS_MAX
 from app.views.viewstate import ViewState
@@ -62,7 +63,7 @@ class Ruling(NamedTuple):
 class _Tap(NamedTuple):
     key: str
     action: Action
-    subject: tuple[str, str]
+    subject: tuple[str, ...]
     at_ns: int
     words: str
 
@@ -107,9 +108,18 @@ class Gestures:
     # -- keys ----------------------------------------------------------------------------------
 
     def press(
-        self, key: str, label: str, action: Action | None, view: ViewState, key_ns: int, now_ns: int
+        self,
+        key: str,
+        label: str,
+        action: Action | None,
+        view: ViewState,
+        key_ns: int,
+        now_ns: int,
+        *,
+        came_together: bool = False,
     ) -> Ruling:
-        """Judge one key event. `key_ns` is when it happened, `now_ns` when it is being judged."""
+        """Judge one key event. `key_ns` is when it happened, `now_ns` when it is being judged;
+        `came_together`: in one piece with other characters, as a paste without brackets does."""
         gap_ns = key_ns - self._pressed_ns.get(key, key_ns - UNANSWERED_NS)
         self._pressed_ns[key] = key_ns
         if self._holds.pop(key, None) is not None:
@@ -121,6 +131,12 @@ class Gestures:
         tap, self._tap = self._tap, None
         if action is None:
             return Ruling(Verdict.DROPPED)
+        if came_together and _touches_trading(action) and not action.priority:
+            return Ruling(
+                Verdict.REFUSED,
+                action,
+                f"{label} came with other keys: nothing sent, press it alone",
+            )
         if self._armed_until_ns is not None:
             self._armed_until_ns = now_ns + ARMED_NS
         unfit = self._unfit(key, action, view, key_ns, now_ns)
@@ -217,7 +233,7 @@ class Gestures:
     def _ask(self, key: str, label: str, action: Action, view: ViewState, key_ns: int) -> Ruling:
         what = action.announce(view) if action.announce is not None else action.text
         words = f"{label} again: {what}"
-        self._tap = _Tap(key, action, _subject(view), key_ns, words)
+        self._tap = _Tap(key, action, _subject(action, view), key_ns, words)
         return Ruling(Verdict.ASK, action, words)
 
     def _unfit(
@@ -238,7 +254,8 @@ class Gestures:
 
     def _why_refused(self, action: Action, view: ViewState) -> str:
         if action.risk is Risk.INCREASE and not self.is_armed:
-            return f"order keys are SAFE: {self._arm_label} arms them"
+            # What would refuse the arming is said first: nobody is sent there for nothing.
+            return rules.has_token(view) or f"order keys are SAFE: {self._arm_label} arms them"
         return action.why_not(view)
 
     def _why_disarm(self, view: ViewState, now_ns: int) -> str:
@@ -256,16 +273,54 @@ class Gestures:
         return "the recording has ended" if has_ended else ""
 
 
-def _subject(view: ViewState) -> tuple[str, str]:
-    """What both taps must be about."""
-    return view.instrument_id, view.bot_id
+class Again:
+    """The second press of a key that confirms what a dialog has asked at the first. A key held
+    down does not confirm, nor do line ends in pasted text."""
+
+    def __init__(self) -> None:
+        self._last_ns: int | None = None
+        self._held_ns: int | None = None
+
+    def ask(self, now_ns: int) -> None:
+        """This press was the one that asked."""
+        self._last_ns, self._held_ns = now_ns, None
+
+    def press(self, now_ns: int) -> Verdict:
+        """FIRE, HELD (`is_due` says when it counts) or DROPPED."""
+        gap_ns = now_ns - (self._last_ns if self._last_ns is not None else now_ns)
+        was_held = self._held_ns is not None
+        self.ask(now_ns)
+        if was_held or gap_ns < REPEAT_NS:
+            return Verdict.DROPPED
+        if gap_ns >= UNANSWERED_NS:
+            return Verdict.FIRE
+        self._held_ns = now_ns
+        return Verdict.HELD
+
+    def is_due(self, now_ns: int) -> bool:
+        """True once, when a held press has turned out to be no repeat."""
+        if self._held_ns is None or now_ns - self._held_ns < HELD_NS:
+            return False
+        self._held_ns = None
+        return True
+
+
+def _subject(action: Action, view: ViewState) -> tuple[str, ...]:
+    """What both taps must be about: what a list's cursor is on counts for that list's keys."""
+    row = view.incident_id if "incidents" in action.contexts else ""
+    row = view.algo_id if "algos" in action.contexts else row
+    return view.instrument_id, view.bot_id, row
 
 
 def _completes(tap: _Tap | None, key: str, action: Action, view: ViewState, key_ns: int) -> bool:
     """Is this press the second tap of `tap`: same key, same action, same subject, in time?"""
     if tap is None or tap.key != key or tap.action is not action:
         return False
-    return tap.subject == _subject(view) and key_ns - tap.at_ns <= TAP_NS
+    return tap.subject == _subject(action, view) and key_ns - tap.at_ns <= TAP_NS
+
+
+def _touches_trading(action: Action) -> bool:
+    return action.risk is not Risk.NONE or action.taps > 1
 
 
 def _is_guarded(action: Action) -> bool:

@@ -17,5 +17,5 @@ def leaving_lines(snapshot: EngineSnapshot | None) -> list[tuple[str, str]]:
     return [
         (f"{bots} steering, {orders} working, {held} open.", "strong"),
         ("Enter: leave them running; attach again at any time.", "text"),
-        ("S, S: stop the engine. Bots stop; orders and positions stay as they are.", "text"),
+        ("S, S: stop the engine; orders and positions stay as they are.", "text"),
     ]

@@ -128,12 +128,24 @@ _PANE = {
     "runs": ("run_open", "runs_read"),
     "settings": ("settings_file",),
     "chart": ("tf_next", "tf_prev", "chart_studies", "zoom_in", "zoom_out", "chart_live"),
+    "replay": (
+        "replay_toggle",
+        "replay_faster",
+        "replay_step",
+        "replay_back",
+        "replay_fill_next",
+        "replay_fill_prev",
+        "replay_fork",
+        "replay_slower",
+        "replay_left",
+        "replay_right",
+    ),
 }
 _WISHES = ("arm", "pause_all", "palette", "quit", "ticket", "next_pane", "maximise")
 _ORDER = (
     *("kill", "flatten_symbol", "cancel_symbol", "pause_all", "arm"),
     *(one for pane in _PANE.values() for one in pane if one != "arm"),
-    *("ticket", "next_pane", "maximise", "palette", "help", "quit"),
+    *("replay_focus", "ticket", "next_pane", "maximise", "palette", "help", "quit"),
 )
 
 
@@ -141,7 +153,9 @@ def footer_line(pane: str, view: ViewState, keymap: Keymap, width: int) -> Line:
     """The keys that work here, as many as fit: safety first, then the pane's, then the rest."""
     pieces: dict[str, Line] = {}
     used = 0
-    for action_id in dict.fromkeys((*_MUST, *_PANE.get(pane, ()), *_WISHES)):
+    is_replay = view.snapshot is not None and view.snapshot.replay is not None
+    to_time = ("replay_focus",) if is_replay and pane != "replay" else ()
+    for action_id in dict.fromkeys((*_MUST, *to_time, *_PANE.get(pane, ()), *_WISHES)):
         piece = _footer_piece(ACTIONS[action_id], view, keymap)
         size = line_width(piece)
         if used + size <= width or action_id in _MUST:

@@ -29,7 +29,7 @@ LEVELS = (
         KillLevel.NO_ENTRIES,
         "kill_no_entries",
         "no entries",
-        "bots pause; what adds risk is refused; exits and stops work on",
+        "bots pause, entries are refused, exits and stops go on",
     ),
     (
         KillLevel.REDUCE_ONLY,
@@ -85,7 +85,7 @@ def _arming(view: ViewState, armed_s: int, arm_label: str, width: int) -> Line:
     if view.is_armed:
         words = f"ARMED for {armed_s} s more: order keys send at once. {arm_label} or Esc disarms."
         return (Cell(fit(f" {words}", width), "armed_text"),)
-    words = f"SAFE: order keys send nothing; {arm_label} arms them for 60 s."
+    words = f"SAFE: keys that add risk send nothing; {arm_label} arms them for 60 s."
     return (Cell(fit(f" {words}", width), "strong"),)
 
 

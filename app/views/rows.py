@@ -291,9 +291,10 @@ LOG_TONES = {"info": "text", "trade": "trade", "warn": "warn", "alert": "alert_t
 
 
 def log_rows(snapshot: EngineSnapshot, own: Iterable[LogRow] = ()) -> list[LogRow]:
-    """The latest lines, newest first, with the lines that this face adds in their places."""
+    """The latest lines, newest first, with the lines that this face adds in their places. A replay
+    that has gone back knows nothing of what comes later."""
     newest = snapshot.log[::-1]
-    added = list(own)
+    added = [row for row in own if snapshot.replay is None or row.ts_ns <= snapshot.ts_ns]
     if added:
         newest = sorted([*newest, *added], key=lambda row: row.ts_ns, reverse=True)
     return newest

@@ -81,6 +81,8 @@ def can_enter(view: ViewState) -> str:
         return has_instrument(view) or "no market yet: waiting for the engine"
     if words := has_token(view):
         return words
+    if snapshot.replay is not None and snapshot.replay.is_seeking:
+        return "the replay is on its way to another time: Esc stops it there"
     if snapshot.has_ended:
         return "the recording has ended: nothing can fill any more"
     if snapshot.kill is not KillLevel.NONE:

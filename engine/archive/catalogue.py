@@ -116,7 +116,8 @@ def recording_directory(path: Path) -> Path:
     if len(found) == 1:
         return path / found[0]
     if found:
-        raise BadInput("data", str(path), f"holds several recordings: {', '.join(found)}; name one")
+        words = f"holds several recordings: {', '.join(found)}; name one, such as {path / found[0]}"
+        raise BadInput("data", str(path), words)
     raise BadInput("data", str(path), "holds no recording; make one with: pilothouse data import")
 
 

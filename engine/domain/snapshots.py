@@ -276,7 +276,7 @@ class ReplaySnapshot(Snapshot, frozen=True, kw_only=True):
     aim_ns: int = 0
     """Where it is on its way to; 0: nowhere, or to a fill of which nobody knows when it was."""
     trouble: str = ""
-    """Why the last wish came to nothing."""
+    """What is wrong with the recording, or why the last wish came to nothing."""
 
 
 class EngineSnapshot(Snapshot, frozen=True, kw_only=True):

@@ -167,7 +167,7 @@ class Inputs:
     def participation(self) -> float:
         """Our lots / those of the market; NaN where the bars did not tell."""
         lots, trades = self.result.market_lots, self.result.market_trades
-        if lots >= trades * UNKNOWN_LOTS:
+        if not 0 < lots < trades * UNKNOWN_LOTS:
             return math.nan
         return sum(mark.lots for mark in self.result.marks) / lots
 

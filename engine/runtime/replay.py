@@ -23,7 +23,7 @@ from engine.domain.errors import PilothouseError
 from engine.domain.snapshots import EngineSnapshot, Mode, ReplaySnapshot
 from engine.kernels import layout as k
 from engine.ports.world import Wake, World
-from engine.runtime.checkpoints import FIRST_SPACING, Checkpoint, Checkpoints, Story
+from engine.runtime.checkpoints import SPACING, Checkpoint, Checkpoints, Story
 from engine.runtime.driver import Driver
 from engine.runtime.freeze import freeze, thaw
 from engine.runtime.paper import IDLE_NS, PUBLISH_NS, Bridge, Pace
@@ -90,9 +90,11 @@ class ReplayRuntime:
         words: str,
         keep: Callable[[Iterable[e.AnyEvent]], str],
         speed: Decimal = Decimal(1),
-        spacing: int = FIRST_SPACING,
+        spacing: int = SPACING,
+        trouble: str = "",
     ) -> None:
-        """`spacing`: work between two checkpoints, until memory asks for fewer."""
+        """`trouble`: what is to be known of the recording.
+        `spacing`: work between two checkpoints."""
         self._end_ns = end_ns
         self._clock = clock
         self._bridge = bridge
@@ -112,16 +114,19 @@ class ReplayRuntime:
         """Where we are on the way to."""
         self._has_ended = False
         self._forked = ""
-        self._trouble = ""
+        self._trouble = trouble
         self._version = 0
         self._shown_ns = -PUBLISH_NS
         self._trader, self._world, self._shared = scene.trader, scene.world, scene.shared
         self._driver = Driver(scene.trader, scene.world)
         self._publisher = Publisher(scene.trader, scene.queue_ahead, scene.world.fee_rates)
         self._story = Story()
-        self._checkpoints = Checkpoints(spacing)
+        self._checkpoints = Checkpoints()
+        self._spacing = spacing
         self._work = 0
-        """Done since the last checkpoint."""
+        """Done from the beginning to here: what going forward costs."""
+        self._work_due = spacing
+        """When the next checkpoint is worth its while."""
         self._rows_counted = 0
         self._trader.begin(session, bots)
         self._take(self._trader.drain().events)
@@ -209,7 +214,7 @@ class ReplayRuntime:
         if self._world.rows - self._rows_counted > ROWS_PER_WORK:
             self._work += (self._world.rows - self._rows_counted) // ROWS_PER_WORK
             self._rows_counted = self._world.rows
-        if self._work > self._checkpoints.spacing:
+        if self._work >= self._work_due:
             self._checkpoints.add(self._checkpoint())
 
     def _take(self, events: Sequence[e.AnyEvent]) -> None:
@@ -220,9 +225,10 @@ class ReplayRuntime:
 
     def _checkpoint(self) -> Checkpoint:
         """Of the world as it stands; only between two batches."""
-        self._work = 0
+        self._work_due = self._work + self._spacing
         stage = _Stage(self._trader, self._world, self._driver, self._publisher)
-        return Checkpoint(self.now_ns, freeze(stage, self._shared), self._story.close(), self._done)
+        scene = freeze(stage, self._shared)
+        return Checkpoint(self.now_ns, self._work, scene, self._story.close(), self._done)
 
     def _return_to(self, checkpoint: Checkpoint) -> None:
         stage: _Stage = thaw(checkpoint.scene)
@@ -230,7 +236,8 @@ class ReplayRuntime:
         self._story = Story(checkpoint.chapters)
         self._done = checkpoint.given
         self._has_ended = False
-        self._work = 0
+        self._work = checkpoint.work
+        self._work_due = self._work + self._spacing
         self._rows_counted = self._world.rows
 
     # -- wishes ----------------------------------------------------------------------------------

@@ -67,6 +67,14 @@ class Terminal:
         os.write(self._master, keys.encode())
         return at_ns
 
+    def send(self, data: bytes) -> None:
+        """Bytes that need not be text."""
+        os.write(self._master, data)
+
+    def is_raw(self) -> bool:
+        """Whether keys reach the program one by one, without an echo."""
+        return not termios.tcgetattr(self._master)[3] & (termios.ICANON | termios.ECHO)
+
     def stop_reading(self) -> None:
         self._is_reading.clear()
 

@@ -65,6 +65,13 @@ class Person:
         for _ in range(_TURNS):
             await asyncio.sleep(0)
 
+    async def hold(self, key: str, first_ms: int, repeats: int = 40) -> None:
+        """Hold a key down: the keyboard repeats it after `first_ms`, then 30 times a second."""
+        await self.send(key)
+        for number in range(repeats):
+            self._pass(33 if number else first_ms)
+            await self.send(key)
+
     async def type(self, text: str) -> None:
         """Into a text field."""
         for char in text:

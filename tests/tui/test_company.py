@@ -29,6 +29,8 @@ async def test_a_face_without_the_token_says_so_and_adds_no_risk(size: tuple[int
         await person.press("f4", "f4")
         assert "take it over first" in person.last_line()
         assert "[SAFE]" in person.header()
+        await person.press("1", "b")
+        assert "take it over first" in person.last_line(), "not: arm them, which is refused"
         await person.press("f12", "f12")
         assert [type(command) for command in person.session.commands] == [c.Kill]
 

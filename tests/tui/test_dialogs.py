@@ -1,7 +1,9 @@
 """Dialogs: palette, help, ticket, detail, reset. Safety keys work in all of them."""
 
 import pytest
+from textual.events import Key
 
+from app.service.session import Standing
 from engine.domain import commands as c
 from engine.domain.algo import Bracket
 from engine.domain.commands import KillLevel
@@ -100,6 +102,43 @@ async def test_the_ticket_shows_what_it_sends_before_it_does() -> None:
         assert (order.spec.side, order.spec.tif) == (Side.BUY, TimeInForce.POST_ONLY)
         assert abs(order.spec.price_ticks - MID) < 10
         assert person.app.main.dialog is None
+
+
+@pytest.mark.parametrize("first_ms", [33, 160, 250, 500, 660])
+async def test_enter_held_down_sends_no_ticket(first_ms: int) -> None:
+    async with at_terminal(WIDE) as person:
+        await person.arm()
+        await person.press("t")
+        await person.hold("enter", first_ms)
+        assert "Enter again" in person.screen()
+        await person.wait(1_500)
+        assert person.session.commands == []
+        await person.press("enter")
+        assert len(person.session.commands) == 1
+
+
+async def test_enter_held_down_sets_no_parameters() -> None:
+    async with at_terminal(NARROW) as person:
+        await person.press("2", "e")
+        await person.type("0")
+        await person.hold("enter", 500)
+        await person.wait(1_500)
+        assert person.session.commands == []
+        await person.press("enter")
+        assert [type(command) for command in person.session.commands] == [c.EditParams]
+
+
+async def test_a_held_s_does_not_stop_the_engine() -> None:
+    async with at_terminal(WIDE) as person:
+        person.session.company = Standing("tui@a", ("tui@a",), "tui@a")
+        await person.look()
+        await person.press("Q")
+        assert "S twice" in person.screen()
+        await person.hold("s", 500)
+        await person.wait(1_500)
+        assert not person.session.is_stopping
+        await person.send("s")
+        assert person.session.is_stopping
 
 
 async def test_a_changed_field_takes_the_confirmation_back() -> None:
@@ -208,3 +247,15 @@ async def test_algos_stand_below_the_orders() -> None:
         person.session.publish(algos=[an_algo()])
         await person.wait(400)
         assert "a3 manual if-touched; in the engine: " in person.screen()
+
+
+async def test_letters_that_come_with_the_key_that_opens_reach_the_field() -> None:
+    """On a slow line keys come together; the field is not there yet."""
+    async with at_terminal(NARROW) as person:
+        for key in ("ctrl+p", "r", "e", "s", "e", "t", "enter"):
+            person.app.post_message(Key(key, key if len(key) == 1 else None))
+        await person.look()
+        assert "find    reset" in person.screen()
+        assert "reset the kill switch" in person.screen()
+        assert person.app.main.dialog is not None, "nobody has seen what Enter would run"
+        assert not person.session.commands

@@ -142,3 +142,34 @@ async def test_waiting_for_the_first_picture() -> None:
         await person.pilot.pause()
         assert "waiting for the engine" in person.header()
         person.session.publish(a_snapshot())
+
+
+async def test_a_resize_keeps_the_dialog_and_its_field() -> None:
+    """It hung over the edge, and what was typed after the resize went nowhere."""
+    async with at_terminal(WIDE) as person:
+        await person.press("t", "tab", "tab")
+        for size in ((100, 30), NARROW, (79, 23), (40, 10), (200, 60), NARROW):
+            await person.pilot.resize_terminal(*size)
+            await person.wait(300)
+            is_too_small = size < NARROW
+            assert ("order ticket" not in person.screen()) == is_too_small
+            assert ("too small" in person.screen()) == is_too_small
+            if is_too_small:
+                assert f"({size[0]}x{size[1]}" in person.screen()
+                await person.type("9")  # Not into what cannot be seen.
+                continue
+            box = person.app.main.dialog
+            assert box is not None
+            assert person.app.main.region.contains_region(box.region)
+            await person.press("backspace")
+            await person.type("7")
+            assert "qty     0.007" in person.screen()
+        await person.press("escape")
+        assert person.app.main.dialog is None
+
+
+async def test_no_dialog_opens_where_it_cannot_be_seen() -> None:
+    async with at_terminal((60, 18)) as person:
+        for key in ("t", "ctrl+p", "f1", "Q"):
+            await person.press(key)
+            assert person.app.main.dialog is None

@@ -105,6 +105,35 @@ def test_the_engine_outlives_a_terminal_that_is_killed(tmp_path: Path, number: i
         assert engine.carried_out == []
 
 
+def test_a_terminal_that_is_ended_gives_the_screen_back(tmp_path: Path) -> None:
+    """SIGTERM left the alternate screen up, the keys raw and the mouse reported."""
+    with ScriptedEngine(tmp_path), a_terminal(tmp_path) as terminal:
+        assert terminal.is_raw()
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.process.wait(10) == 128 + signal.SIGTERM
+        terminal.until(lambda vt: not vt.text().strip())
+        assert not terminal.is_raw()
+
+
+def test_bytes_that_are_no_text_do_not_end_it(tmp_path: Path) -> None:
+    with ScriptedEngine(tmp_path) as engine, a_terminal(tmp_path) as terminal:
+        terminal.send(b"\xe4\xf6\xff\x1b[48;9999;9999;0;0t")
+        terminal.press(F6)
+        eventually(lambda: engine.carried_out)
+        assert terminal.process.poll() is None
+
+
+def test_a_paste_without_brackets_sends_nothing(tmp_path: Path) -> None:
+    with ScriptedEngine(tmp_path) as engine, a_terminal(tmp_path) as terminal:
+        terminal.press("plums, apples")  # Its first letter is the key that pauses a bot.
+        terminal.until(lambda vt: "pasted text ignored" in vt.text())
+        terminal.press("plum")
+        terminal.until(lambda vt: "press it alone" in vt.text())
+        terminal.press(F6)
+        eventually(lambda: engine.carried_out)
+        assert [getattr(one, "bot_id", None) for one in engine.carried_out] == [""]
+
+
 @pytest.mark.parametrize(
     "environ",
     [

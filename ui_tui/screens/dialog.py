@@ -9,13 +9,14 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
-from textual.events import Mount
+from textual.events import Key, Mount
 from textual.widget import Widget
 from textual.widgets import Input
 
 from app.views.cells import Cell, Line, fit
 from app.views.desk import Desk
-from app.views.effects import Effect
+from app.views.effects import Effect, Wake
+from app.views.gestures import HELD_NS, Again, Verdict
 from ui_tui.look import Look
 from ui_tui.pane import Lines, NeedsPaint
 
@@ -52,6 +53,10 @@ class Dialog(Container):
         """The pane to go back to."""
         self.words: Cell | None = None
         """Shown in the last line in place of the hint."""
+        self._early: str | None = ""
+        """What was typed before there was a field to take it; None once there is."""
+        self.again = Again()
+        """Judges the second press of a key that confirms."""
 
     @property
     def pane_key(self) -> str:
@@ -82,6 +87,23 @@ class Dialog(Container):
     def typed(self) -> None:
         """A text field has changed."""
 
+    def confirmed(self, now_ns: int) -> list[Effect]:
+        """What was asked has been confirmed by a second press."""
+        return []
+
+    # -- confirming ----------------------------------------------------------------------------
+
+    def press_again(self, now_ns: int) -> list[Effect]:
+        """The key that confirms was pressed once more: at once, in a moment, or never."""
+        verdict = self.again.press(now_ns)
+        if verdict is Verdict.HELD:
+            return [Wake(HELD_NS)]
+        return self.confirmed(now_ns) if verdict is Verdict.FIRE else []
+
+    def tick(self, now_ns: int) -> list[Effect]:
+        """Let time pass."""
+        return self.confirmed(now_ns) if self.again.is_due(now_ns) else []
+
     # -- fields --------------------------------------------------------------------------------
 
     def value(self, name: str) -> str:
@@ -96,6 +118,14 @@ class Dialog(Container):
         focused = self.screen.focused
         at = fields.index(focused) if focused in fields else 0
         fields[(at + step) % len(fields)].focus()
+        return True
+
+    def takes_early(self, event: Key) -> bool:
+        """Keep what is typed ahead of the first field: on a slow line keys come together. Keys that
+        do something wait for a person who has seen the dialog."""
+        if self._early is None or not self.fields() or event.key == "escape":
+            return False
+        self._early += event.character if event.is_printable and event.character else ""
         return True
 
     # -- life ----------------------------------------------------------------------------------
@@ -115,6 +145,9 @@ class Dialog(Container):
     def on_mount(self, event: Mount) -> None:
         fields = self.query(Field)
         self.screen.set_focus(fields.first() if fields else None)
+        early, self._early = self._early, None
+        if fields and early:
+            fields.first().insert_text_at_cursor(early)
         self.place()
 
     def on_input_changed(self) -> None:

@@ -48,11 +48,18 @@ class EditDialog(Dialog):
             self.words = Cell("nothing has changed", "warn")
             return []
         if changes == self._confirmed:
-            return [Less(), *self.desk.edit_params(self._bot_id, changes, now_ns)]
+            return self.press_again(now_ns)
         self._confirmed = changes
+        self.again.ask(now_ns)
         said = ", ".join(f"{name} {self._before[name]} to {to}" for name, to in changes.items())
         self.words = Cell(f"Enter again: {said}", "announce")
         return []
+
+    def confirmed(self, now_ns: int) -> list[Effect]:
+        """Sets what the first Enter showed, unless it has been taken back meanwhile."""
+        if self._confirmed is None:
+            return []
+        return [Less(), *self.desk.edit_params(self._bot_id, self._confirmed, now_ns)]
 
     def _changes(self) -> dict[str, str]:
         typed = {name: self.value(name).strip() for name in self._before}

@@ -31,7 +31,11 @@ class LeaveDialog(Dialog):
             return [Leave()]
         if key in ("s", "S"):
             if self._is_asked:
-                return [StopEngine()]
+                return self.press_again(now_ns)
             self._is_asked = True
+            self.again.ask(now_ns)
             self.words = Cell("S again stops the engine: orders and positions stay", "alert")
         return []
+
+    def confirmed(self, now_ns: int) -> list[Effect]:
+        return [StopEngine()]

@@ -86,7 +86,12 @@ class MainScreen(QuietScreen, inherit_bindings=False):
         self.set_class(self.is_too_small, "-too-small")
         self.set_class(self.is_wide, "-wide")
         # Home: everything at once where there is room, else the bots.
+        field = self.focused if self.dialog is not None else None
         self.show_view(self._view or ("trade" if self.is_wide else "bots"), self.pane_key or "bots")
+        if self.dialog is not None:  # Whatever was typed goes on in the same field.
+            self.dialog.place()
+            self._pane_awaited = ""
+            self.set_focus(field)
 
     # -- views ---------------------------------------------------------------------------------
 

@@ -74,9 +74,13 @@ class TicketDialog(Dialog):
         if spec is None:
             return []
         if spec == self._confirmed:
-            return self._send(spec, now_ns)
+            return self.press_again(now_ns)
         self._confirm(spec, now_ns)
         return []
+
+    def confirmed(self, now_ns: int) -> list[Effect]:
+        """Sends what the first Enter showed, unless it has been taken back meanwhile."""
+        return self._send(self._confirmed, now_ns) if self._confirmed is not None else []
 
     def typed(self) -> None:
         """A changed field takes the confirmation back."""
@@ -103,6 +107,7 @@ class TicketDialog(Dialog):
         assert self._instrument is not None
         why = self.desk.why_not_send(spec, now_ns)
         self._confirmed = None if why else spec
+        self.again.ask(now_ns)
         words = why or f"Enter again: {describe_wish(spec, self._instrument)}"
         self.words = Cell(words, "alert" if why else "announce")
 

@@ -10,6 +10,8 @@ from app.views.lists import first_row, table_lines
 from app.views.rows import bot_rows
 from ui_tui.pane import Pane, Picture
 
+_EMPTY = " no bots yet; in a shell: pilothouse bots add NAME"
+
 
 class BotsPane(Pane):
     key = "bots"
@@ -20,7 +22,5 @@ class BotsPane(Pane):
         rows = bot_rows(desk.snapshot, desk.bot_id) if desk.snapshot is not None else []
         selected = next((at for at, row in enumerate(rows) if row.is_selected), 0)
         first = first_row(len(rows), selected, size.height - 1)
-        lines = table_lines(
-            BOTS, rows, *size, self.look.glyphs, first=first, empty=" no bots in this session"
-        )
+        lines = table_lines(BOTS, rows, *size, self.look.glyphs, first=first, empty=_EMPTY)
         return Picture(f"bots {len(rows)}", lines)

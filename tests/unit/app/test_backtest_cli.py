@@ -238,3 +238,19 @@ def test_ctrl_c_leaves_nothing_behind(shell: Shell) -> None:
     assert b"rows, " in seen
     assert b"Traceback" not in seen
     assert shell.files() == {long}
+
+
+def test_bars_without_volumes_have_no_share_of_them(shell: Shell, bars: Path) -> None:
+    """The market's volume is nothing then, and nothing was divided by it."""
+    rows = read(bars)
+    file = bars.with_name("BTCUSDT_BARE.csv")
+    with file.open("w", newline="") as out:
+        names = [name for name in rows[0] if name != "volume"]
+        writer = csv.DictWriter(out, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    said = shell(*run_words(file, "--json"))
+    assert (said.code, said.err) == (0, "")
+    document = json.loads(said.out)
+    assert document["fills"] > 0
+    assert document["metrics"]["participation_pct"] is None

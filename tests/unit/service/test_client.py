@@ -210,6 +210,8 @@ def _fake_ssh(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ('echo "noise" >&2; echo "Permission denied (publickey)." >&2; exit 255',
          "Permission denied (publickey)."),
+        ('echo "ssh: connect to host pi port 22: Connection refused" >&2; exit 255',
+         "connect to host pi port 22: Connection refused"),
         ('echo "This account is currently not available."; exit 1',
          "This account is currently not available."),
         ('echo "sh: 1: pilothouse: not found" >&2; exit 127',
@@ -219,7 +221,7 @@ def _fake_ssh(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
          "much else is said before the engine speaks: keep the startup files of the shell there "
          "quiet"),
     ],
-    ids=["no key", "no shell", "no program", "no word", "no end"],
+    ids=["no key", "nobody there", "no shell", "no program", "no word", "no end"],
 )  # fmt: skip
 def test_what_ssh_complains_about_is_the_error(
     own_home: Path, monkeypatch: pytest.MonkeyPatch, body: str, words: str

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from app.service.endpoint import claimant
+from app.service.endpoint import claimant, connect, keeper, kept
 from app.service.unit import remove_unit, unit_path, unit_text, write_unit
-from engine.domain.errors import ConfigError
+from engine.domain.errors import ConfigError, EngineNotRunning
 from tests.support.service import (
     ROOT,
     EngineProcess,
@@ -29,6 +29,7 @@ ENGINE = """
 import os, pathlib, signal, socket, sys, time
 log = pathlib.Path({log!r})
 number = len(log.read_text()) if log.exists() else 0
+log.with_name("pid").write_text(str(os.getpid()))
 log.write_text("x" * (number + 1))
 
 notices = socket.socket(fileno=int(os.environ["PILOTHOUSE_NOTIFY_FD"]))
@@ -52,17 +53,17 @@ sys.path.insert(0, {root!r})
 from app.service.supervise import Supervisor
 from engine.core.clock import LiveClock
 say = lambda line: print(line, file=sys.stderr, flush=True)
-sys.exit(Supervisor(sys.argv[1:], LiveClock(), say, cool_down_s=0.01, silent_s=1).run())
+sys.exit(Supervisor(sys.argv[1:], LiveClock(), say, cool_down_s={cool_down_s}, silent_s=1).run())
 """
 
 
 class Run:
     """A supervisor in a process of its own, over an engine with this story."""
 
-    def __init__(self, folder: Path, story: str) -> None:
+    def __init__(self, folder: Path, story: str, cool_down_s: float = 0.01) -> None:
         self.log = folder / "starts"
         engine = ENGINE.format(log=str(self.log), story=story)
-        program = SUPERVISOR.format(root=str(ROOT))
+        program = SUPERVISOR.format(root=str(ROOT), cool_down_s=cool_down_s)
         self.process = subprocess.Popen(
             [sys.executable, "-c", program, sys.executable, "-c", engine],
             stderr=subprocess.PIPE,
@@ -126,9 +127,35 @@ def test_a_stop_reaches_the_engine_and_ends_both(tmp_path: Path) -> None:
     assert run.starts == 1
 
 
+@pytest.mark.parametrize(
+    ("story", "number", "ended"),
+    [
+        ("signal.signal(signal.SIGTERM, signal.SIG_DFL)", signal.SIGTERM, (0, [])),
+        ("tell('READY=1'); sys.exit(1)", signal.SIGINT, (0, [])),
+        ("pass", signal.SIGKILL, (1, ["engine: ended with signal 9"])),
+    ],
+    ids=["before it listens", "in the cool-down", "killed before it was up"],
+)
+def test_a_stop_at_the_wrong_moment_is_a_stop(
+    tmp_path: Path, story: str, number: int, ended: tuple[int, list[str]]
+) -> None:
+    """The exit code is one of ours, and not what is left of a signal's."""
+    run = Run(tmp_path, f"{story}; log.with_name('up').touch(); linger()", cool_down_s=60)
+    eventually(lambda: run.starts == 1 and (number == signal.SIGINT or (tmp_path / "up").exists()))
+    if number == signal.SIGKILL:
+        os.kill(int((tmp_path / "pid").read_text()), number)
+    elif number == signal.SIGINT:
+        assert run.process.stderr is not None
+        assert "starting it again in 60 s" in run.process.stderr.readline()
+        run.process.send_signal(number)
+    else:
+        run.process.send_signal(number)
+    assert run.end() == ended
+
+
 def test_a_real_engine_that_stands_still_is_replaced(own_home: Path) -> None:
     """Its process is stopped, as if its loop hung: a face says so, and gets the next one."""
-    program = SUPERVISOR.format(root=str(ROOT))
+    program = SUPERVISOR.format(root=str(ROOT), cool_down_s=0.01)
     supervisor = subprocess.Popen(
         [sys.executable, "-c", program, *command_line("engine")],
         env={**os.environ, "PILOTHOUSE_HOME": str(own_home)},
@@ -150,6 +177,42 @@ def test_a_real_engine_that_stands_still_is_replaced(own_home: Path) -> None:
     supervisor.send_signal(signal.SIGTERM)
     supervisor.communicate(timeout=60)
     assert supervisor.returncode == 0
+
+
+def test_between_a_crash_and_the_next_start_it_can_be_stopped(own_home: Path) -> None:
+    """What says that none runs, and trades ten seconds later, would be a lie."""
+    supervisor = subprocess.Popen(
+        command_line("engine", "--restart"),
+        env={**os.environ, "PILOTHOUSE_HOME": str(own_home)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert supervisor.stderr is not None
+    assert "serving" in supervisor.stderr.readline()
+    os.kill(claimant(endpoint_at(own_home)), signal.SIGKILL)
+    assert "starting it again in 10 s" in supervisor.stderr.readline()
+    endpoint = endpoint_at(own_home)
+    assert (claimant(endpoint), keeper(endpoint)) == (0, supervisor.pid)
+    with pytest.raises(EngineNotRunning, match=f"process {supervisor.pid} starts it again"):
+        connect(endpoint)
+    done = shell(own_home, "stop")
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"stopped: process {supervisor.pid}, which would have started it again\n",
+    )
+    supervisor.communicate(timeout=30)
+    assert supervisor.returncode == 0
+    assert keeper(endpoint) == 0
+    assert "none runs" in shell(own_home, "stop").stderr
+
+
+def test_two_that_look_after_one_profile_keep_nobody_out(own_home: Path) -> None:
+    endpoint = endpoint_at(own_home)
+    with kept(endpoint):
+        with kept(endpoint):
+            assert keeper(endpoint) == os.getpid()
+        assert keeper(endpoint) == os.getpid()
+    assert keeper(endpoint) == 0
 
 
 def test_the_real_engine_tells_its_supervisor(own_home: Path) -> None:

@@ -122,3 +122,12 @@ def test_studies_are_behind_the_candles() -> None:
         return rows
 
     assert body(lines) == body(bare)
+
+
+def test_a_line_does_not_run_through_those_words() -> None:
+    """The last price and an own order may stand in the very row that the words are in."""
+    few = some_bars(MID, S, 4)
+    low, high = min(bar.low for bar in few), max(bar.high for bar in few)
+    for ticks in range(low, high + 1):
+        marks = [Mark(ticks, "text", "x", is_line=True)]
+        assert "nothing known before 08-08 12:03" in text(drawn(few, marks=marks)), ticks

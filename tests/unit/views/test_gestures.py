@@ -6,6 +6,7 @@ from app.views.actions import ACTIONS
 from app.views.gestures import Gestures, Ruling, Verdict
 from app.views.viewstate import ViewState
 from tests.support.session import BTC, MID, a_market, a_snapshot
+from tests.unit.views.test_incidentview import an_incident
 
 MS = 1_000_000
 
@@ -32,12 +33,20 @@ class Hand:
         fields = {**self.view_fields, "is_armed": self.gestures.is_armed}
         return ViewState(**fields)  # type: ignore[arg-type]
 
-    def press(self, action_id: str, after_ms: int = 300, late_ms: int = 0) -> Ruling:
+    def press(
+        self, action_id: str, after_ms: int = 300, late_ms: int = 0, *, came_together: bool = False
+    ) -> Ruling:
         """Press the key of `action_id`, `after_ms` after the last one."""
         self.now_ns += after_ms * MS
         key_ns = self.now_ns - late_ms * MS
         ruling = self.gestures.press(
-            action_id, action_id, ACTIONS[action_id], self.view, key_ns, self.now_ns
+            action_id,
+            action_id,
+            ACTIONS[action_id],
+            self.view,
+            key_ns,
+            self.now_ns,
+            came_together=came_together,
         )
         if ruling.verdict is Verdict.FIRE and action_id == "arm":
             self.gestures.toggle_arm(self.view, self.now_ns)
@@ -91,6 +100,20 @@ def test_another_subject_in_between_forgets_the_first_tap() -> None:
     ruling = hand.press("bot_take")
     assert ruling.verdict is Verdict.ASK
     assert "trend" in ruling.words
+
+
+def test_another_incident_in_between_forgets_the_first_tap() -> None:
+    """The first one was closed by the engine, and the cursor went on to the next."""
+    rows = [an_incident(), an_incident(number=2)]
+    first, second = (row.incident.incident_id for row in rows)
+    hand = Hand(snapshot=a_snapshot(incidents=rows), incident_id=first, pane="incidents")
+    assert hand.press("incident_adopt").verdict is Verdict.ASK
+    hand.view_fields["incident_id"] = second
+    assert hand.press("incident_adopt").verdict is Verdict.ASK
+    assert second in hand.gestures.announcement
+    hand.press("kill")
+    hand.view_fields["incident_id"] = first
+    assert hand.press("kill").verdict is Verdict.FIRE  # What is about everything is not kept up.
 
 
 def test_escape_drops_a_first_tap() -> None:
@@ -199,6 +222,18 @@ def test_it_cannot_be_armed_on_a_stale_market() -> None:
 
 
 # -- what is not a finger --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action_id", ["buy_limit", "stop_at_cursor", "order_cancel", "bot_pause"])
+def test_what_came_with_other_characters_touches_no_order(action_id: str) -> None:
+    """A paste without brackets: its first letters came before it was known for one."""
+    hand = Hand()
+    hand.arm()
+    ruling = hand.press(action_id, came_together=True)
+    assert ruling.verdict is Verdict.REFUSED
+    assert "press it alone" in ruling.words
+    assert hand.press("cursor_up", came_together=True).verdict is Verdict.FIRE
+    assert hand.press("pause_all", came_together=True).verdict is Verdict.FIRE
 
 
 def test_a_burst_of_keys_disarms_and_trades_nothing_more() -> None:
