@@ -50,7 +50,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
 def test_a_closed_profile_is_not_one_without_ledgers(tmp_path: Path) -> None:
-    places = locate({HOME_VARIABLE: str(tmp_path)})
+    places = paths.locate({paths.HOME_VARIABLE: str(tmp_path)})
     folder = places.profile("paper")
     folder.mkdir(parents=True)
     folder.chmod(0)
@@ -60,7 +60,7 @@ def test_a_closed_profile_is_not_one_without_ledgers(tmp_path: Path) -> None:
 
 
 def test_only_ledgers_are_ledgers(tmp_path: Path) -> None:
-    places = locate({HOME_VARIABLE: str(tmp_path)})
+    places = paths.locate({paths.HOME_VARIABLE: str(tmp_path)})
     assert places.ledgers("paper") == []
     folder = places.profile("paper")
     folder.mkdir(parents=True)
