@@ -152,6 +152,21 @@ def test_what_would_be_left_out_of_account_is_refused(
     assert not engine.carried_out
 
 
+@pytest.mark.parametrize(
+    "words", ["flatten --bot grid --bot trend", "pause --bot=grid --bot=grid", "logs -n 1 -n 2"]
+)
+def test_an_option_given_twice_is_not_the_last_one(
+    shell: Shell, engine: ScriptedEngine, words: str
+) -> None:
+    assert_refused(shell(*words.split()), "give it once")
+    assert not engine.carried_out
+
+
+def test_what_may_be_given_again_still_may(shell: Shell) -> None:
+    for words in ("bots add grid --param a=1 --param b=2", "engine --symbol A --symbol B"):
+        assert "give it once" not in shell(*words.split(), "--nope").err
+
+
 def test_an_order_for_a_book_that_is_not_yours(shell: Shell, engine: ScriptedEngine) -> None:
     """It went into your own, without a word."""
     said = shell("act", "buy_join", "--qty", "0.005", "--bot", "grid")
