@@ -97,6 +97,9 @@ class BotSnapshot(Snapshot, frozen=True, kw_only=True):
     error: str = ""
     next_wake_ns: int = 0
     """Its next timer; 0 where only the market wakes it."""
+    would: str = ""
+    """What it last wanted to do while a person has held its helm; nothing of it was sent."""
+    would_ns: int = 0
 
 
 class PositionSnapshot(Snapshot, frozen=True, kw_only=True):
