@@ -18,7 +18,7 @@ from app.live_venues import (
     plain_session,
     venue_folder,
 )
-from app.paths import Paths, make_private
+from app.paths import LIVE_PROFILE, Paths, make_private
 from app.secrets.credentials import Credentials
 from app.secrets.permissions import explain, judge
 from app.secrets.store import KeyStore
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LIVE_PROFILE = "live"
-DRILL_PROFILE = "drill"
 SEED_RANGE = 1 << 31
 
 

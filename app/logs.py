@@ -102,6 +102,26 @@ def _redact_fields(fields: Mapping[str, object]) -> dict[str, object]:
     return shown
 
 
+class LogFile(logging.handlers.RotatingFileHandler):
+    """A log that cannot be written, on a full disk, must not spill tracebacks over a screen, and
+    unredacted: it says how often that was once it can."""
+
+    failures = 0
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self.failures += 1
+
+    def emit(self, record: logging.LogRecord) -> None:
+        before, self.failures = self.failures, 0
+        if before:
+            words = f"this log could not be written {before} times: look after the disk's space"
+            level = logging.ERROR
+            super().emit(logging.LogRecord(__name__, level, __file__, 0, words, None, None))
+        if self.failures:
+            self.failures = before
+        super().emit(record)
+
+
 def start(name: str, level: str = "info") -> Path:
     """Send this process's log to `NAME.log` in the state folder and return that file's path.
 
@@ -109,9 +129,7 @@ def start(name: str, level: str = "info") -> Path:
     """
     path = paths.make_private(paths.locate().logs) / f"{name}.log"
     try:
-        handler = logging.handlers.RotatingFileHandler(
-            path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8"
-        )
+        handler = LogFile(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"{path}: {error.strerror}: make it writable, or choose another place with --home DIR"

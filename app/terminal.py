@@ -152,10 +152,11 @@ def _session(
 def _is_starting(profile: str) -> bool:
     """Whether an engine was about to open; it is open when this returns."""
     from app.progress import Step
-    from app.service.endpoint import claimant
+    from app.service.endpoint import claimant, keeper
     from app.service.launch import wait_for_engine
 
-    if not claimant(endpoint_of(locate(), profile)):
+    endpoint = endpoint_of(locate(), profile)
+    if not claimant(endpoint) and not keeper(endpoint):
         return False
     with Step("waiting for the engine to open") as step:
         wait_for_engine(profile, step.tick)

@@ -22,7 +22,6 @@ from app.views import effects as fx
 from app.views.desk import Desk
 from app.views.header import title
 from app.views.keymap import Keymap, load_keymap
-from app.views.leaving import OUTLIVES
 from app.views.presets import DEFAULT_PRESET
 from app.views.shelf import Shelf, answer_of
 from app.views.theme import DEFAULT_PALETTE
@@ -41,7 +40,7 @@ OPEN_S = 0.02
 """Between looks whether the first picture is complete."""
 HELD_POLLS_MAX = 5
 """A first frame that is still not complete after so many is shown as it is."""
-LEAVING = OUTLIVES
+LEAVING = "the engine and its bots keep running"
 
 SWITCH_S = 0.001
 """How long a thread that has something to do waits for another: keys are read and frames written
@@ -62,6 +61,7 @@ def run(
     ascii_only: bool = False,
     afar: Afar | None = None,
     tour: bool = False,
+    outlives: bool = True,
     take_over: Callable[[], None] | None = None,
 ) -> None:
     """Show `session` in this terminal until the person leaves.
@@ -69,7 +69,8 @@ def run(
     `leaving` says, as half a sentence, what leaving does to engine and bots. `keymap_path` is a
     person's own keymap.toml, if it exists. Errors in key map or palette are raised before the
     screen changes. `afar` tells stories where the engine's ledger is on another machine; `tour`
-    begins with the tour. `take_over`: the alternate screen is up and has a picture on it; called
+    begins with the tour. `outlives`: a served engine goes on without this face. `take_over`: the
+    alternate screen is up and has a picture on it; called
     when the terminal is ours.
     """
     for name in ("COLUMNS", "LINES"):
@@ -85,6 +86,7 @@ def run(
         shelf=FileShelf(profile, afar),
     )
     app.desk.files = files_words(locate(), keymap_path)
+    app.desk.outlives = outlives
     if tour:
         app.desk.toggle_tour()
     if take_over is not None:
@@ -300,6 +302,8 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
             priority_only=dialog is not None,
             came_together=getattr(event, "came_together", False),
         )
+        if effects is None and dialog is not None and dialog.takes_early(event):
+            effects = []
         if effects is None and dialog is not None:
             effects = self._press_in(dialog, event.key, now_ns)
         if effects is None:

@@ -23,10 +23,10 @@ from ui_tui.look import Look
 EARLY_MS = 30
 """How much sooner than its turn a pane may be drawn."""
 _WHEEL_ROWS = 3
-_NOTE_GAP = "  "
-"""Between the parts of a note; the last ones go first where there is no room."""
 _NOTE_MIN = 8
 """Columns below which the note of a title is left out."""
+_NOTE_GAP = "  "
+"""Between the parts of a note; the last ones go first where there is no room."""
 
 
 class NeedsPaint(Message):
@@ -205,7 +205,7 @@ class Pane(Lines, can_focus=True):
             return fit_line(head, width, rule)
         words = picture.note
         while _NOTE_GAP in words and text_width(words) + 3 > left:
-            words = words.rpartition(_NOTE_GAP)[0]
+            words = words.rpartition(_NOTE_GAP)[0]  # The rest of it, rather than nothing.
         if not words or left < _NOTE_MIN:
             return (*head, Cell(glyphs.rule * left, rule))
         note = f" {words} "

@@ -55,10 +55,12 @@ def act(
     action: Annotated[
         str, typer.Argument(metavar="ACTION", help="Its id; without one, the list.")
     ] = "",
-    symbol: Annotated[str, typer.Option(help="The instrument; needed where there are two.")] = "",
+    symbol: Annotated[
+        str, typer.Option(metavar="SYMBOL", help="The instrument; needed where there are two.")
+    ] = "",
     bot: Annotated[str, typer.Option("--bot", metavar="ID", help="The bot that is meant.")] = "",
-    qty: Annotated[str, typer.Option(help="Size in the base asset.")] = "",
-    price: Annotated[str, typer.Option(help="Limit or trigger price.")] = "",
+    qty: Annotated[str, typer.Option(metavar="Q", help="Size in the base asset.")] = "",
+    price: Annotated[str, typer.Option(metavar="P", help="Limit or trigger price.")] = "",
     order: Annotated[str, typer.Option(metavar="ID", help="The order that is meant.")] = "",
     incident: Annotated[str, typer.Option(metavar="ID", help="The incident that is meant.")] = "",
     profile: Profile = DEFAULT_PROFILE,

@@ -29,7 +29,9 @@ VERIFIED_S = 15.0
 _LOOK_S = 0.1
 _UNVERIFIED = f"no word from the venue within {VERIFIED_S:g} s: look at orders and incidents"
 
-Profile = Annotated[str, typer.Option(help="Which engine: the name of its ledger's folder.")]
+Profile = Annotated[
+    str, typer.Option(metavar="NAME", help="Which engine: the name of its ledger's folder.")
+]
 Bot = Annotated[
     str, typer.Option("--bot", metavar="ID", help="This bot alone; without it, every one.")
 ]

@@ -106,12 +106,15 @@ def print_bots(shot: EngineSnapshot, rows: list[BotSnapshot]) -> None:
 def add(
     strategy: Annotated[str, typer.Argument(help="Which; see strategies.")],
     param: Annotated[
-        list[str] | None, typer.Option(help="A parameter as name=value; again for more.")
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter as name=value; again for more."),
     ] = None,
     bot: Annotated[
         str, typer.Option("--bot", metavar="ID", help="Its id; STRATEGY-N if not given.")
     ] = "",
-    instrument: Annotated[str, typer.Option(help="What it trades, where there is a choice.")] = "",
+    instrument: Annotated[
+        str, typer.Option(metavar="INSTRUMENT", help="What it trades, where there is a choice.")
+    ] = "",
     profile: Profile = DEFAULT_PROFILE,
     take_token: TakeToken = False,
     json: Json = False,
@@ -166,7 +169,10 @@ def _free_id(shot: EngineSnapshot, strategy: str) -> str:
 @app.command("edit")
 def edit(
     bot: BotId,
-    param: Annotated[list[str], typer.Option(help="A parameter as name=value; again for more.")],
+    param: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=VALUE", help="A parameter as name=value; again for more."),
+    ],
     profile: Profile = DEFAULT_PROFILE,
     take_token: TakeToken = False,
     json: Json = False,
@@ -174,10 +180,14 @@ def edit(
     """Change parameters of a bot; those that cannot change while it steers need a pause first."""
     from json import dumps
 
+    from engine.strategy.catalogue import find_strategy, parse_params
+
     given = parse_assignments(param)
     with attached(profile, "over" if take_token else "nothing") as session:
-        if all(one.bot_id != bot for one in picture(session).bots):
+        row = next((one for one in picture(session).bots if one.bot_id == bot), None)
+        if row is None:
             raise BadInput("ID", bot, "no such bot; pilothouse bots lists them")
+        parse_params(find_strategy(row.strategy), given)
         command = c.EditParams(command_id=new_command_id(), bot_id=bot, params_json=dumps(given))
         check(ask(session, command))
     if json:

@@ -31,15 +31,22 @@ LEAVING = "the demo stops with this window and goes on next time"
 def demo(
     headless: Annotated[bool, typer.Option(help="No terminal: trade, then report.")] = False,
     seconds: Annotated[
-        str, typer.Option(help="Market seconds to trade, from the start of the session.")
+        str,
+        typer.Option(metavar="N", help="Market seconds to trade, from the start of the session."),
     ] = "",
-    seed: Annotated[int, typer.Option(help="Seed of the generated market.", min=0)] = 1,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Seed of the generated market.", min=0)
+    ] = 1,
     capture: Annotated[
         list[Path] | None,
-        typer.Option(help="Trade this recording; again for its further parts."),
+        typer.Option(metavar="PATH", help="Trade this recording; again for its further parts."),
     ] = None,
-    speed: Annotated[str, typer.Option(help="Market seconds per second; 0: no waiting.")] = "1",
-    profile: Annotated[str, typer.Option(help="Name of the ledger's folder.")] = "demo",
+    speed: Annotated[
+        str, typer.Option(metavar="X", help="Market seconds per second; 0: no waiting.")
+    ] = "1",
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the ledger's folder.")
+    ] = "demo",
     fresh: Annotated[bool, typer.Option(help="Start a new ledger instead of resuming.")] = False,
     tour: Annotated[
         bool | None,

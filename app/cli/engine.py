@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import typer
 from app.cli.attach import DEFAULT_PROFILE, STOP_S, Json, Profile, attached, is_group_call
 from app.cli.output import print_error, print_json
 from app.processes import stop_on_signals
-from engine.domain.errors import BadInput, TimedOut, WorkFailed
+from engine.domain.errors import BadInput, EngineNotRunning, TimedOut, WorkFailed
 from engine.domain.money import parse_decimal
 
 if TYPE_CHECKING:
@@ -26,22 +27,25 @@ app = typer.Typer(invoke_without_command=True)
 _LOOK_S = 0.05
 
 Capture = Annotated[
-    list[Path] | None, typer.Option(help="Trade this recording; again for its further parts.")
+    list[Path] | None,
+    typer.Option(metavar="PATH", help="Trade this recording; again for its further parts."),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of the generated market.", min=0)]
-Speed = Annotated[str, typer.Option(help="Market seconds per second; 0: no waiting.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the generated market.", min=0)]
+Speed = Annotated[str, typer.Option(metavar="X", help="Market seconds per second; 0: no waiting.")]
 
 
 Live = Annotated[bool, typer.Option("--live", help="Trade with real money.")]
-Venue = Annotated[str, typer.Option(help="Where: binance_spot, binance_usdm.")]
+Venue = Annotated[str, typer.Option(metavar="VENUE", help="Where: binance_spot, binance_usdm.")]
 Symbol = Annotated[
-    list[str] | None, typer.Option(help="What, as the venue calls it; again for more.")
+    list[str] | None,
+    typer.Option(metavar="SYMBOL", help="What, as the venue calls it; again for more."),
 ]
 Drill = Annotated[
     bool, typer.Option("--drill", help="Trade on the drill exchange that runs on this machine.")
 ]
 DrillDirectory = Annotated[
-    Path | None, typer.Option("--dir", help="Where that exchange runs, if it was given a --dir.")
+    Path | None,
+    typer.Option("--dir", metavar="DIR", help="Where that exchange runs, if it was given a --dir."),
 ]
 
 
@@ -147,12 +151,15 @@ def _options(profile: str, capture: list[Path] | None, seed: int, speed: str) ->
 
 
 def _supervise(profile: str, capture: list[Path] | None, seed: int, speed: str) -> int:
+    from app.paths import locate
+    from app.service.endpoint import endpoint_of, kept
     from app.service.launch import command_line
     from app.service.supervise import Supervisor
     from engine.core.clock import LiveClock
 
     command = [*command_line(), *_options(profile, capture, seed, speed)]
-    return Supervisor(command, LiveClock(), print_error).run()
+    with kept(endpoint_of(locate(), profile)):
+        return Supervisor(command, LiveClock(), print_error).run()
 
 
 # -- systemd -----------------------------------------------------------------------------------
@@ -225,14 +232,14 @@ def stop(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
         with attached(profile, topics=()) as session:
             session.stop_engine()
             bye = session.wait_gone(STOP_S)
+    except EngineNotRunning:
+        if not _stop_by_signal(profile, "which was still opening", json=json):
+            raise
+        return
     except Refused as refused:
-        if refused.code == SCHEMA_DIFFERS and sys.platform != "win32":  # A signal kills there.
-            pid = _stop_by_signal(profile)
-            words = f"stopped: process {pid}, of another build: its output says what it leaves"
-            if json:
-                print_json({"pid": pid, "words": words})
-            else:
-                print(words)
+        if refused.code == SCHEMA_DIFFERS and _stop_by_signal(
+            profile, "of another build: its output says what it leaves", json=json
+        ):
             return
         if refused.code != LOCKED:
             raise
@@ -245,19 +252,28 @@ def stop(profile: Profile = DEFAULT_PROFILE, json: Json = False) -> None:
         print(bye.words)
 
 
-def _stop_by_signal(profile: str) -> int:
-    """An engine that speaks otherwise than this build ends gracefully by a signal as well; its
-    process. TimedOut when it stays."""
+def _stop_by_signal(profile: str, which: str, *, json: bool) -> bool:
+    """An engine that cannot be spoken to ends gracefully by a signal as well: said, once it has.
+    False where there is none, TimedOut when it stays."""
     from app.paths import locate
-    from app.service.endpoint import claimant, endpoint_of
+    from app.service.endpoint import claimant, endpoint_of, keeper
 
     endpoint = endpoint_of(locate(), profile)
-    pid = claimant(endpoint)
-    if pid:
-        os.kill(pid, signal.SIGTERM)
+    find = claimant if claimant(endpoint) else keeper
+    pid = find(endpoint)
+    if find is keeper:
+        which = "which would have started it again"
+    if not pid or sys.platform == "win32":  # A signal kills there.
+        return False
+    os.kill(pid, signal.SIGTERM)
     for _ in range(int(STOP_S / _LOOK_S)):
-        if not claimant(endpoint):
-            return pid
+        if find(endpoint) != pid:
+            words = f"stopped: process {pid}, {which}"
+            if json:
+                print_json({"pid": pid, "words": words})
+            else:
+                print(words)
+            return True
         time.sleep(_LOOK_S)
     raise TimedOut(f"engine: process {pid} did not end within {STOP_S:g} s: see its log")
 
@@ -283,4 +299,7 @@ def bridge(
 
     if sys.stdin.isatty():
         raise BadInput("bridge", "a terminal", "it is started by tui --ssh, not by hand")
+    kind = os.fstat(sys.stdin.fileno()).st_mode
+    if not stat.S_ISFIFO(kind) and not stat.S_ISSOCK(kind):  # /dev/null of `ssh -n`: it would wait.
+        raise BadInput("bridge", "stdin is no pipe", "it is started by tui --ssh, not by hand")
     raise typer.Exit(pump(endpoint_of(locate(), profile), may_start=start))

@@ -59,7 +59,7 @@ def run_live(wish: Wish, arrange_stop: Callable[[asyncio.Event], None]) -> StopR
 
 
 def request_of(wish: Wish, settings: Settings) -> LiveRequest:
-    from app.live import DRILL_PROFILE, LIVE_PROFILE, LiveRequest, drill_folder
+    from app.live import LiveRequest, drill_folder
     from app.paths import check_profile, locate
     from app.secrets.index import PAPER_PROFILES
 
@@ -73,7 +73,7 @@ def request_of(wish: Wish, settings: Settings) -> LiveRequest:
             "live: trading with real money is not armed: set armed = true under [live] in the "
             "settings file, or train with --drill"
         )
-    profile = wish.profile or (LIVE_PROFILE if wish.live else DRILL_PROFILE)
+    profile = profile_of(wish)
     if profile in PAPER_PROFILES:
         raise BadInput("--profile", profile, "is for paper: name another")
     symbols = wish.symbols or tuple(filter(None, map(str.strip, live.symbols.split(","))))
@@ -90,13 +90,22 @@ def request_of(wish: Wish, settings: Settings) -> LiveRequest:
     )
 
 
+def profile_of(wish: Wish) -> str:
+    from app.paths import DRILL_PROFILE, LIVE_PROFILE
+
+    return wish.profile or (LIVE_PROFILE if wish.live else DRILL_PROFILE)
+
+
 def supervise_live(wish: Wish) -> int:
     """Start it again after a crash, as the paper engine is."""
+    from app.paths import locate
+    from app.service.endpoint import endpoint_of, kept
     from app.service.launch import command_line
     from app.service.supervise import Supervisor
     from engine.core.clock import LiveClock
 
-    return Supervisor([*command_line(), *options_of(wish)], LiveClock(), print_error).run()
+    with kept(endpoint_of(locate(), profile_of(wish))):
+        return Supervisor([*command_line(), *options_of(wish)], LiveClock(), print_error).run()
 
 
 def install_live(wish: Wish) -> None:

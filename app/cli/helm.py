@@ -117,7 +117,10 @@ def cancel_all(
 def kill(
     profile: Profile = DEFAULT_PROFILE,
     level: Annotated[
-        str, typer.Option(help=f"How far: {', '.join(KILL_LEVELS)}. Without one, cancel-all.")
+        str,
+        typer.Option(
+            metavar="LEVEL", help=f"How far: {', '.join(KILL_LEVELS)}. Without one, cancel-all."
+        ),
     ] = "",
     bot: Annotated[
         str,

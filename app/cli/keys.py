@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.output import ExitCode, fail, print_error, print_json, print_table
+from app.paths import LIVE_PROFILE
 from engine.domain.errors import BadInput, ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-LIVE_PROFILE = "live"
 _INSTEAD = "use one, or pipe key, secret and perhaps a passphrase to --password-stdin"
 _INSTEAD_PASSPHRASE = "use one, or pipe it as the first line to --passphrase-stdin"
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from app.service.client import RemoteSession
     from app.service.protocol import Presence
     from app.views.story import Instruments, Sentence
-    from engine.domain.events import AnyEvent
     from engine.domain.instrument import Instrument
     from engine.domain.snapshots import EngineSnapshot, LogRow, OrderSnapshot
 
@@ -38,7 +37,7 @@ app = typer.Typer()
 
 _LOOK_S = 0.1
 _BOT_EVENTS = 200_000
-"""How far back a bot's story goes."""
+"""How many events a bot's story is told from, its orders not counted."""
 _SENTENCES = 40
 
 Row = dict[str, Any]
@@ -75,6 +74,17 @@ def status(profile: Profile = DEFAULT_PROFILE, bot: Bot = "", json: Json = False
     print_table(("figure", "value"), figures + link_figures(shot))
     print()
     print_bots(shot, [one for one in shot.bots if bot in ("", one.bot_id)])
+    print()
+    limits = [
+        (
+            limit.name,
+            *map(fmt.compact, (limit.used, limit.limit)),
+            limit.unit,
+            "REACHED" if limit.is_tripped else "",
+        )
+        for limit in shot.limits
+    ]
+    print_table(("limit", "used", "of", "unit", ""), limits, right=("used", "of"))
 
 
 def _status(shot: EngineSnapshot, presence: Presence, bot: str) -> Row:
@@ -206,7 +216,10 @@ def logs(
     profile: Profile = DEFAULT_PROFILE,
     bot: Bot = "",
     count: Annotated[
-        int, typer.Option("-n", help="How many lines; the engine keeps the last 500.", min=0)
+        int,
+        typer.Option(
+            "-n", metavar="N", help="How many lines; the engine keeps the last 500.", min=0
+        ),
     ] = 20,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Wait for more.")] = False,
     json: Json = False,
@@ -311,12 +324,13 @@ def _story(ledger: Path, ident: str) -> list[Sentence]:
     of_order = [row.event for row in history.order_events(ledger, ident)]
     if of_order:
         return order_story(of_order, instruments)
-    recent: list[AnyEvent] = [row.event for row in history.last_events(ledger, _BOT_EVENTS)]
-    if of_algo := algo_story(recent, ident, instruments):
-        return of_algo
-    if not any(getattr(event, "bot_id", None) == ident for event in recent):
+    of_algo = [row.event for row in history.algo_events(ledger, ident)]
+    if of_algo:
+        return algo_story(of_algo, ident, instruments)
+    of_bot = [row.event for row in history.bot_events(ledger, ident, _BOT_EVENTS)]
+    if not any(getattr(event, "bot_id", None) == ident for event in of_bot):
         return []
-    return bot_story(recent, ident, instruments)[-_SENTENCES:]
+    return bot_story(of_bot, ident, instruments)[-_SENTENCES:]
 
 
 # -- small things ------------------------------------------------------------------------------

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Price = Annotated[str, typer.Option("--price", help="Limit or trigger; what it is, says the type.")]
+Price = Annotated[
+    str, typer.Option("--price", metavar="P", help="Limit or trigger; what it is, says the type.")
+]
 
 
 @app.command("order")
@@ -43,8 +45,12 @@ def order(
         list[str] | None, typer.Argument(help="What the type takes: post, reduce, stop=59900 ...")
     ] = None,
     price: Price = "",
-    book: Annotated[str, typer.Option("--bot", help="Whose book: yours, or a bot's.")] = "manual",
-    symbol: Annotated[str, typer.Option(help="Which instrument, where there are several.")] = "",
+    book: Annotated[
+        str, typer.Option("--bot", metavar="ID", help="Whose book: yours, or a bot's.")
+    ] = "manual",
+    symbol: Annotated[
+        str, typer.Option(metavar="SYMBOL", help="Which instrument, where there are several.")
+    ] = "",
     profile: Profile = DEFAULT_PROFILE,
     take_token: TakeToken = False,
     json: Json = False,

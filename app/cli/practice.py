@@ -39,7 +39,9 @@ def practise(
             stack.enter_context(practice)
         if not headless:
             look = look_of(ui, paths)
-            open_face("tui", practice.session, leaving=LEAVING, profile=PROFILE, **look)
+            open_face(
+                "tui", practice.session, leaving=LEAVING, outlives=False, profile=PROFILE, **look
+            )
             return
         time.sleep(float(HEADLESS_S if seconds is None else seconds))
         report = practice.report()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,9 +23,14 @@ LEAVING = "the replay ends with this window; forks are kept"
 def replay(
     capture: Annotated[
         list[Path] | None,
-        typer.Option(help="A capture, its parts, or a recording as `data list` names it."),
+        typer.Option(
+            metavar="PATH",
+            help="A capture, its parts, or a recording as `data list` names it.",
+        ),
     ] = None,
-    speed: Annotated[str, typer.Option(help="Market seconds per second, 0.1 to 1000.")] = "1",
+    speed: Annotated[
+        str, typer.Option(metavar="X", help="Market seconds per second, 0.1 to 1000.")
+    ] = "1",
 ) -> None:
     """Play a recording back: stop, step, seek, jump to your fills, fork to paper from anywhere."""
     from app.cli.demo import run_terminal
@@ -62,3 +68,5 @@ def replay(
         # Not as fast as it began: at the speed that the person sees now.
         fork = request._replace(profile=shot.replay.forked, speed=shot.speed)
         run_terminal(fork, paths, settings.ui, tour=False)
+        files = " ".join(f"--capture {shlex.quote(str(path))}" for path in captures)
+        print(f"{fork.profile} goes on with: pilothouse demo {files} --profile {fork.profile}")

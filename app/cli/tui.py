@@ -22,7 +22,8 @@ def tui(
         str, typer.Option(metavar="USER@HOST", help="Attach to the engine on another machine.")
     ] = "",
     remote: Annotated[
-        str, typer.Option(help="With --ssh: how Pilothouse is called over there.")
+        str,
+        typer.Option(metavar="PROGRAM", help="With --ssh: how Pilothouse is called over there."),
     ] = "pilothouse",
     take_token: Annotated[
         bool, typer.Option("--take-token", help="Take the trade token over from another face.")

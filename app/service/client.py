@@ -293,7 +293,7 @@ class RemoteSession:
             name=self._name,
             host=socket.gethostname().partition(".")[0],
             pid=os.getpid(),
-            wants=self._wants if self._engine is None else self._wants_again(),
+            wants=self._wants if self._shown is None else self._wants_again(),
             topics=self._topics,
             session=self._ident,
         )
@@ -323,6 +323,7 @@ class RemoteSession:
         self._me = frame.face
         self._heard_ns = self._clock.monotonic_ns()
         self._engine, self._pings = None, {}
+        self._farewell = p.Bye()
         self._best_trip_ns = DEAD_NS
         self._writer = link.writer
 

@@ -15,6 +15,7 @@ import socket
 import stat
 import struct
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from app.service.doors import Door, write_private
 from engine.core.ids import new_token
 from engine.domain.errors import ConfigError, EngineNotRunning, LedgerError
 from engine.store.filelock import FileLock, holder_of, lock_beside
+
+_KEEPER = "engine.keeper"
 
 
 class Endpoint(NamedTuple):
@@ -101,9 +104,19 @@ def connect(endpoint: Endpoint) -> socket.socket:
             raise EngineNotRunning(
                 f"engine: process {pid} is still opening its market and ledger: try again soon"
             ) from error
+        if pid := keeper(endpoint):
+            raise EngineNotRunning(
+                f"engine: it has crashed, and process {pid} starts it again in some seconds: wait, "
+                f"or end that with pilothouse stop --profile {endpoint.profile}"
+            ) from error
         raise EngineNotRunning(
             f"engine: none runs for profile {endpoint.profile}: start it with "
             f"pilothouse engine --profile {endpoint.profile}"
+        ) from error
+    except PermissionError as error:  # Perhaps one runs there: nobody may look.
+        raise ConfigError(
+            f"engine: {endpoint.door_path}: {error.strerror}: it is another user's, or its folder "
+            "is closed; choose another place with --home DIR"
         ) from error
     except OSError as error:
         raise EngineNotRunning(
@@ -122,6 +135,27 @@ def claimant(endpoint: Endpoint) -> int:
     """The living process that has claimed the profile, perhaps not ready for faces yet; 0:
     none."""
     return holder_of(endpoint.door_path.with_name(endpoint.door_path.name + ".lock"))
+
+
+@contextlib.contextmanager
+def kept(endpoint: Endpoint) -> Iterator[None]:
+    """While somebody starts this profile's engine again whenever it crashes. Keeps nobody out:
+    where two try, the claim decides whose engine serves."""
+    make_private(endpoint.folder)
+    try:
+        lock = lock_beside(endpoint.folder / _KEEPER)
+    except LedgerError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def keeper(endpoint: Endpoint) -> int:
+    """The living process that starts the engine again when it crashes; 0: none."""
+    return holder_of(endpoint.folder / f"{_KEEPER}.lock")
 
 
 def read_token(endpoint: Endpoint) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app import paths
 from app.processes import apart
-from app.service.endpoint import Endpoint, claimant, connect, endpoint_of
+from app.service.endpoint import Endpoint, claimant, connect, endpoint_of, keeper
 from engine.domain.errors import EngineNotRunning, WorkFailed
 from engine.domain.text import clean
 
@@ -93,7 +93,7 @@ def _wait_for(
         else:
             return
         has_ended = engine is None or engine.poll() is not None
-        if has_ended and not claimant(endpoint):
+        if has_ended and not claimant(endpoint) and not keeper(endpoint):
             words = _last_line(output, begins_at) if output is not None else ""
             raise WorkFailed(words or "engine: it ended before faces could come")
         on_wait()

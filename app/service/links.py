@@ -187,7 +187,7 @@ class _SshLink:
                 await self._process.wait()
                 await self._listener
         code = self._process.returncode
-        words = self._said or self._printed
+        words = (self._said or self._printed).removeprefix("ssh: ")
         if not words:
             # A bridge ends in peace when its engine has gone.
             is_peace = self._has_met and code == 0

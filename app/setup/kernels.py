@@ -38,7 +38,7 @@ class KernelCache:
             self._stamp_file.write_text(digest, encoding="utf-8")
 
     def _compile(self) -> None:
-        with Step("compiling kernels") as step:
+        with Step("compiling kernels (once, for minutes)") as step:
             command = [str(self._environment.python), "-P", "-m", "app", "warm"]
             done, output = run_watched(command, step.tick)
             if not done:

@@ -71,6 +71,8 @@ class Desk:
     def __init__(self, keymap: Keymap, new_id: Callable[[], str], leaving: str = "") -> None:
         self.keymap = keymap
         self.leaving = leaving
+        self.outlives = True
+        """Whether a served engine goes on without this face."""
         self.gestures = Gestures(keymap.label(ACTIONS["arm"]))
         self.snapshot: EngineSnapshot | None = None
         self.failure = ""
@@ -262,6 +264,7 @@ class Desk:
             picture_age_ms=max(0, now_ns - picture.until_ns) // 1_000_000 if picture else 0,
             failure=self.failure,
             standing=self.standing,
+            outlives=self.outlives,
             leaving=self.leaving,
         )
 
@@ -426,7 +429,8 @@ class Desk:
         if spec.reduce_only if isinstance(spec, OrderSpec) else is_reducing(spec):
             return rules.is_alive(view)
         if not self.gestures.is_armed:
-            return f"order keys are SAFE: {self.keymap.label(ACTIONS['arm'])} arms them"
+            safe = f"order keys are SAFE: {self.keymap.label(ACTIONS['arm'])} arms them"
+            return rules.has_token(view) or safe
         return rules.can_enter(view)
 
     def send_ticket(self, spec: Wish, now_ns: int) -> list[Effect]:

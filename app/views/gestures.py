@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from app.views import rules
 from app.views.actions import Action, Risk
 from app.views.rules import INTENT_AGE_MS_MAX
 from app.views.viewstate import ViewState
@@ -254,7 +255,8 @@ class Gestures:
 
     def _why_refused(self, action: Action, view: ViewState) -> str:
         if action.risk is Risk.INCREASE and not self.is_armed:
-            return f"order keys are SAFE: {self._arm_label} arms them"
+            # What would refuse the arming is said first: nobody is sent there for nothing.
+            return rules.has_token(view) or f"order keys are SAFE: {self._arm_label} arms them"
         return action.why_not(view)
 
     def _why_disarm(self, view: ViewState, now_ns: int) -> str:

@@ -176,6 +176,8 @@ def _bot_sentence(event: e.AnyEvent, bot_id: str, instruments: Instruments) -> s
             return f"removed by {event.by}"
         case e.HelmChanged() if event.bot_id == bot_id:
             return f"{_HELM_WORDS[event.helm]} by {event.by}{_because(event.reason)}"
+        case e.ParamsEdited() if event.bot_id == bot_id:
+            return f"parameters set by {event.by}: {event.changed or event.params_json}"
         case e.BotFailed() if event.bot_id == bot_id:
             return f"it failed and was paused: {event.error}"
         case e.OrderDenied() if event.bot_id == bot_id:

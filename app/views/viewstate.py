@@ -62,6 +62,8 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     """Why the engine has died; "" while it lives."""
     standing: Standing | None = None
     """Who else looks at this engine; None where it belongs to this face."""
+    outlives: bool = True
+    """Whether a served engine goes on without this face."""
     leaving: str = ""
     """What leaving the face does to the engine and its bots, as a sentence."""
 

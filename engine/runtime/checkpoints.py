@@ -15,12 +15,13 @@ import msgspec
 from engine.domain import events as e
 from engine.runtime.freeze import Frozen
 
-FIRST_SPACING = 1500
-"""Work between two checkpoints: about half a second on a small machine."""
-MOST = 128
+SPACING = 5000
+"""Work between two checkpoints: less than half a second."""
+MOST = 256
 BYTES_MAX = 64 << 20
-"""Of memory, for all of them; then every second is let go, and from there on they lie twice as far
-apart."""
+"""Of memory, for all of them. Beyond, those far from here are thinned."""
+NEAR = 12
+"""So many on either side of here are never thinned: most ways back are short."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[e.AnyEvent]).decode
@@ -70,6 +71,8 @@ class Checkpoint(NamedTuple):
     """A place to go back to."""
 
     now_ns: int
+    work: int
+    """Done from the beginning to here."""
     scene: Frozen
     chapters: tuple[Chapter, ...]
     given: int
@@ -79,9 +82,8 @@ class Checkpoint(NamedTuple):
 class Checkpoints:
     """In the order of time; the first, the beginning of the recording, stays for ever."""
 
-    def __init__(self, spacing: int = FIRST_SPACING, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST) -> None:
         self._kept: list[Checkpoint] = []
-        self._spacing = spacing
         self._most = most
         self.near: Checkpoint | None = None
         """One more, close to where somebody goes back step by step."""
@@ -89,20 +91,27 @@ class Checkpoints:
     def __len__(self) -> int:
         return len(self._kept)
 
-    @property
-    def spacing(self) -> int:
-        """Work after which another one is worth its while."""
-        return self._spacing
-
     def add(self, one: Checkpoint) -> None:
-        """Keep `one`, unless there is one of its instant."""
+        """Keep `one`, which is of here and now, unless there is one of its instant."""
         at = bisect_right(self._kept, one.now_ns, key=_now_ns)
         if at and self._kept[at - 1].now_ns == one.now_ns:
             return
         self._kept.insert(at, one)
-        if len(self._kept) > self._most or sum(kept.scene.size for kept in self._kept) > BYTES_MAX:
-            del self._kept[1::2]
-            self._spacing *= 2
+        while len(self._kept) > self._most or self._size() > BYTES_MAX:
+            if not self._thin(at):
+                return
+
+    def _size(self) -> int:
+        return sum(kept.scene.size for kept in self._kept)
+
+    def _thin(self, here: int) -> bool:
+        """Let the one go that is missed least; False where all are near."""
+        kept = self._kept
+        far = [at for at in range(1, len(kept) - 1) if abs(at - here) > NEAR]
+        if not far:
+            return False
+        del kept[min(far, key=lambda at: kept[at + 1].work - kept[at - 1].work)]
+        return True
 
     def before(self, ts_ns: int) -> Checkpoint:
         """The last one not after `ts_ns`; the first where all are later."""

@@ -78,6 +78,36 @@ def order_events(path: Path, client_order_id: str) -> list[Recorded]:
     )
 
 
+def bot_events(path: Path, bot_id: str, limit: int = _MAX_ROWS) -> list[Recorded]:
+    """The newest `limit` events that concern one bot or everybody, oldest first; the flow of its
+    orders is not among them. However long ago: a bot may steer for months on one event."""
+    query = """
+        SELECT seq, body FROM event
+        WHERE (bot_id = ? AND kind <> 'OrderIntended')
+            OR kind IN ('FlattenStarted', 'FlattenEnded', 'KillChanged', 'RiskTripped')
+        ORDER BY seq DESC LIMIT ?
+    """
+    return _read(path, query, bot_id, limit)[::-1]
+
+
+def algo_events(path: Path, algo_id: str) -> list[Recorded]:
+    """Everything that ever happened to one algo and the orders that are its legs; empty if it is
+    unknown."""
+    query = """
+        SELECT seq, body FROM event
+        WHERE (kind LIKE 'Algo%' OR kind IN ('OrderIntended', 'OrderDenied'))
+            AND instr(body, CAST(? AS BLOB)) ORDER BY seq LIMIT ?
+    """
+    found: dict[int, Recorded] = {}
+    for row in _read(path, query, algo_id, _MAX_ROWS):
+        if isinstance(row.event, OrderIntended) and row.event.order.algo_id == algo_id:
+            order_id = row.event.order.client_order_id
+            found |= {one.seq: one for one in order_events(path, order_id)}
+        elif getattr(row.event, "algo_id", None) == algo_id:
+            found[row.seq] = row
+    return [found[seq] for seq in sorted(found)]
+
+
 def instruments(path: Path) -> dict[str, Instrument]:
     """By id, as the session's first event describes them; empty for an empty ledger."""
     found: dict[str, Instrument] = {}

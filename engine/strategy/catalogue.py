@@ -10,14 +10,29 @@ from typing import Any
 
 import msgspec
 
-from engine.domain.errors import BadInput
+from engine.domain.errors import BadInput, ConfigError
 from engine.domain.instrument import Instrument
 from engine.domain.money import parse_decimal, plain
 from engine.ports.strategy import Knob, Params, Strategy
 from engine.strategy.grid import Grid
 from engine.strategy.trend import Trend
 
-STRATEGIES: dict[str, type[Strategy]] = {kind.name: kind for kind in (Grid, Trend)}
+
+def by_name(*kinds: type[Strategy]) -> dict[str, type[Strategy]]:
+    """The strategies by name; ConfigError where a copy still has the name of what it was copied
+    from, and would silently trade in its place."""
+    found: dict[str, type[Strategy]] = {}
+    for kind in kinds:
+        other = found.setdefault(kind.name, kind)
+        if other is not kind:
+            raise ConfigError(
+                f"{kind.__module__}: {kind.__name__}.name: {kind.name} is the name of "
+                f"{other.__name__}: give it another"
+            )
+    return found
+
+
+STRATEGIES = by_name(Grid, Trend)
 
 
 def find_strategy(name: str) -> type[Strategy]:

@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from app.drill import new_account, open_drill
-from app.live import DRILL_PROFILE, drill_folder
-from app.paths import HOME_VARIABLE, locate
+from app.live import drill_folder
+from app.paths import DRILL_PROFILE, HOME_VARIABLE, locate
 from app.service.client import RemoteSession
 from app.service.endpoint import endpoint_of
 from app.service.links import SocketRoad

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app import terminal
-from app.cli import demo, practice, replay
 from app.service.session import Standing
-from app.views.leaving import OUTLIVES
 from engine.domain import commands as c
 from tests.tui.harness import NARROW, WIDE, Person, at_terminal
-from ui_tui import app as ui_app
 
 SIZES = pytest.mark.parametrize("size", [NARROW, WIDE])
 ME, OTHER = "tui@here 1", "gui@desk 2"
@@ -33,8 +29,20 @@ async def test_a_face_without_the_token_says_so_and_adds_no_risk(size: tuple[int
         await person.press("f4", "f4")
         assert "take it over first" in person.last_line()
         assert "[SAFE]" in person.header()
+        await person.press("1", "b")
+        assert "take it over first" in person.last_line(), "not: arm them, which is refused"
         await person.press("f12", "f12")
         assert [type(command) for command in person.session.commands] == [c.Kill]
+
+
+async def test_an_engine_that_ends_with_the_window_is_not_said_to_go_on() -> None:
+    """`demo --drill`: served like any other, but nobody can attach to it again."""
+    async with at_terminal(NARROW, leaving="the drill stops with this window") as person:
+        person.app.desk.outlives = False
+        await told(person, company(ME))
+        await person.press("Q")
+        assert person.app.main.dialog is None
+        assert "Q again: leave, the drill stops with this window" in person.last_line()
 
 
 async def test_the_token_is_taken_over_by_two_taps() -> None:
@@ -80,23 +88,8 @@ async def test_who_else_is_here_is_shown_where_there_is_room() -> None:
         assert "also here" not in person.header()
 
 
-def test_one_sentence_for_what_outlives_a_face() -> None:
-    assert terminal.LEAVING == ui_app.LEAVING == OUTLIVES
-    assert OUTLIVES not in (demo.LEAVING, practice.LEAVING, replay.LEAVING)
-
-
-async def test_leaving_a_drill_does_not_promise_that_it_goes_on() -> None:
-    """Its engine is another process and shows company, but it ends with the window; the dialog
-    said that all was left running."""
-    async with at_terminal(NARROW, leaving=practice.LEAVING) as person:
-        await told(person, company(ME))
-        await person.press("Q")
-        assert person.app.main.dialog is None
-        assert "Q again: leave, the drill exchange and its engine stop" in person.last_line()
-
-
 async def test_leaving_an_engine_that_stays_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with at_terminal(NARROW, leaving=OUTLIVES) as person:
+    async with at_terminal(NARROW) as person:
         left: list[bool] = []
         monkeypatch.setattr(person.app, "exit", lambda: left.append(True))
         await told(person, company(ME))

@@ -4,7 +4,6 @@ import pytest
 from textual.events import Key
 
 from app.service.session import Standing
-from app.views.leaving import OUTLIVES
 from engine.domain import commands as c
 from engine.domain.algo import Bracket
 from engine.domain.commands import KillLevel
@@ -130,7 +129,7 @@ async def test_enter_held_down_sets_no_parameters() -> None:
 
 
 async def test_a_held_s_does_not_stop_the_engine() -> None:
-    async with at_terminal(WIDE, leaving=OUTLIVES) as person:
+    async with at_terminal(WIDE) as person:
         person.session.company = Standing("tui@a", ("tui@a",), "tui@a")
         await person.look()
         await person.press("Q")
@@ -248,6 +247,18 @@ async def test_algos_stand_below_the_orders() -> None:
         person.session.publish(algos=[an_algo()])
         await person.wait(400)
         assert "a3 manual if-touched; in the engine: " in person.screen()
+
+
+async def test_letters_that_come_with_the_key_that_opens_reach_the_field() -> None:
+    """On a slow line keys come together; the field is not there yet."""
+    async with at_terminal(NARROW) as person:
+        for key in ("ctrl+p", "r", "e", "s", "e", "t", "enter"):
+            person.app.post_message(Key(key, key if len(key) == 1 else None))
+        await person.look()
+        assert "find    reset" in person.screen()
+        assert "reset the kill switch" in person.screen()
+        assert person.app.main.dialog is not None, "nobody has seen what Enter would run"
+        assert not person.session.commands
 
 
 async def test_keys_that_come_at_once_keep_their_order() -> None:

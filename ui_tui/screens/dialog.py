@@ -96,6 +96,8 @@ class Dialog(Container):
         """Shown in the last line in place of the hint."""
         self._field: Field | None = None
         """The one that had the focus last."""
+        self._early: str | None = ""
+        """What was typed before there was a field to take it; None once there is."""
         self.again = Again()
         """Judges the second press of a key that confirms."""
 
@@ -171,6 +173,14 @@ class Dialog(Container):
         self.screen.set_focus(fields[(at + step) % len(fields)])  # Now, not by a message.
         return True
 
+    def takes_early(self, event: Key) -> bool:
+        """Keep what is typed ahead of the first field: on a slow line keys come together. Keys that
+        do something wait for a person who has seen the dialog."""
+        if self._early is None or not self.fields() or event.key == "escape":
+            return False
+        self._early += event.character if event.is_printable and event.character else ""
+        return True
+
     # -- life ----------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
@@ -188,6 +198,9 @@ class Dialog(Container):
     def on_mount(self, event: Mount) -> None:
         fields = self.query(Field)
         self.screen.set_focus(fields.first() if fields else None)
+        early, self._early = self._early, None
+        if fields and early:
+            fields.first().insert_text_at_cursor(early)
         self.place()
 
     def place(self) -> None:

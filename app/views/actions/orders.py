@@ -182,7 +182,7 @@ ORDERS = (
         "ticket",
         "order ticket, filled from the cursor (enter asks once)",
         why_not=rules.has_instrument,
-        shell="act buy_limit",
+        shell="order SIDE QTY TYPE --price P",
     ),
     Action(
         "qty_up",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from app.views import announce, rules
 from app.views.actions.base import Action
-from app.views.leaving import OUTLIVES
 from app.views.viewstate import ViewState
 
 
 def _leave_or_ask(view: ViewState) -> str:
     """An engine that outlives this screen is asked about; one that ends with it is announced."""
-    outlives = view.leaving in ("", OUTLIVES)
-    return "leave" if view.standing is not None and outlives else ""
+    return "leave" if view.standing is not None and view.outlives else ""
 
 
 _GLOBAL = ("global",)

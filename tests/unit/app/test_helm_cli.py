@@ -18,7 +18,7 @@ from engine.core.clock import LiveClock
 from engine.domain import commands as c
 from engine.domain.events import Helm
 from engine.domain.order import Side
-from tests.support.service import ScriptedEngine
+from tests.support.service import ScriptedEngine, eventually
 from tests.support.session import MID, SECOND, a_bot, a_log, a_stop, a_working_order
 from tests.support.shell import Shell, assert_refused
 from tests.unit.app.small_checkout import ROOT
@@ -29,6 +29,13 @@ def shell(own_home: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(own_home.parent, capsys)
 
 
+def shown(engine: ScriptedEngine, **changes: object) -> None:
+    """The picture that whoever comes now will see."""
+    engine.publish(**changes)
+    turns = engine.turns
+    eventually(lambda: engine.turns > turns + 1)
+
+
 @pytest.fixture
 def engine(own_home: Path) -> Iterator[ScriptedEngine]:
     """A running engine with a bot that steers, one that is paused and one that is taken."""
@@ -37,7 +44,7 @@ def engine(own_home: Path) -> Iterator[ScriptedEngine]:
     bots = [a_bot("grid"), a_bot("trend", helm=Helm.PAUSED), a_bot("mine", helm=Helm.MANUAL)]
     now_ns = LiveClock().now_ns() + 3_600 * SECOND
     with ScriptedEngine(own_home) as running:
-        running.publish(orders=[mine, guard], bots=bots, feed_age_ms=0, published_wall_ns=now_ns)
+        shown(running, orders=[mine, guard], bots=bots, feed_age_ms=0, published_wall_ns=now_ns)
         yield running
 
 
@@ -145,6 +152,21 @@ def test_what_would_be_left_out_of_account_is_refused(
     assert not engine.carried_out
 
 
+@pytest.mark.parametrize(
+    "words", ["flatten --bot grid --bot trend", "pause --bot=grid --bot=grid", "logs -n 1 -n 2"]
+)
+def test_an_option_given_twice_is_not_the_last_one(
+    shell: Shell, engine: ScriptedEngine, words: str
+) -> None:
+    assert_refused(shell(*words.split()), "give it once")
+    assert not engine.carried_out
+
+
+def test_what_may_be_given_again_still_may(shell: Shell) -> None:
+    for words in ("bots add grid --param a=1 --param b=2", "engine --symbol A --symbol B"):
+        assert "give it once" not in shell(*words.split(), "--nope").err
+
+
 def test_an_order_for_a_book_that_is_not_yours(shell: Shell, engine: ScriptedEngine) -> None:
     """It went into your own, without a word."""
     said = shell("act", "buy_join", "--qty", "0.005", "--bot", "grid")
@@ -182,7 +204,7 @@ def test_two_instruments_need_no_symbol_where_it_says_nothing(
 ) -> None:
     first = engine.snapshot.instruments[0]
     other = replace(first, instrument_id="sim.ETHUSDT", symbol="ETHUSDT")
-    engine.publish(instruments=[first, other])
+    shown(engine, instruments=[first, other])
     assert shell("act", "kill").code == 0
     assert shell("act", "bot_take", "--bot", "grid").code == 0
     assert_refused(shell("act", "flatten_symbol"), "name one of: BTCUSDT, ETHUSDT")
@@ -224,9 +246,21 @@ def test_a_stop_shows_its_trigger_and_no_none(shell: Shell, engine: ScriptedEngi
 
 
 def test_the_log_tells_the_day(shell: Shell, engine: ScriptedEngine) -> None:
-    engine.publish(log=[a_log(1, "hello")])
+    shown(engine, log=[a_log(1, "hello")])
     assert shell("logs").out.startswith("20")
     assert "Z  info   grid" in shell("logs").out
+
+
+# -- places that are closed -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", ["why x", "data list", "backtest list", "keys list", "doctor"])
+def test_a_home_that_cannot_be_is_a_matter_of_configuration(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """It was an internal error to report. (A closed folder is the same; tests may run as root.)"""
+    monkeypatch.setenv("PILOTHOUSE_HOME", f"/tmp/{'x' * 300}")
+    assert_refused(shell(*words.split()), "File name too long: ", "--home DIR", code=4)
 
 
 # -- streams that are closed or full -------------------------------------------------------------

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,3 +96,24 @@ def test_a_crash_leaves_its_traceback_in_the_log_only() -> None:
 def test_a_running_log_takes_the_crash() -> None:
     path = logs.start("engine")
     assert logs.record_crash(RuntimeError("x")) == path
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_log_that_cannot_be_written_spills_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither tracebacks over a screen nor what would have been redacted; it says so later."""
+    path = logs.start("engine")
+    handler = logging.getLogger().handlers[-1]
+    assert isinstance(handler, logs.LogFile)
+    kept = handler.stream
+    handler.stream = full = io.TextIOWrapper(io.FileIO(os.open("/dev/full", os.O_WRONLY), "w"))
+    for _ in range(3):
+        logging.getLogger("test").error("signature=%s", KEY)
+    assert handler.failures == 3
+    handler.stream = kept
+    full.close()
+    logging.getLogger("test").error("there is room again")
+    assert [line["message"] for line in _lines(path)] == [
+        "this log could not be written 3 times: look after the disk's space",
+        "there is room again",
+    ]
+    assert capfd.readouterr() == ("", "")

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from engine.core.watchdog import Watchdog
 from engine.domain import events as e
 from engine.kernels.layout import ROW, WAKE_END
-from engine.runtime.checkpoints import Checkpoint, Checkpoints
+from engine.runtime.checkpoints import BYTES_MAX, NEAR, Checkpoint, Checkpoints
 from engine.runtime.driver import Driver
 from engine.runtime.freeze import Array, Frozen, freeze, thaw
 from engine.runtime.trader import Trader
@@ -119,16 +119,27 @@ def _run(driver: Driver, until_ns: int) -> list[e.AnyEvent]:
 
 
 def _checkpoint(now_ns: int, given: int = 0, size: int = 1) -> Checkpoint:
-    return Checkpoint(now_ns, Frozen(b"x" * size, ()), (), given)
+    return Checkpoint(now_ns, now_ns, Frozen(b"x" * size, ()), (), given)
 
 
-def test_too_many_are_thinned_and_the_first_stays() -> None:
-    kept = Checkpoints(spacing=10, most=8)
-    for now_ns in range(100, 2000, 10):
+def test_too_many_are_thinned_evenly_but_not_near_here() -> None:
+    kept = Checkpoints(most=40)
+    for now_ns in range(100, 10_000, 10):
         kept.add(_checkpoint(now_ns))
-        assert 1 <= len(kept) <= 8
+        assert len(kept) <= 40
     assert kept.before(0).now_ns == kept.before(100).now_ns == 100
-    assert kept.spacing > 10
+    assert [kept.before(9990 - 10 * back).now_ns for back in range(NEAR)] == [
+        9990 - 10 * back for back in range(NEAR)
+    ]
+    gaps = [now_ns - kept.before(now_ns).now_ns for now_ns in range(100, 9990)]
+    assert max(gaps) < 3 * (9990 - 100) // (40 - NEAR)
+
+
+def test_memory_is_bounded() -> None:
+    kept = Checkpoints()
+    for now_ns in range(100):
+        kept.add(_checkpoint(now_ns, size=BYTES_MAX // 40))
+    assert len(kept) == 40
 
 
 def test_the_one_before_is_found_and_what_no_longer_holds_is_forgotten() -> None:

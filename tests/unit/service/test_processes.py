@@ -19,6 +19,7 @@ import pytest
 from app.service import delta
 from app.service import protocol as p
 from app.service.client import RemoteSession
+from app.service.endpoint import claimant
 from engine.core.ids import new_command_id
 from engine.domain import commands as c
 from engine.domain.errors import WorkFailed
@@ -280,6 +281,36 @@ def test_an_engine_of_another_build_is_stopped_all_the_same(own_home: Path) -> N
         assert done["pid"] == engine.pid
         assert engine.wait() == 0
     assert shell(own_home, "stop").returncode == 3
+
+
+def test_an_engine_that_still_opens_is_stopped(own_home: Path) -> None:
+    """A long ledger may take minutes: nobody has to wait for its end only to stop it."""
+    engine = subprocess.Popen(
+        command_line("engine"),
+        env={**os.environ, "PILOTHOUSE_HOME": str(own_home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    eventually(lambda: claimant(endpoint_at(own_home)), 60)
+    engine.send_signal(signal.SIGSTOP)
+    stopping = subprocess.Popen(
+        command_line("stop"),
+        env={**os.environ, "PILOTHOUSE_HOME": str(own_home)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    status = Path(f"/proc/{engine.pid}/status")
+    pending = f"ShdPnd:\t{1 << signal.SIGTERM - 1:016x}"
+    eventually(lambda: pending in status.read_text(), 60)
+    engine.send_signal(signal.SIGCONT)
+    said, _ = stopping.communicate(timeout=60)
+    assert (stopping.returncode, said) == (
+        0,
+        f"stopped: process {engine.pid}, which was still opening\n",
+    )
+    assert engine.communicate(timeout=60)[0] == "stopped before it had opened its ledger\n"
+    assert engine.returncode == 0
 
 
 def test_the_helm_from_a_shell(own_home: Path) -> None:

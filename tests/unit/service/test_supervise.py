@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from app.service.endpoint import claimant
+from app.service.endpoint import claimant, connect, keeper, kept
 from app.service.unit import remove_unit, unit_path, unit_text, write_unit
-from engine.domain.errors import ConfigError
+from engine.domain.errors import ConfigError, EngineNotRunning
 from tests.support.service import (
     ROOT,
     EngineProcess,
@@ -177,6 +177,42 @@ def test_a_real_engine_that_stands_still_is_replaced(own_home: Path) -> None:
     supervisor.send_signal(signal.SIGTERM)
     supervisor.communicate(timeout=60)
     assert supervisor.returncode == 0
+
+
+def test_between_a_crash_and_the_next_start_it_can_be_stopped(own_home: Path) -> None:
+    """What says that none runs, and trades ten seconds later, would be a lie."""
+    supervisor = subprocess.Popen(
+        command_line("engine", "--restart"),
+        env={**os.environ, "PILOTHOUSE_HOME": str(own_home)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert supervisor.stderr is not None
+    assert "serving" in supervisor.stderr.readline()
+    os.kill(claimant(endpoint_at(own_home)), signal.SIGKILL)
+    assert "starting it again in 10 s" in supervisor.stderr.readline()
+    endpoint = endpoint_at(own_home)
+    assert (claimant(endpoint), keeper(endpoint)) == (0, supervisor.pid)
+    with pytest.raises(EngineNotRunning, match=f"process {supervisor.pid} starts it again"):
+        connect(endpoint)
+    done = shell(own_home, "stop")
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"stopped: process {supervisor.pid}, which would have started it again\n",
+    )
+    supervisor.communicate(timeout=30)
+    assert supervisor.returncode == 0
+    assert keeper(endpoint) == 0
+    assert "none runs" in shell(own_home, "stop").stderr
+
+
+def test_two_that_look_after_one_profile_keep_nobody_out(own_home: Path) -> None:
+    endpoint = endpoint_at(own_home)
+    with kept(endpoint):
+        with kept(endpoint):
+            assert keeper(endpoint) == os.getpid()
+        assert keeper(endpoint) == os.getpid()
+    assert keeper(endpoint) == 0
 
 
 def test_the_real_engine_tells_its_supervisor(own_home: Path) -> None:

@@ -5,8 +5,19 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from engine.domain.algo import AlgoOutcome, Twap
+from engine.domain.commands import KillLevel
 from engine.domain.errors import LedgerError
+from engine.domain.events import (
+    AlgoEnded,
+    AlgoStarted,
+    Helm,
+    HelmChanged,
+    KillChanged,
+    OrderIntended,
+)
 from engine.domain.order import Side
 from engine.store import history
 from engine.store.journal import LedgerJournal
@@ -52,6 +63,40 @@ def test_the_last_events_come_oldest_first(ledger: Path) -> None:
     assert [row.seq for row in history.last_events(ledger, 3)] == [6, 7, 8]
     assert [row.seq for row in history.last_events(ledger, 100)] == list(range(1, 9))
     assert [row.seq for row in history.events_after(ledger, 6)] == [7, 8]
+
+
+def test_a_bots_events_are_found_behind_any_number_of_orders(reopen: Open, path: Path) -> None:
+    """They were looked for among the newest events alone, and a bot that had traded for an hour
+    was unknown."""
+    taken = HelmChanged(ts_ns=T0_NS, bot_id="bot-1", helm=Helm.MANUAL, by="tui")
+    other = HelmChanged(ts_ns=T0_NS, bot_id="bot-2", helm=Helm.MANUAL, by="tui")
+    switch = KillChanged(ts_ns=T0_NS, level=KillLevel.NO_ENTRIES, by="tui")
+    noise = [an_intent(client_order_id=f"qaa{n:015d}") for n in range(50)]
+    reopen().append([a_session(), taken, other, *noise, switch]).result()
+    told = history.bot_events(path, "bot-1", 2)
+    assert [row.event for row in told] == [taken, switch]
+    assert [row.event for row in history.bot_events(path, "bot-1", 1)] == [switch]
+    assert [row.event for row in history.bot_events(path, "nobody")] == [switch]
+
+
+def a_leg(algo_id: str, **changes: object) -> OrderIntended:
+    intent = an_intent(**changes)
+    return replace(intent, order=replace(intent.order, algo_id=algo_id, leg="part 1"))
+
+
+def test_an_algos_events_are_its_own_and_those_of_its_legs(reopen: Open, path: Path) -> None:
+    spec = Twap(instrument_id="test.BTCUSDT", side=Side.BUY, qty_lots=4, slices=2, every_ms=1000)
+    start = AlgoStarted(ts_ns=T0_NS, algo_id="a1", bot_id="manual", owner="human", spec=spec)
+    leg = a_leg("a1")
+    longer = a_leg("a11", client_order_id=OTHER_ID)
+    end = AlgoEnded(ts_ns=T0_NS + 9, algo_id="a1", outcome=AlgoOutcome.DONE, reason="all parts")
+    fill = a_filled(fill=a_fill("t1", lots=4))
+    theirs = a_filled(client_order_id=OTHER_ID, fill=a_fill("t2", lots=4))
+    reopen().append([a_session(), start, longer, leg, theirs, fill, end]).result()
+    assert [row.event for row in history.algo_events(path, "a1")] == [start, leg, fill, end]
+    assert [row.event for row in history.algo_events(path, "a11")] == [longer, theirs]
+    for unknown in ("a2", "a", "", "%"):
+        assert history.algo_events(path, unknown) == [], unknown
 
 
 def test_an_orders_story_is_all_of_its_events_and_no_others(ledger: Path) -> None:

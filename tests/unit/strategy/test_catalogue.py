@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.errors import BadInput
+from engine.domain.errors import BadInput, ConfigError
 from engine.strategy.catalogue import (
     STRATEGIES,
     build_strategy,
+    by_name,
     describe_params,
     find_strategy,
     params_to_json,
@@ -83,3 +84,10 @@ def test_every_parameter_is_described_and_its_default_allowed(kind: type) -> Non
     assert all(meaning for *_, meaning in described)
     defaults = {name: default for name, default, _, _ in described}
     assert parse_params(kind, defaults) == kind.params_type()
+
+
+def test_a_copy_with_the_name_of_its_original_is_refused() -> None:
+    copy = type("Mine", (TREND,), {"__module__": "engine.strategy.mine"})
+    with pytest.raises(ConfigError, match=r"engine\.strategy\.mine: Mine\.name: trend is the name"):
+        by_name(GRID, TREND, copy)
+    assert by_name(GRID, TREND) == STRATEGIES
