@@ -232,6 +232,17 @@ async def test_the_mouse_looks_and_never_trades() -> None:
         assert person.session.commands == []
 
 
+async def test_a_click_beside_a_dialog_leaves_the_keys_with_its_field() -> None:
+    """What was typed after it went nowhere."""
+    async with at_terminal(WIDE) as person:
+        await person.press("t", "tab", "tab")
+        pane = next(pane for pane in person.app.main.panes if pane.key == "bots")
+        await person.pilot.click(pane, offset=(2, 5))
+        await person.press("backspace")
+        await person.type("7")
+        assert "qty     0.007" in person.screen()
+
+
 async def test_a_note_too_long_for_its_title_is_cut_not_dropped() -> None:
     async with at_terminal(NARROW) as person:
         await person.press("1")

@@ -96,6 +96,8 @@ class Dialog(Container):
         """Shown in the last line in place of the hint."""
         self._early: str | None = ""
         """What was typed before there was a field to take it; None once there is."""
+        self._field: Field | None = None
+        """The one that had the focus last."""
         self.again = Again()
         """Judges the second press of a key that confirms."""
 
@@ -146,6 +148,16 @@ class Dialog(Container):
         return self.confirmed(now_ns) if self.again.is_due(now_ns) else []
 
     # -- fields --------------------------------------------------------------------------------
+
+    def keep_focus(self) -> None:
+        """A click beside the dialog takes the focus away; what is typed is still for its field."""
+        fields = list(self.query(Field))
+        if fields and self.screen.focused not in fields:
+            self.screen.set_focus(self._field if self._field in fields else fields[0])
+
+    def on_descendant_focus(self) -> None:
+        if isinstance(self.screen.focused, Field):
+            self._field = self.screen.focused
 
     def value(self, name: str) -> str:
         return self.query_one(f"#field-{name}", Field).value
