@@ -74,7 +74,7 @@ def test_frames_sent_as_differences_are_the_whole_picture(tmp_path: Path) -> Non
         terminal.press("t")
         terminal.until(lambda vt: "order ticket" in vt.text())
         terminal.press("\x1b")
-        terminal.until(lambda vt: "order ticket" not in vt.text() and "QQ leave" in vt.line(44))
+        terminal.until(lambda vt: "order ticket" not in vt.text() and " Q leave" in vt.line(44))
         for number in range(3):  # Whatever the closing has set off is on the screen by then.
             engine.publish(equity=Decimal(71_000 + number))
             terminal.until(shows_equity(f"{71_000 + number:,}.00"))
