@@ -43,8 +43,11 @@ class Paths:
 
     def ledgers(self, name: str) -> list[Path]:
         """The ledgers of a profile, newest first: of paper, and of each venue and key."""
-        kinds = ("ledger", "live", "drill")
-        found = [path for kind in kinds for path in self.profile(name).glob(f"{kind}-*.db")]
+        folder, kind = self.profile(name), re.compile(r"(ledger|live|drill)-.*\.db")
+        try:  # Not `glob`, to which a folder that nobody may read is an empty one.
+            found = [folder / one for one in os.listdir(folder) if kind.fullmatch(one)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
         return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
     @property

@@ -31,7 +31,7 @@ from ui_tui.flow import FrameFlow, set_title
 from ui_tui.inside import ShortFrames, is_terminal
 from ui_tui.look import Look
 from ui_tui.pane import NeedsPaint, Pointed, Wheeled
-from ui_tui.screens.dialog import Dialog
+from ui_tui.screens.dialog import Dialog, Field
 from ui_tui.screens.main import MainScreen
 from ui_tui.widgets.replaybar import Slid
 
@@ -273,7 +273,11 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         elif isinstance(event, events.CursorPosition):
             self._flow.answered(self.clock.monotonic_ns())
             return
-        await super().on_event(event)
+        field = self.focused if isinstance(event, events.Key | events.Paste) else None
+        if isinstance(field, Field) and not event.is_forwarded:
+            await field.take(super().on_event(event))
+        else:
+            await super().on_event(event)
 
     def _press(self, event: events.Key) -> bool:
         """One key: safety keys first, then the dialog, then the pane. False: for a text field."""

@@ -25,6 +25,8 @@ EARLY_MS = 30
 _WHEEL_ROWS = 3
 _NOTE_MIN = 8
 """Columns below which the note of a title is left out."""
+_NOTE_GAP = "  "
+"""Between the parts of a note; the last ones go first where there is no room."""
 
 
 class NeedsPaint(Message):
@@ -201,9 +203,12 @@ class Pane(Lines, can_focus=True):
         left = width - line_width(head)
         if left < 0:
             return fit_line(head, width, rule)
-        if not picture.note or left < _NOTE_MIN:
+        words = picture.note
+        while _NOTE_GAP in words and text_width(words) + 3 > left:
+            words = words.rpartition(_NOTE_GAP)[0]  # The rest of it, rather than nothing.
+        if not words or left < _NOTE_MIN:
             return (*head, Cell(glyphs.rule * left, rule))
-        note = f" {picture.note} "
+        note = f" {words} "
         note = fit(note, min(text_width(note), left - 1))
         room = left - 1 - text_width(note)
         cells = (Cell(glyphs.rule * room, rule), Cell(note, "note"), Cell(glyphs.rule, rule))

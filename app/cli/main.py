@@ -25,11 +25,13 @@ from app.cli import shortcut
 from app.cli.output import ExitCode, drop, print_error
 from app.setup.failures import missing_library
 from app.setup.words import hoist_home
-from engine.domain.errors import PilothouseError
+from engine.domain.errors import PilothouseError, shorten
 
 PROGRAM = "pilothouse"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a full disk says, a limit of the shell, or a terminal that has gone."""
+_NO_WAY = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
+"""What a folder says that is closed, or no folder."""
 
 
 class Row(NamedTuple):
@@ -104,13 +106,23 @@ def main(argv: Sequence[str]) -> int:
         drop(sys.stdout)  # The reader (`| head`) has seen enough.
         return ExitCode.FAILED
     except Exception as error:  # noqa: BLE001  The last guard: one line here, the rest in the log.
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            drop(sys.stdout)
-            print_error(f"output: {error.strerror}: what was done stands; write it elsewhere")
-        else:
-            print_error(_crash_line(error))
-        return ExitCode.FAILED
+        return _give_up(error)
     return code
+
+
+def _give_up(error: Exception) -> int:
+    """Say what no command has foreseen. What the system refuses is no fault of ours."""
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, OSError) and number in _NO_ROOM:
+        drop(sys.stdout)
+        print_error(f"output: {error.strerror}: what was done stands; write it elsewhere")
+        return ExitCode.FAILED
+    if isinstance(error, OSError) and number in _NO_WAY and error.filename:
+        why = f"{error.strerror}: open it to you, or choose another --home DIR"
+        print_error(f"{shorten(str(error.filename))}: {why}")
+        return ExitCode.CONFIG
+    print_error(_crash_line(error))
+    return ExitCode.FAILED
 
 
 def _open_closed_streams() -> None:

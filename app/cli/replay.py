@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -67,3 +68,5 @@ def replay(
         # Not as fast as it began: at the speed that the person sees now.
         fork = request._replace(profile=shot.replay.forked, speed=shot.speed)
         run_terminal(fork, paths, settings.ui, tour=False)
+        files = " ".join(f"--capture {shlex.quote(str(path))}" for path in captures)
+        print(f"{fork.profile} goes on with: pilothouse demo {files} --profile {fork.profile}")

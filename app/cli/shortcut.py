@@ -48,6 +48,8 @@ def read(argv: Sequence[str]) -> tuple[str | None, dict[str, Any]] | None:
     options: dict[str, Any] = {}
     while words:
         name, equals, value = words.pop(0).partition("=")
+        if _VALUES.get(name) in options:
+            return None  # Twice: the parser says so.
         if name in _FLAGS and not equals:
             options[_FLAGS[name]] = True
         elif name in _VALUES and value.strip():

@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.main import get_command
@@ -16,7 +16,7 @@ from typer.main import get_command
 from app import VERSION, paths
 from app.cli.main import COMMANDS, PROGRAM, Row
 from app.cli.output import ExitCode, print_error
-from app.setup.words import split_command
+from app.setup.words import HOME_OPTION, split_command
 from engine.domain.errors import BadInput
 
 
@@ -35,6 +35,7 @@ def run(argv: Sequence[str]) -> int:
 def _run(argv: list[str]) -> int:
     _refuse_empty(argv)
     command = get_command(_root(argv))
+    _refuse_repeated(argv, _single(command) - {HOME_OPTION})
     try:
         with command.make_context(PROGRAM, argv) as context:
             command.invoke(context)
@@ -55,6 +56,30 @@ def _refuse_empty(argv: Sequence[str]) -> None:
         else:
             continue
         raise BadInput(field, "", "is empty: fill it, or leave it out")
+
+
+def _single(command: Any) -> set[str]:
+    """The options of a command and of those below it that take one value."""
+    below: dict[str, Any] = getattr(command, "commands", {})
+    found = {
+        option
+        for param in command.params
+        if param.param_type_name == "option" and not param.is_flag and not param.multiple
+        for option in param.opts
+    }
+    return found.union(*map(_single, below.values()))
+
+
+def _refuse_repeated(argv: Sequence[str], single: set[str]) -> None:
+    """`flatten --bot a --bot b` would flatten the last alone, and look as if both were meant."""
+    seen: set[str] = set()
+    for word in argv:
+        if word == "--":
+            return
+        name, has_value, value = word.partition("=")
+        if name in seen:
+            raise BadInput(name, value if has_value else "twice", "give it once")
+        seen |= {name} & single
 
 
 def _root(argv: Sequence[str]) -> typer.Typer:

@@ -293,7 +293,7 @@ class RemoteSession:
             name=self._name,
             host=socket.gethostname().partition(".")[0],
             pid=os.getpid(),
-            wants=self._wants if self._engine is None else self._wants_again(),
+            wants=self._wants if self._shown is None else self._wants_again(),
             topics=self._topics,
             session=self._ident,
         )

@@ -113,6 +113,11 @@ def connect(endpoint: Endpoint) -> socket.socket:
             f"engine: none runs for profile {endpoint.profile}: start it with "
             f"pilothouse engine --profile {endpoint.profile}"
         ) from error
+    except PermissionError as error:  # Perhaps one runs there: nobody may look.
+        raise ConfigError(
+            f"engine: {endpoint.door_path}: {error.strerror}: it is another user's, or its folder "
+            "is closed; choose another place with --home DIR"
+        ) from error
     except OSError as error:
         raise EngineNotRunning(
             f"engine: {endpoint.door_path}: {error.strerror or 'does not answer'}"

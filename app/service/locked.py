@@ -12,7 +12,13 @@ from collections.abc import Callable
 
 from app.service import protocol as p
 from app.service.links import Link, Road
-from engine.domain.errors import ConfigError, EngineNotRunning, TimedOut
+from engine.domain.errors import (
+    ConfigError,
+    EngineNotRunning,
+    PilothouseError,
+    TimedOut,
+    WorkFailed,
+)
 
 ANSWER_S = 30.0
 """Making a key of a passphrase is slow on purpose, and slower still on a small board."""
@@ -94,6 +100,7 @@ async def _answer(link: Link) -> str:
     raise await _gone(link)
 
 
-async def _gone(link: Link) -> EngineNotRunning:
-    words = await link.last_words()
-    return EngineNotRunning(words or "engine: gone before it answered: see its log")
+async def _gone(link: Link) -> PilothouseError:
+    if words := await link.last_words():
+        return WorkFailed(words)
+    return EngineNotRunning("engine: gone before it answered: see its log")

@@ -47,6 +47,21 @@ def qty(lots: int, instrument: Instrument) -> str:
     return _steps(lots, instrument.lot, instrument.qty_places)
 
 
+def short_qty(lots: int, instrument: Instrument, width: int) -> str:
+    """As `qty` with as many decimals as fit, the rest left out; never a zero for something."""
+    text = qty(lots, instrument)
+    if len(text) <= width:
+        return text
+    whole, _, decimals = text.partition(".")
+    room = width - len(whole) - 1
+    if room <= 0:
+        return whole if len(whole) <= width and whole != "0" else text
+    short = f"{whole}.{decimals[:room]}"
+    if any(digit in short for digit in "123456789"):
+        return short
+    return f"<0.{'0' * max(0, width - 4)}1"
+
+
 def plain_qty(lots: int, instrument: Instrument) -> str:
     return qty(lots, instrument).replace(",", "")
 

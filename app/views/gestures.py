@@ -19,6 +19,7 @@ from app.views import rules
 from app.views.actions import Action, Risk
 from app.views.rules import INTENT_AGE_MS_MAX
 from app.views.viewstate import ViewState
+from engine.domain.commands import KillLevel
 
 NS_PER_MS = 1_000_000
 TAP_NS = 1_200 * NS_PER_MS
@@ -269,6 +270,10 @@ class Gestures:
             return "the engine does not answer"
         if view.is_stale:
             return "the market is stale"
+        if view.snapshot is not None and view.snapshot.kill is not KillLevel.NONE:
+            return "the kill switch is on"
+        if view.snapshot is not None and view.snapshot.halted:
+            return "trading is halted"
         has_ended = view.snapshot is not None and view.snapshot.has_ended
         return "the recording has ended" if has_ended else ""
 

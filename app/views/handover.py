@@ -31,6 +31,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """A person's orders in its book: they stay a person's."""
     params: dict[str, str]
     last_action: str
+    would: str
+    """What it last wanted to do while a person has held its helm; "" nothing, or not held."""
     refused_by: str
     """What would refuse its entries now; "" when nothing does."""
     sentences: list[str]
@@ -53,6 +55,7 @@ def preview(snapshot: EngineSnapshot, bot: BotSnapshot, step: str) -> Preview:
         orders_kept=[one.client_order_id for one in own if one.placed_by == "human"],
         params=bot.params,
         last_action=bot.last_action,
+        would=bot.would,
         refused_by=_refusals(snapshot, bot.instrument_id),
         sentences=sentences,
     )
@@ -68,8 +71,10 @@ def _taken(snapshot: EngineSnapshot, bot: BotSnapshot) -> list[str]:
 
 def _given_back(snapshot: EngineSnapshot, bot: BotSnapshot) -> list[str]:
     sentences = [f"If you give it back: it owns {holding(snapshot, bot)} and trades on its own."]
-    if bot.last_action:
-        sentences.append(f"What it last had in mind: {bot.last_action}.")
+    if bot.would:
+        sentences.append(f"At {fmt.clock(bot.would_ns)} it would have: {bot.would}.")
+    else:
+        sentences.append("It has not wanted to send anything since you took it.")
     own = [o for o in snapshot.orders if o.order.bot_id == bot.bot_id]
     yours = sum(1 for shown in own if shown.order.placed_by == "human")
     if yours:

@@ -71,7 +71,7 @@ def _left_parts(
 ) -> list[_Part]:
     parts = [_Part(0, (Cell(f" {snapshot.mode.value.upper()} ", f"mode_{snapshot.mode.value}"),))]
     parts.append(_Part(4, (Cell(snapshot.profile, band),)))
-    parts.append(_Part(5, (Cell(fit(snapshot.world, min(34, len(snapshot.world))), band),)))
+    parts.append(_Part(5, (Cell(fit(snapshot.world, min(40, len(snapshot.world))), band),)))
     instrument = view.instrument
     market = find_market(snapshot, view.instrument_id)
     if instrument is not None and market is not None:

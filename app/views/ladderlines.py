@@ -90,11 +90,10 @@ class LadderLook:
     def _own(self, lots: int, count: int, tone: str, row: LadderRow, over: str) -> Cell:
         if count == 0:
             return Cell(" " * self.own, f"text{over}")
-        text = fmt.qty(lots, self._instrument)
+        before = "!" if row.is_stop else ""
         if count > 1:
-            text = f"{count}{self._glyphs.times}{text}"
-        if row.is_stop:
-            text = f"!{text}"
+            before = f"{before}{count}{self._glyphs.times}"
+        text = before + fmt.short_qty(lots, self._instrument, self.own - 1 - len(before))
         return Cell(" " + fit(text, self.own - 1, ">"), f"{tone}{over}")
 
     def _quantity(
@@ -103,7 +102,7 @@ class LadderLook:
         """The size over a bar that grows away from the price."""
         if lots == 0:
             return (Cell(" " * self.qty, f"text{over}"),)
-        text = fit(f"{fmt.qty(lots, self._instrument)} ", self.qty, ">")
+        text = fit(f"{fmt.short_qty(lots, self._instrument, self.qty - 1)} ", self.qty, ">")
         length = max(1, columns)
         bar = over or f"/{tone}_bar"
         if is_bid:

@@ -55,6 +55,8 @@ def _state(snapshot: EngineSnapshot, replay: ReplaySnapshot) -> str:
         return "seeking"
     if snapshot.has_ended:
         return "at the end"
+    if replay.is_late:
+        return "behind"
     return "playing" if replay.is_playing else "standing"
 
 

@@ -29,7 +29,7 @@ LEVELS = (
         KillLevel.NO_ENTRIES,
         "kill_no_entries",
         "no entries",
-        "bots pause, entries are refused, exits and stops go on",
+        "bots pause, what adds risk is refused; exits, stops stay",
     ),
     (
         KillLevel.REDUCE_ONLY,

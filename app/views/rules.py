@@ -126,7 +126,8 @@ def has_order_here(view: ViewState) -> str:
     if orders_here(view):
         return is_alive(view)
     if view.pane == "ladder":
-        return "no own order in the cursor's row"
+        is_seen = view.is_cursor_painted
+        return "no own order in the cursor's row" if is_seen else has_cursor(view)
     return "no order selected"
 
 

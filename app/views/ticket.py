@@ -28,7 +28,7 @@ HINTS = {
     "side": "buy or sell",
     "type": "limit, market, stop, stop-limit, bracket, oco ...",
     "qty": "size in {base}, steps of {lot}",
-    "price": "limit or stop trigger, steps of {tick}; empty for market",
+    "price": "limit or trigger, steps of {tick}; empty: market",
     "flags": "any of: post, ioc, fok, reduce",
 }
 _SIDES = {"b": Side.BUY, "buy": Side.BUY, "s": Side.SELL, "sell": Side.SELL}

@@ -97,6 +97,9 @@ class BotSnapshot(Snapshot, frozen=True, kw_only=True):
     error: str = ""
     next_wake_ns: int = 0
     """Its next timer; 0 where only the market wakes it."""
+    would: str = ""
+    """What it last wanted to do while a person has held its helm; nothing of it was sent."""
+    would_ns: int = 0
 
 
 class PositionSnapshot(Snapshot, frozen=True, kw_only=True):
@@ -275,6 +278,8 @@ class ReplaySnapshot(Snapshot, frozen=True, kw_only=True):
     """The profile that goes on from here as paper; empty until there is one."""
     aim_ns: int = 0
     """Where it is on its way to; 0: nowhere, or to a fill of which nobody knows when it was."""
+    is_late: bool = False
+    """Plays slower than was asked: as fast as the machine can."""
     trouble: str = ""
     """What is wrong with the recording, or why the last wish came to nothing."""
 

@@ -213,7 +213,8 @@ def _narrate_order(event: e.OrderEvent, state: TradingState) -> Line | None:
                 "trade",
                 order.bot_id,
                 f"{order.spec.side} {plain(instrument.qty(fill.lots))} filled @ "
-                f"{instrument.price(fill.price_ticks)} fee {plain(fill.fee)} {role}",
+                f"{instrument.price(fill.price_ticks)} "
+                f"fee {plain(fill.fee)} {fill.fee_asset} {role}",
             )
         case e.OrderRejected() | e.OrderExpired():
             words = spec_words(order.spec, instrument)

@@ -221,6 +221,7 @@ class Publisher:
         instrument = state.instruments[bot.instrument_id]
         position = state.position(bot_id, bot.instrument_id)
         worth = self._trader.portfolio.valuation(bot_id, bot.instrument_id)
+        would = runner.context.would if bot.helm is e.Helm.MANUAL else None
         said, said_ns = self._actions.get(bot_id, ("", 0))
         if runner.context.said_ns >= said_ns and runner.context.said:
             said, said_ns = runner.context.said, runner.context.said_ns
@@ -244,6 +245,8 @@ class Publisher:
             params=json.loads(bot.params_json),
             error=bot.error,
             next_wake_ns=runner.next_timer_ns if runner.next_timer_ns < NEVER_NS else 0,
+            would=would.words(instrument) if would is not None else "",
+            would_ns=would.at_ns if would is not None else 0,
         )
 
     def _position(self, bot_id: str, instrument_id: str) -> s.PositionSnapshot:

@@ -40,6 +40,10 @@ SEEK_PUBLISH_NS = 400_000_000
 STEP_REASONS = k.WAKE_TOP | k.WAKE_TRADE
 LOOK_BACK_NS = NS_PER_SECOND
 """Where the search for the event before this one begins; widened until one is found."""
+LATE_NS = 500_000_000
+"""So far behind the pace, in wall time, it is given up: what was missed is not made up for by
+playing faster than was asked."""
+LATE_SHOWN_NS = 2_000_000_000
 ROWS_PER_WORK = 2000
 """Market rows that cost about as much as one event."""
 
@@ -115,12 +119,17 @@ class ReplayRuntime:
         self._has_ended = False
         self._forked = ""
         self._trouble = trouble
+        self._late_until_ns = clock.monotonic_ns()
+        """Until when to say that the machine cannot play as fast as was asked."""
         self._version = 0
         self._shown_ns = -PUBLISH_NS
         self._trader, self._world, self._shared = scene.trader, scene.world, scene.shared
         self._driver = Driver(scene.trader, scene.world)
         self._publisher = Publisher(scene.trader, scene.queue_ahead, scene.world.fee_rates)
         self._story = Story()
+        self._marks: dict[int, int] = {}
+        """The last own fill of each stretch of the time line, of the first `_fills_marked` ones."""
+        self._fills_marked = 0
         self._checkpoints = Checkpoints()
         self._spacing = spacing
         self._work = 0
@@ -158,12 +167,21 @@ class ReplayRuntime:
                 self._give(command)
             if self._is_playing and not self._has_ended:
                 self._play_to(pace.target_ns(), SLICE_BATCHES)
+                if self._is_late(pace):
+                    pace = self._paced()
             self._publish()
             await self._clock.sleep(0 if self._is_behind(pace) else IDLE_NS)
         self._publish(force=True)
 
     def _is_behind(self, pace: Pace) -> bool:
         return self._is_playing and not self._has_ended and pace.target_ns() > self.now_ns
+
+    def _is_late(self, pace: Pace) -> bool:
+        late_ns = int((pace.target_ns() - self.now_ns) / self._speed)
+        if self._has_ended or late_ns < LATE_NS:
+            return False
+        self._late_until_ns = self._clock.monotonic_ns() + LATE_SHOWN_NS
+        return True
 
     def _paced(self) -> Pace:
         pace = Pace(self._speed, self._clock)
@@ -234,6 +252,7 @@ class ReplayRuntime:
         stage: _Stage = thaw(checkpoint.scene)
         self._trader, self._world, self._driver, self._publisher = stage
         self._story = Story(checkpoint.chapters)
+        self._marks, self._fills_marked = {}, 0
         self._done = checkpoint.given
         self._has_ended = False
         self._work = checkpoint.work
@@ -446,16 +465,19 @@ class ReplayRuntime:
                 end_ns=self._end_ns,
                 is_playing=self._is_playing,
                 is_seeking=self._is_seeking,
-                fills_ns=_spread(self._story.fills_ns, self._start_ns, self._end_ns),
+                fills_ns=self._spread_fills(),
                 forked=self._forked,
                 aim_ns=self._aim_ns or 0,
                 trouble=self._trouble,
+                is_late=self._is_playing and self._clock.monotonic_ns() < self._late_until_ns,
             ),
         )
 
-
-def _spread(fills_ns: Sequence[int], start_ns: int, end_ns: int) -> list[int]:
-    """One of each stretch of the recording in which there were any: no lonely one is lost."""
-    span_ns = max(1, end_ns - start_ns)
-    found = {(ts_ns - start_ns) * FILLS_SHOWN // span_ns: ts_ns for ts_ns in fills_ns}
-    return list(found.values())
+    def _spread_fills(self) -> list[int]:
+        """One of each stretch of the recording in which there were any: no lonely one is lost."""
+        span_ns = max(1, self._end_ns - self._start_ns)
+        fills_ns = self._story.fills_ns
+        for ts_ns in fills_ns[self._fills_marked :]:
+            self._marks[(ts_ns - self._start_ns) * FILLS_SHOWN // span_ns] = ts_ns
+        self._fills_marked = len(fills_ns)
+        return list(self._marks.values())

@@ -244,16 +244,21 @@ class SimExchange:
         return rows
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the rows, where the source can read them again."""
+        """Without what can be had again: rows that the source reads once more, or the order of a
+        whole recording."""
         state = self.__dict__.copy()
         if isinstance(self._source, RereadableRows):
             del state["_rows"]
+        elif self._feed_shifts:
+            del state["_order"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if isinstance(self._source, RereadableRows):
             self._rows = self._delayed(self._source.reread(self._rows_dropped))
+        elif self._feed_shifts:
+            self._order = venue_order(self._rows)
 
     def _load(self) -> None:
         """Append the next block and drop the rows that both sides have passed."""

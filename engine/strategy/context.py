@@ -17,6 +17,7 @@ from engine.domain.order import Order, OrderSpec, OrderType, Purpose, Side, Time
 from engine.domain.text import clean
 from engine.market.view import MarketView
 from engine.ports.strategy import Bar
+from engine.strategy.intents import Intents
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.order_manager import OrderManager
 from engine.trading.state import TradingState
@@ -74,6 +75,8 @@ class BotContext:
         self._verbs = 0
         self.has_flooded = False
         """In this wake-up, even where the strategy has swallowed what it was told."""
+        self.would: Intents | None = None
+        """What it last wanted while a person has held its helm."""
 
     def use_timeframe(self, timeframe: str) -> None:
         """Of the strategy that takes over."""
@@ -84,6 +87,8 @@ class BotContext:
         self.now_ns = now_ns
         self._verbs = 0
         self.has_flooded = False
+        if self._bot.helm is not Helm.MANUAL:
+            self.would = None
 
     # -- view --------------------------------------------------------------------------------
 
@@ -197,6 +202,8 @@ class BotContext:
         spec = _ours(spec)
         if spec.instrument_id != self.instrument.instrument_id:
             raise ValueError(f"{spec.instrument_id} is not this bot's instrument")
+        if intents := self._intents():
+            intents.work(type(spec).__name__.lower())
         if not self._may_act() or (self._bot.helm is Helm.PAUSED and not is_reducing(spec)):
             return None
         self._shield.hold()
@@ -208,6 +215,8 @@ class BotContext:
 
     def cancel(self, client_order_id: str) -> None:
         self._count()
+        if intents := self._intents():
+            intents.cancel()
         if not self._may_act():
             return
         order = self._state.bot_orders(self._bot.bot_id).get(client_order_id)
@@ -245,6 +254,14 @@ class BotContext:
             and not state.is_flattening(self.instrument.instrument_id, self._bot.bot_id)
         )
 
+    def _intents(self) -> Intents | None:
+        """Where this wake-up's wishes are noted; None where they are carried out."""
+        if self._bot.helm is not Helm.MANUAL:
+            return None
+        if self.would is None or self.would.at_ns != self.now_ns:
+            self.would = Intents(self.now_ns)
+        return self.would
+
     def _place(
         self,
         side: Side,
@@ -258,6 +275,8 @@ class BotContext:
         # Foreign numbers (numpy's, say) become ours here, or fail inside the strategy.
         lots, price_ticks = _whole("lots", lots), _whole("price_ticks", price_ticks)
         tif = TimeInForce(tif)
+        if intents := self._intents():
+            intents.place(side, lots, price_ticks)
         if not self._may_act():
             return None
         if self._bot.helm is Helm.PAUSED:

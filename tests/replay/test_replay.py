@@ -10,14 +10,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.bootstrap import Market, market_of, periods_of, replayed_market
+from engine.archive.stream import stream_rows
 from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain import replay as w
 from engine.domain.errors import WorkFailed
 from engine.domain.order import OrderSpec, Side
 from engine.domain.snapshots import Mode
-from tests.support.replays import FORKED, SECOND, SECONDS, START_NS, picture, replayed, seek
-from tests.support.worlds import EVERY_MODEL, Setting, generated, unpaced
+from engine.sim.exchange import SimExchange
+from engine.sim.generator import SIM_INSTRUMENT
+from engine.sim.scenario import Scenario
+from tests.support.long_recording import generated_rows, write_repeated
+from tests.support.replays import (
+    FORKED,
+    SECOND,
+    SECONDS,
+    START_NS,
+    StillClock,
+    picture,
+    replayed,
+    seek,
+)
+from tests.support.worlds import EVERY_MODEL, TIMEFRAMES, Setting, generated, two_bots, unpaced
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +73,48 @@ def test_wherever_one_was_before_the_picture_is_the_same(
     assert list(wandered.events) == list(direct.events)
 
 
-@settings(max_examples=12)
+@pytest.fixture(scope="module", params=["streamed", "whole"])
+def recording(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Setting:
+    """A recording with a slow feed: in the catalogue, read in blocks of a second or so, or in
+    memory as a whole."""
+    rows = generated_rows(SECONDS)
+    directory = write_repeated(tmp_path_factory.mktemp("catalogue"), rows, 1)
+    scenario = Scenario(feed_latency_ns=30_000_000)
+
+    def open_whole() -> Market:
+        periods = periods_of(TIMEFRAMES)
+        world = SimExchange(
+            SIM_INSTRUMENT, rows.copy(), scenario, periods_ns=tuple(periods.values())
+        )
+        return market_of(world, periods, None, 0, "a recording of the tests")
+
+    def open_streamed() -> Market:
+        source = stream_rows(directory, 300)
+        assert source is not None
+        return replayed_market(source.instrument, source, scenario, TIMEFRAMES)
+
+    open_market = open_whole if request.param == "whole" else open_streamed
+    return Setting(open_market, two_bots(SIM_INSTRUMENT), scenario)
+
+
+@settings(max_examples=5)
+@given(
+    places=st.lists(st.floats(0, SECONDS), min_size=1, max_size=4),
+    end=st.floats(1, SECONDS),
+    spacing=st.sampled_from([10, 60]),
+)
+def test_rows_that_are_read_again_are_the_rows_that_were_read(
+    recording: Setting, places: list[float], end: float, spacing: int
+) -> None:
+    todo = [*(seek(place) for place in places), seek(end)]
+    wandered, _ = replayed(recording, todo, spacing=spacing)
+    direct, _ = replayed(recording, [seek(end)], spacing=10_000)
+
+    assert picture(wandered) == picture(direct)
+    assert list(wandered.events) == list(direct.events)
+
+
+@settings(max_examples=5)
 @given(
     orders=st.lists(st.tuples(st.floats(0, SECONDS), st.integers(1, 9)), min_size=1, max_size=4),
     away=st.floats(0, SECONDS),
@@ -210,6 +266,28 @@ def test_a_fork_keeps_the_story_up_to_here(setting: Setting, straight: list[e.An
     assert len(kept) > 100
     assert shot.replay is not None
     assert shot.replay.forked == FORKED
+
+
+class Headlong(StillClock):
+    """Time that runs away: 0.6 seconds pass whenever somebody asks."""
+
+    def __init__(self) -> None:
+        self._now_ns = 0
+
+    def monotonic_ns(self) -> int:
+        self._now_ns += 600_000_000
+        return self._now_ns
+
+
+def test_what_the_machine_cannot_play_so_fast_is_said_and_not_made_up_for(
+    setting: Setting,
+) -> None:
+    """It was called 1000x at a third of that, and later ran faster than asked to make up for it."""
+    _, hand = replayed(setting, [w.TogglePlay()], clock=Headlong())
+    shown = [shot for shot in hand.shots if shot.replay is not None and shot.replay.is_playing]
+    assert any(shot.replay is not None and shot.replay.is_late for shot in shown)
+    _, calm = replayed(setting, [w.TogglePlay()])
+    assert all(shot.replay is not None and not shot.replay.is_late for shot in calm.shots)
 
 
 def test_speed_stays_within_reason(setting: Setting) -> None:

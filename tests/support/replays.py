@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from app.bootstrap import session_of
+from engine.core.clock import Clock
 from engine.core.ids import BACKTEST_SALT
 from engine.domain import events as e
 from engine.domain import replay as w
@@ -74,6 +75,7 @@ def replayed(
     *,
     is_hasty: bool = False,
     spacing: int = 60,
+    clock: Clock | None = None,
 ) -> tuple[ReplayRuntime, Hand]:
     market = setting.open_market()
     trader = Trader(limits=setting.limits, markets=market.views, guard=no_guard, marks_fills=True)
@@ -84,7 +86,7 @@ def replayed(
         session=session_of(market, setting.scenario, setting.capital, BACKTEST_SALT),
         bots=setting.bots,
         end_ns=market.world.start_ns + SECONDS * SECOND,
-        clock=StillClock(),
+        clock=clock or StillClock(),
         bridge=hand,
         profile="replay",
         words="a market of the tests",

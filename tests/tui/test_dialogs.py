@@ -259,3 +259,26 @@ async def test_letters_that_come_with_the_key_that_opens_reach_the_field() -> No
         assert "reset the kill switch" in person.screen()
         assert person.app.main.dialog is not None, "nobody has seen what Enter would run"
         assert not person.session.commands
+
+
+async def test_keys_that_come_at_once_keep_their_order() -> None:
+    """Enter overtook the letters before it: the palette ran what was found by fewer of them."""
+    async with at_terminal(WIDE) as person:
+        await person.press("ctrl+p")
+        for key in (*"view 5", "enter"):
+            person.app.post_message(Key(key, key if len(key) == 1 else "\r"))
+        await person.wait(300)
+        assert person.app.main.dialog is None
+        assert person.app.main.pane_key == "log"
+
+
+async def test_a_field_and_the_next_one_get_what_was_typed_into_them() -> None:
+    async with at_terminal(WIDE) as person:
+        await person.arm()
+        await person.press("t")
+        keys = ["tab", "tab", "backspace", "7", "tab", "tab", *"post", "enter"]
+        for key in keys:
+            person.app.post_message(Key(key, key if len(key) == 1 else None))
+        await person.wait(300)
+        assert "Enter again: BUY 0.007 BTC limit" in person.screen()
+        assert "post" in person.screen()

@@ -1,8 +1,12 @@
 """Views, sizes, focus: one pane at a time or all of them, and nothing overlaps."""
 
+from decimal import Decimal
+
+import msgspec
 import pytest
 
 from app.views.cells import text_width
+from tests.support.builders import linear
 from tests.support.session import a_snapshot
 from tests.tui.harness import NARROW, WIDE, at_terminal
 from ui_tui.widgets.bots import BotsPane
@@ -173,3 +177,13 @@ async def test_no_dialog_opens_where_it_cannot_be_seen() -> None:
         for key in ("t", "ctrl+p", "f1", "Q"):
             await person.press(key)
             assert person.app.main.dialog is None
+
+
+async def test_the_size_of_an_order_key_is_in_sight_on_any_terminal() -> None:
+    """With five decimals the ladder's title lost all of its note at 80x24, the size first."""
+    fine = msgspec.structs.replace(linear(), lot=Decimal("0.00001"), tick=Decimal("0.01"))
+    async with at_terminal(NARROW, a_snapshot(instruments=[fine])) as person:
+        await person.press("1")
+        title = person.screen().splitlines()[2]
+        assert "size 0.05000" in title
+        assert title.startswith("── ladder BTCUSDT ──")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+
 import msgspec
 import pytest
 
+from app.paths import HOME_VARIABLE
 from app.views.replaybar import instant_at
 from engine.domain import replay as w
 from engine.domain.snapshots import EngineSnapshot, LogRow, Mode, ReplaySnapshot
+from tests.support.long_recording import generated_rows, write_repeated
+from tests.support.service import command_line
 from tests.support.session import SECOND, START_NS, a_snapshot
+from tests.support.terminal import Terminal
 from tests.tui.harness import NARROW, WIDE, at_terminal
 from ui_tui.widgets.log import LogPane
 from ui_tui.widgets.replaybar import ReplayBar
@@ -168,3 +176,36 @@ async def test_the_bell_is_silent_for_what_was_gone_past() -> None:
         person.session.publish(replay=shot.replay, fills=[*shot.fills, more])
         person.app.desk.see(person.session.snapshot(), "", person.clock.monotonic_ns(), START_NS)
         assert not bell.rings(person.clock.monotonic_ns())
+
+
+def test_a_recording_is_played_gone_back_in_and_forked(tmp_path: Path) -> None:
+    """The real program in a real terminal, from the name of the recording to the shell again."""
+    write_repeated(tmp_path / "data" / "catalogue", generated_rows(60), 2)
+    command = command_line("replay", "--capture", "sim.BTCUSDT", "--speed", "1000")
+    environ = {**os.environ, "TERM": "xterm-256color", HOME_VARIABLE: str(tmp_path)}
+    with Terminal(command, WIDE, environ) as terminal:
+
+        def line(words: str, within_s: float = 30.0) -> None:
+            terminal.until(lambda vt: words in vt.text(), within_s)
+
+        line("REPLAY")
+        terminal.press("\x1b[F")
+        line("at the end")
+        terminal.press("\x1b[H")
+        terminal.until(lambda vt: "at the end" not in vt.text())
+        terminal.press("\x1b[F")
+        line("at the end")
+        terminal.press("F")
+        line("standing")
+        _tap_twice(terminal, "P")
+        line("PAPER   fork-1")
+        _tap_twice(terminal, "Q")
+        line("fork-1 goes on with: p")
+        assert terminal.process.wait(30) == 0
+
+
+def _tap_twice(terminal: Terminal, key: str) -> None:
+    terminal.press(key)
+    terminal.until(lambda vt: f"{key} again" in vt.text())
+    time.sleep(0.2)  # Fingers: what comes quicker is a key that repeats itself.
+    terminal.press(key)

@@ -5,11 +5,15 @@ Dialogs are not Textual screens: the market behind them stays alive.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Awaitable
 from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Container, Horizontal
-from textual.events import Key, Mount
+from textual.events import Event, Key, Mount
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -21,6 +25,15 @@ from ui_tui.look import Look
 from ui_tui.pane import Lines, NeedsPaint
 
 _NEXT = {"tab": 1, "down": 1, "shift+tab": -1, "up": -1}
+
+_TAKE_S = 0.25
+"""A field that has gone meanwhile takes no key; nobody waits longer for it."""
+_EDITS = {
+    key: binding.action
+    for binding in Input.BINDINGS
+    if isinstance(binding, Binding) and binding.action != "submit"
+    for key in binding.key.split(",")
+}
 
 
 class Body(Lines):
@@ -35,6 +48,34 @@ class Field(Input):
     def __init__(self, value: str = "", *, id: str | None = None) -> None:
         super().__init__(value, id=id, compact=True, select_on_focus=False)
         self.cursor_blink = False
+        self._has_handled = asyncio.Event()
+
+    def watch_value(self, value: str) -> None:
+        """At once, not by a message: the next key may be the one that confirms."""
+        for ancestor in self.ancestors:
+            if isinstance(ancestor, Dialog) and self.is_mounted:
+                ancestor.typed()
+                ancestor.post_message(NeedsPaint())
+
+    async def on_key(self, event: Key) -> None:
+        """Editing keys here, too: through the app's bindings they come behind later letters."""
+        action = _EDITS.get(event.key)
+        if action is not None:
+            event.prevent_default()
+            event.stop()
+            await self.run_action(action)
+
+    async def on_event(self, event: Event) -> None:
+        await super().on_event(event)
+        self._has_handled.set()
+
+    async def take(self, send: Awaitable[None]) -> None:
+        """Let `send` deliver a key, and wait until it is in the field: those that came with it
+        must not overtake it."""
+        self._has_handled.clear()
+        await send
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._has_handled.wait(), _TAKE_S)
 
 
 class Dialog(Container):
@@ -117,7 +158,7 @@ class Dialog(Container):
             return False
         focused = self.screen.focused
         at = fields.index(focused) if focused in fields else 0
-        fields[(at + step) % len(fields)].focus()
+        self.screen.set_focus(fields[(at + step) % len(fields)])  # Now, not by a message.
         return True
 
     def takes_early(self, event: Key) -> bool:
@@ -149,10 +190,6 @@ class Dialog(Container):
         if fields and early:
             fields.first().insert_text_at_cursor(early)
         self.place()
-
-    def on_input_changed(self) -> None:
-        self.typed()
-        self.post_message(NeedsPaint())
 
     def place(self) -> None:
         """In the middle of the screen, as tall as needed; header and footer stay in sight."""

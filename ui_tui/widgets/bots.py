@@ -15,8 +15,8 @@ _EMPTY = " no bots yet; in a shell: pilothouse bots add NAME"
 
 class BotsPane(Pane):
     key = "bots"
-    pace_ms = 300
-    phase_ms = 60
+    pace_ms = 200
+    phase_ms = 130  # With orders and positions: what they say of one fill must agree.
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         rows = bot_rows(desk.snapshot, desk.bot_id) if desk.snapshot is not None else []

@@ -16,7 +16,7 @@ from ui_tui.pane import Pane, Picture
 class OrdersPane(Pane):
     key = "orders"
     pace_ms = 200
-    phase_ms = 30
+    phase_ms = 130
 
     def draw(self, desk: Desk, now_ns: int, size: Size) -> Picture:
         selected = desk.order_id if self.has_focus else ""

@@ -192,6 +192,9 @@ def test_a_backtest_does_not_write_over_what_it_reads_or_writes(
         (["demo", "--json"], ["--json", "add --headless"]),
         (["demo", "--nope"], ["--nope"]),
         (["data", "import"], ["Missing argument"]),
+        (["replay"], ["--capture: none", "data list"]),
+        (["replay", "--capture", "x", "--speed", "1001"], ["--speed: 1001", "0.1 and 1000"]),
+        (["replay", "--capture", "x"], ["terminal: none"]),
     ],
     ids=lambda value: " ".join(value),
 )

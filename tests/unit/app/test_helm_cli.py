@@ -152,6 +152,21 @@ def test_what_would_be_left_out_of_account_is_refused(
     assert not engine.carried_out
 
 
+@pytest.mark.parametrize(
+    "words", ["flatten --bot grid --bot trend", "pause --bot=grid --bot=grid", "logs -n 1 -n 2"]
+)
+def test_an_option_given_twice_is_not_the_last_one(
+    shell: Shell, engine: ScriptedEngine, words: str
+) -> None:
+    assert_refused(shell(*words.split()), "give it once")
+    assert not engine.carried_out
+
+
+def test_what_may_be_given_again_still_may(shell: Shell) -> None:
+    for words in ("bots add grid --param a=1 --param b=2", "engine --symbol A --symbol B"):
+        assert "give it once" not in shell(*words.split(), "--nope").err
+
+
 def test_an_order_for_a_book_that_is_not_yours(shell: Shell, engine: ScriptedEngine) -> None:
     """It went into your own, without a word."""
     said = shell("act", "buy_join", "--qty", "0.005", "--bot", "grid")
@@ -234,6 +249,18 @@ def test_the_log_tells_the_day(shell: Shell, engine: ScriptedEngine) -> None:
     shown(engine, log=[a_log(1, "hello")])
     assert shell("logs").out.startswith("20")
     assert "Z  info   grid" in shell("logs").out
+
+
+# -- places that are closed -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", ["why x", "data list", "backtest list", "keys list", "doctor"])
+def test_a_home_that_cannot_be_is_a_matter_of_configuration(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """It was an internal error to report. (A closed folder is the same; tests may run as root.)"""
+    monkeypatch.setenv("PILOTHOUSE_HOME", f"/tmp/{'x' * 300}")
+    assert_refused(shell(*words.split()), "File name too long: ", "--home DIR", code=4)
 
 
 # -- streams that are closed or full -------------------------------------------------------------

@@ -46,3 +46,24 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"Not a directory: choose another place with --home"):
         paths.make_private(tmp_path / "file" / "state")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_closed_profile_is_not_one_without_ledgers(tmp_path: Path) -> None:
+    places = paths.locate({paths.HOME_VARIABLE: str(tmp_path)})
+    folder = places.profile("paper")
+    folder.mkdir(parents=True)
+    folder.chmod(0)
+    with pytest.raises(PermissionError):
+        places.ledgers("paper")
+    folder.chmod(0o700)
+
+
+def test_only_ledgers_are_ledgers(tmp_path: Path) -> None:
+    places = paths.locate({paths.HOME_VARIABLE: str(tmp_path)})
+    assert places.ledgers("paper") == []
+    folder = places.profile("paper")
+    folder.mkdir(parents=True)
+    for name in ("ledger-1.db", "live-binance.db", "ledger-1.db.lock", "xledger-1.db", "keys.json"):
+        (folder / name).touch()
+    assert {path.name for path in places.ledgers("paper")} == {"ledger-1.db", "live-binance.db"}

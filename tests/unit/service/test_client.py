@@ -83,6 +83,23 @@ def test_the_token_returns_to_whom_it_had_and_not_to_whoever_is_back_first(own_h
         watcher.close()
 
 
+def test_a_line_that_breaks_before_the_picture_takes_no_token_over(own_home: Path) -> None:
+    """`--take-token` is meant once: not whenever the line breaks twice in a row."""
+    with (
+        ScriptedEngine(own_home) as engine,
+        attached(own_home, "tui", "over") as face,
+        Bare.attach(own_home, wants="over", name="gui"),
+    ):
+        eventually(lambda: face.standing().is_view_only)  # type: ignore[union-attr]
+        face._engine = None  # As between the welcome and the first picture.
+        peers = engine.server._peers.values()
+        mine = next(peer for peer in peers if peer.identity.name == "tui")
+        engine.loop.call_soon_threadsafe(mine.drop)
+        eventually(lambda: face.failure() == "" and face._engine is not None)
+        eventually(lambda: len(engine.server._roster.faces) == 2)
+        assert engine.server._roster.holder == "gui 0"
+
+
 def test_a_wish_without_an_answer_is_told_as_lost_and_not_repeated(own_home: Path) -> None:
     with ScriptedEngine(own_home) as engine:
         engine.is_deaf = True

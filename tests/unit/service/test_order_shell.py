@@ -82,7 +82,7 @@ def test_a_bracket_lives_through_a_kill_and_tells_its_story(own_home: Path) -> N
             assert said in (done.stdout if code == 0 else done.stderr), (words, done)
             assert done.stderr.count("\n") == (code != 0), done.stderr
         for algo_id in legs_left(own_home):
-            assert shell(own_home, "cancel", algo_id).returncode == 0
+            shell(own_home, "cancel", algo_id)  # One may have ended by itself meanwhile.
         eventually(lambda: told(own_home, "algos") == [])
 
 

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from app.views import format as fmt
@@ -82,3 +83,23 @@ def test_fit_counts_terminal_columns() -> None:
 def test_fit_drops_what_would_spill_into_other_rows() -> None:
     assert fit("a\u0300\u0301\u0302b", 4) == "àb  "
     assert fit("x\x1b[31my\x07", 6) == "x[31my"
+
+
+@pytest.mark.parametrize(
+    ("lots", "width", "expected"),
+    [
+        (180_400, 7, "1.80400"),
+        (180_400, 6, "1.8040"),
+        (180_499, 5, "1.804"),
+        (11_437, 6, "0.1143"),
+        (1, 6, "<0.001"),
+        (123_456_700, 6, "1,234"),
+        (123_456_700, 5, "1,234"),
+    ],
+)
+def test_a_size_that_does_not_fit_loses_decimals(lots: int, width: int, expected: str) -> None:
+    """The ladder of a venue with five decimals showed `1.8040…` in every row."""
+    fine = msgspec.structs.replace(linear(), lot=Decimal("0.00001"))
+    text = fmt.short_qty(lots, fine, width)
+    assert text == expected
+    assert len(text) <= width

@@ -5,6 +5,7 @@ import pytest
 from app.views.actions import ACTIONS
 from app.views.gestures import Gestures, Ruling, Verdict
 from app.views.viewstate import ViewState
+from engine.domain.commands import KillLevel
 from tests.support.session import BTC, MID, a_market, a_snapshot
 from tests.unit.views.test_incidentview import an_incident
 
@@ -201,6 +202,8 @@ def test_a_minute_without_keys_disarms() -> None:
 @pytest.mark.parametrize(
     "change",
     [
+        {"snapshot": a_snapshot(kill=KillLevel.NO_ENTRIES)},
+        {"snapshot": a_snapshot(halted="daily loss")},
         {"feed_age_ms": 2_500},
         {"instrument_id": "test.OTHER"},
         {"failure": "ledger is full"},

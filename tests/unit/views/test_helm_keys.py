@@ -15,7 +15,7 @@ from app.views.handover import preview
 from engine.domain.events import Helm
 from engine.domain.incident import CHOICES, Choice, Incident, IncidentKind
 from engine.domain.snapshots import IncidentSnapshot, LogRow
-from tests.support.session import a_snapshot
+from tests.support.session import START_NS, a_bot, a_snapshot
 
 prices = st.integers(100, 10**8)
 rates = st.decimals("0", "0.01", places=5)
@@ -102,3 +102,16 @@ def test_a_preview_says_what_changes_hands_and_what_would_refuse() -> None:
     assert told.params == bot.params
     back = preview(shot, bot, "give")
     assert ("not yours" in back.sentences[0]) is (bot.helm is not Helm.MANUAL)
+
+
+def test_giving_back_tells_what_the_bot_would_do() -> None:
+    """It told the last line of the log as what it had in mind: mostly an old fill."""
+    held = {"helm": Helm.MANUAL, "last_action": "sell 0.008 filled @ 60033.0"}
+    bot = a_bot("grid", **held, would="buy 2 x 0.010 @ 60098.0", would_ns=START_NS)
+    told = preview(a_snapshot(bots=[bot]), bot, "give")
+    assert "At 12:03:22 it would have: buy 2 x 0.010 @ 60098.0." in told.sentences
+    assert told.would == bot.would
+    quiet = a_bot("grid", **held)
+    told = preview(a_snapshot(bots=[quiet]), quiet, "give")
+    assert "It has not wanted to send anything since you took it." in told.sentences
+    assert not any("filled" in sentence for sentence in told.sentences)
