@@ -267,7 +267,7 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
             if self._press(event):
                 return
         elif isinstance(event, events.Paste) and not event.is_forwarded:
-            if self.main.dialog is None:
+            if self._typed_into is None:
                 self.desk.pasted(self.clock.monotonic_ns())
                 return
         elif isinstance(event, events.CursorPosition):
@@ -275,19 +275,24 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
             return
         field = None
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            if self.main.dialog is not None and not self.main.is_too_small:
-                self.main.dialog.keep_focus()
+            if self._typed_into is not None:
+                self._typed_into.keep_focus()
             field = self.focused
         if isinstance(field, Field):
             await field.take(super().on_event(event))
         else:
             await super().on_event(event)
 
+    @property
+    def _typed_into(self) -> Dialog | None:
+        """The dialog that takes the keys; not one that is out of sight."""
+        return None if self.main.is_too_small else self.main.dialog
+
     def _press(self, event: events.Key) -> bool:
         """One key: safety keys first, then the dialog, then the pane. False: for a text field."""
         now_ns = self.clock.monotonic_ns()
         key_ns = min(now_ns, self._key_time(event))
-        dialog = None if self.main.is_too_small else self.main.dialog  # None sees what it types.
+        dialog = self._typed_into
         pane = dialog.pane_key if dialog is not None else self.main.pane_key
         effects = self.desk.press(
             event.key,

@@ -44,7 +44,7 @@ def header_lines(
         )
         return [(guard, *first, guard), (Cell(" " * width, "text"),)]
     right = _right(view, snapshot, armed_s, width, band, lag_ms)
-    left_room = room - line_width(right)
+    left_room = room - line_width(right) - 1  # Or a change of price runs into `feed`.
     left = _fit_parts(_left_parts(view, snapshot, glyphs, band), left_room, band)
     first = (guard, *spread(left, right, room, band), guard)
     return [first, _second(view, snapshot, width, glyphs)]

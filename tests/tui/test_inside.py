@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -29,6 +30,15 @@ def test_the_version_is_one_that_was_looked_at() -> None:
 def test_the_writer_has_a_queue_with_room_for_our_limit() -> None:
     assert hasattr(WriterThread(StringIO()), "_queue")
     assert flow._QUEUE_MAX < MAX_QUEUED_WRITES
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the driver of POSIX terminals")
+def test_the_driver_reads_keys_where_we_read_them_instead() -> None:
+    from textual.drivers.linux_driver import LinuxDriver
+
+    source = inspect.getsource(LinuxDriver.run_input_thread)
+    assert all(name in source for name in ("exit_event", "fileno", "process_message", "tick()"))
+    assert App().driver_class.__name__ == "LinuxDriver"
 
 
 def test_updates_carry_strips_and_spans() -> None:

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from textual.events import Paste
 
 from app.views.cells import text_width
 from tests.support.builders import linear
@@ -161,6 +162,7 @@ async def test_a_resize_keeps_the_dialog_and_its_field() -> None:
             if is_too_small:
                 assert f"({size[0]}x{size[1]}" in person.screen()
                 await person.type("9")  # Not into what cannot be seen.
+                person.app.post_message(Paste("99"))
                 continue
             box = person.app.main.dialog
             assert box is not None
