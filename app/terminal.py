@@ -11,6 +11,7 @@ from app.faces import load_face, look_of, open_face
 from app.paths import DEFAULT_PROFILE, check_profile, locate
 from app.service.endpoint import Endpoint, endpoint_of
 from app.settings import UiSettings, load_settings
+from app.views.leaving import OUTLIVES
 from engine.domain.errors import BadInput, PilothouseError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from app.service.links import Road, SocketRoad, SshRoad
     from app.service.protocol import Wants
 
-LEAVING = "the engine and its bots keep running"
 STOP_S = 30.0
 """How long an engine may take to close its ledger."""
 
@@ -81,13 +81,13 @@ def _attend(call: Call) -> str:
         words = _show(session, {**options, "afar": session.story} if ssh else options)
     there = f" --ssh {call.ssh}" if call.ssh else ""
     again = f"pilothouse tui --profile {call.profile}{there}"
-    return words or f"left: {LEAVING}; attach again with: {again}"
+    return words or f"left: {OUTLIVES}; attach again with: {again}"
 
 
 def _show(session: RemoteSession, options: dict[str, Any]) -> str:
     """Until the person leaves; the engine's last words where it was asked to end."""
     try:
-        open_face("tui", session, leaving=LEAVING, **options)
+        open_face("tui", session, leaving=OUTLIVES, **options)
         return session.wait_gone(STOP_S).words if session.is_stopping else ""
     finally:
         session.close()

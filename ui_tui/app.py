@@ -22,6 +22,7 @@ from app.views import effects as fx
 from app.views.desk import Desk
 from app.views.header import title
 from app.views.keymap import Keymap, load_keymap
+from app.views.leaving import OUTLIVES
 from app.views.presets import DEFAULT_PRESET
 from app.views.shelf import Shelf, answer_of
 from app.views.theme import DEFAULT_PALETTE
@@ -40,7 +41,6 @@ OPEN_S = 0.02
 """Between looks whether the first picture is complete."""
 HELD_POLLS_MAX = 5
 """A first frame that is still not complete after so many is shown as it is."""
-LEAVING = "the engine and its bots keep running"
 
 SWITCH_S = 0.001
 """How long a thread that has something to do waits for another: keys are read and frames written
@@ -54,7 +54,7 @@ def run(
     session: Session,
     *,
     profile: str = "",
-    leaving: str = LEAVING,
+    leaving: str = OUTLIVES,
     keymap_path: Path | None = None,
     preset: str = DEFAULT_PRESET,
     palette: str = DEFAULT_PALETTE,
@@ -122,7 +122,7 @@ class PilothouseApp(ShortFrames, inherit_bindings=False):
         clock: Clock,
         *,
         profile: str = "",
-        leaving: str = LEAVING,
+        leaving: str = OUTLIVES,
         key_time: KeyTime | None = None,
         shelf: Shelf | None = None,
     ) -> None:

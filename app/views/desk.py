@@ -108,6 +108,8 @@ class Desk:
         self._sent: dict[str, str] = {}
         """Commands without a receipt yet: id -> words."""
         self._notice: Notice | None = None
+        self._refusal: Notice | None = None
+        """What the last key that was refused here was told: the next key talks over it."""
         self._replay_trouble = ""
 
     # -- selections ----------------------------------------------------------------------------
@@ -296,6 +298,8 @@ class Desk:
         if action is None:
             self._say_where(key, now_ns)
         if action is not None:
+            if self._notice is self._refusal:
+                self._notice = None
             action = resolve(action, view)
             if action.id == "disarm" and self.gestures.drop():
                 return []
@@ -375,6 +379,7 @@ class Desk:
             return [Wake(HELD_NS)]
         if ruling.verdict is Verdict.REFUSED:
             self.say(ruling.words, "alert", now_ns)
+            self._refusal = self._notice
         elif ruling.words and ruling.verdict is not Verdict.ASK:
             self.say(ruling.words, "warn", now_ns)
         return []

@@ -6,6 +6,9 @@ from app.views import format as fmt
 from app.views.viewstate import steering_bots
 from engine.domain.snapshots import EngineSnapshot
 
+OUTLIVES = "the engine and its bots keep running"
+"""What leaving a face does where its engine is another's; a drill's ends with its window."""
+
 
 def leaving_lines(snapshot: EngineSnapshot | None) -> list[tuple[str, str]]:
     """(words, tone) by line."""

@@ -74,6 +74,11 @@ def has_instrument(view: ViewState) -> str:
     return is_alive(view)
 
 
+def has_other_instrument(view: ViewState) -> str:
+    count = len(view.snapshot.instruments) if view.snapshot is not None else 0
+    return "" if count > 1 else "there is no other instrument here"
+
+
 def can_enter(view: ViewState) -> str:
     """May an order that adds risk leave this screen?"""
     snapshot, market = view.snapshot, view.market

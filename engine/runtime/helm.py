@@ -15,6 +15,7 @@ from engine.domain.incident import Choice
 from engine.domain.order import Order, OrderSpec, Purpose, Side, TimeInForce
 from engine.market.view import MarketView
 from engine.runtime.roster import BotRoster
+from engine.trading.algos.check import refusal_words
 from engine.trading.algos.desk import AlgoDesk
 from engine.trading.flatten import Flattener
 from engine.trading.incidents import IncidentDesk
@@ -149,7 +150,7 @@ class HelmDesk:
         )
         if isinstance(started, str):
             return ""
-        return f"{started.limit}: must be {started.limit_value}, is {started.order_value}"
+        return refusal_words(started.limit, started.limit_value, started.order_value)
 
     def _amend_algo(self, command: c.AmendAlgo, now_ns: int) -> str:
         return self._why_not_mine(command.algo_id) or self._algos.amend(

@@ -9,6 +9,7 @@ from engine.domain.algo import AlgoOutcome
 from engine.domain.instrument import Instrument
 from engine.domain.money import plain
 from engine.domain.order import Order, OrderSpec
+from engine.trading.algos.check import refusal_words
 from engine.trading.algos.describe import algo_words
 from engine.trading.state import TradingState
 
@@ -154,8 +155,8 @@ def _narrate_algo(event: e.AnyEvent, state: TradingState) -> Line | None:
     if isinstance(event, e.AlgoDenied):
         words = algo_words(event.spec, state.instruments[event.spec.instrument_id])
         more = f" ({event.repeats} more like it)" if event.repeats else ""
-        text = f"refused {words}: {event.limit} must be {event.limit_value}"
-        return Line("warn", event.bot_id, f"{text}, is {event.order_value}{more}")
+        why = refusal_words(event.limit, event.limit_value, event.order_value)
+        return Line("warn", event.bot_id, f"refused {words}: {why}{more}")
     algo = state.find_algo(getattr(event, "algo_id", ""))
     if algo is None:
         return None

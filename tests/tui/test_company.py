@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.service.session import Standing
+from app.views.leaving import OUTLIVES
 from engine.domain import commands as c
 from tests.tui.harness import NARROW, WIDE, Person, at_terminal
 
@@ -89,7 +90,7 @@ async def test_who_else_is_here_is_shown_where_there_is_room() -> None:
 
 
 async def test_leaving_an_engine_that_stays_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with at_terminal(NARROW) as person:
+    async with at_terminal(NARROW, leaving=OUTLIVES) as person:
         left: list[bool] = []
         monkeypatch.setattr(person.app, "exit", lambda: left.append(True))
         await told(person, company(ME))

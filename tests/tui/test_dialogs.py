@@ -4,6 +4,7 @@ import pytest
 from textual.events import Key
 
 from app.service.session import Standing
+from app.views.leaving import OUTLIVES
 from engine.domain import commands as c
 from engine.domain.algo import Bracket
 from engine.domain.commands import KillLevel
@@ -129,7 +130,7 @@ async def test_enter_held_down_sets_no_parameters() -> None:
 
 
 async def test_a_held_s_does_not_stop_the_engine() -> None:
-    async with at_terminal(WIDE) as person:
+    async with at_terminal(WIDE, leaving=OUTLIVES) as person:
         person.session.company = Standing("tui@a", ("tui@a",), "tui@a")
         await person.look()
         await person.press("Q")

@@ -94,10 +94,10 @@ class Dialog(Container):
         """The pane to go back to."""
         self.words: Cell | None = None
         """Shown in the last line in place of the hint."""
-        self._field: Field | None = None
-        """The one that had the focus last."""
         self._early: str | None = ""
         """What was typed before there was a field to take it; None once there is."""
+        self._field: Field | None = None
+        """The one that had the focus last."""
         self.again = Again()
         """Judges the second press of a key that confirms."""
 

@@ -39,6 +39,7 @@ MOVING = (
         _GLOBAL,
         "symbol",
         "next instrument (disarms)",
+        why_not=rules.has_other_instrument,
         view_only="chooses what this screen shows; a shell command names its symbol",
     ),
     Action(

@@ -28,6 +28,12 @@ class Refusal(NamedTuple):
     order_value: str
 
 
+def refusal_words(limit: str, limit_value: str, order_value: str) -> str:
+    """What it would have to be, and is. Risk limits are upper ones."""
+    is_upper = limit == "balance" or limit.endswith("_max")
+    return f"{limit}: must be {'at most ' if is_upper else ''}{limit_value}, is {order_value}"
+
+
 class Touch(NamedTuple):
     """The market that a new spec is judged by; ticks."""
 

@@ -13,7 +13,13 @@ from engine.domain.order import Order, OrderSpec, Side
 from engine.market.view import MarketView
 from engine.ports.venue import VenueAbilities
 from engine.trading.algos import core, good_till, iceberg, oco
-from engine.trading.algos.check import Refusal, Touch, check_shape, worst_orders
+from engine.trading.algos.check import (
+    Refusal,
+    Touch,
+    check_shape,
+    refusal_words,
+    worst_orders,
+)
 from engine.trading.algos.guard import guarded_lots
 from engine.trading.algos.kinds import decide, wake_mask
 from engine.trading.algos.state import ENTRY, STOP, TARGET, AlgoState
@@ -117,7 +123,7 @@ class AlgoDesk:
             return f"qty: {algo_id} has traded more than that"
         refusal = self._refusal(spec, algo.bot_id, now_ns, but=algo)
         if refusal is not None:
-            return f"{refusal.limit}: must be {refusal.limit_value}, is {refusal.order_value}"
+            return refusal_words(refusal.limit, refusal.limit_value, refusal.order_value)
         self._record(e.AlgoAmended(ts_ns=now_ns, algo_id=algo_id, spec=spec, by=by))
         self._withdraw_outdated(algo, by, now_ns)
         self.step(algo_id, now_ns)

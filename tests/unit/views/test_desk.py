@@ -139,6 +139,21 @@ def test_a_refusal_is_not_talked_over() -> None:
     assert person.said() == ""
 
 
+def test_what_a_refused_key_was_told_gives_way_to_the_next_key() -> None:
+    """It was about that key: left standing, it would look like the answer to this one."""
+    person = AtTheDesk()
+    person.press("b")
+    assert "order keys are SAFE" in person.said()
+    person.press("f6")
+    assert "SAFE" not in person.said()
+
+
+def test_the_key_for_the_next_instrument_says_when_there_is_none() -> None:
+    person = AtTheDesk(msgspec.structs.replace(a_snapshot(), instruments=[linear()]))
+    person.press("slash")
+    assert person.said() == "there is no other instrument here"
+
+
 def test_receipts_of_others_are_not_ours() -> None:
     person = AtTheDesk()
     person.session.publish(

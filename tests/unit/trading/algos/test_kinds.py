@@ -10,6 +10,7 @@ from engine.domain import algo as a
 from engine.domain import commands as c
 from engine.domain import events as e
 from engine.domain.order import OrderType, Purpose, TimeInForce
+from engine.trading.algos.check import refusal_words
 from engine.trading.risk.limits import RiskLimits
 from tests.support.algos import (
     BUY,
@@ -380,6 +381,13 @@ def test_a_ladder_longer_than_the_order_limit_is_refused_whole() -> None:
     assert "open_orders_max" in try_start(desk, a.ScaledLadder, BUY, 60, rungs=6, **fields)
     assert desk.live == []
     assert not try_start(desk, a.ScaledLadder, BUY, 60, rungs=5, **fields)
+
+
+def test_a_risk_limit_is_told_as_the_most_there_may_be() -> None:
+    words = refusal_words("position_max", "24969.00 USDT", "30000.00 USDT")
+    assert words == "position_max: must be at most 24969.00 USDT, is 30000.00 USDT"
+    words = refusal_words("stop", "below the market at 59999.9", "60000.5")
+    assert words == "stop: must be below the market at 59999.9, is 60000.5"
 
 
 @pytest.mark.parametrize(
