@@ -25,6 +25,7 @@ BENCHMARKS = {
     "bars": "tests.bench.bars",
     "sweep": "tests.bench.sweep",
     "service": "tests.bench.service",
+    "faces": "tests.bench.faces",
     "tui": "tests.bench.tui",
     "simulation": "tests.bench.simulation",
 }
@@ -43,6 +44,7 @@ HEADLINES = {
     "bars": "bars_cross",
     "sweep": "sweep_all_cores",
     "service": "service_propagation_p99",
+    "faces": "faces_order_max",
     "tui": "tui_key_p99",
     "simulation": "simulation_seeds",
 }

@@ -77,6 +77,8 @@ class Peer:
         self._in_flight: list[int] = []
         self._presence: p.Presence | None = None
         self._heard_ns = server.clock.monotonic_ns()
+        self._has_parted = False
+        """The last word has been said."""
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -90,6 +92,8 @@ class Peer:
                 self._heard_ns = self._server.clock.monotonic_ns()
                 if isinstance(frame, p.Bye):
                     break
+                if self._has_parted:
+                    continue
                 self._handle(frame)
                 await self._breathe()
         except (p.ProtocolError, p.Refused) as error:
@@ -101,6 +105,14 @@ class Peer:
         finally:
             self._server.detached(self)
             self.cut()
+
+    def part(self, farewell: p.Bye) -> None:
+        """Say the last word. What the face still says is read until it hangs up: a connection
+        closed on unread bytes is reset, and the face loses what it has not read."""
+        self.send(farewell)
+        self._has_parted = True
+        with contextlib.suppress(OSError):  # It has gone already.
+            self._writer.write_eof()
 
     def cut(self) -> None:
         """Close the connection; what is unsent is sent if the face reads it soon."""
@@ -182,7 +194,7 @@ class Peer:
 
     def send(self, frame: p.Frame) -> None:
         """For short frames, which come as answers or rarely."""
-        if not self._writer.is_closing():
+        if not self._is_over:
             self._writer.write(p.encode(frame))
 
     def answer(self, receipt: ReceiptSnapshot) -> None:
@@ -190,7 +202,7 @@ class Peer:
 
     def show(self, snapshot: EngineSnapshot, presence: p.Presence) -> None:
         """Bring the face up to date if it can take it now; if not, a later call will."""
-        if self._unsent or self._writer.is_closing():
+        if self._unsent or self._is_over:
             return
         if presence is not self._presence:
             self._presence = presence
@@ -200,6 +212,10 @@ class Peer:
         self._writer.write(self._server.picture(self.topics, self._shown, snapshot))
         self._shown = snapshot
         self._in_flight.append(snapshot.version)
+
+    @property
+    def _is_over(self) -> bool:
+        return self._has_parted or self._writer.is_closing()
 
     @property
     def _unsent(self) -> int:

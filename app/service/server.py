@@ -37,7 +37,7 @@ PEERS_MAX = 32
 STRANGERS_MAX = 16
 """Callers that have not introduced themselves yet."""
 FAREWELL_S = 0.5
-"""How long faces get to read the last words."""
+"""How long faces get to read the last words and to hang up."""
 COMMANDS_PER_TURN = 256
 STORIES_MAX = 4
 """That one face may wait for."""
@@ -116,8 +116,7 @@ class EngineServer:
         if self._server is not None:
             self._server.close()
         for peer in list(self._peers.values()):
-            peer.send(farewell)
-            peer.cut()
+            peer.part(farewell)
         if self._lives:
             _, stuck = await asyncio.wait(self._lives, timeout=FAREWELL_S)
             for life in stuck:

@@ -183,7 +183,8 @@ def test_a_recording_is_played_gone_back_in_and_forked(tmp_path: Path) -> None:
     write_repeated(tmp_path / "data" / "catalogue", generated_rows(60), 2)
     command = command_line("replay", "--capture", "sim.BTCUSDT", "--speed", "1000")
     environ = {**os.environ, "TERM": "xterm-256color", HOME_VARIABLE: str(tmp_path)}
-    with Terminal(command, WIDE, environ) as terminal:
+    size = (len(str(tmp_path)) + 160, 45)  # Its last words name that folder, in one line.
+    with Terminal(command, size, environ) as terminal:
 
         def line(words: str, within_s: float = 30.0) -> None:
             terminal.until(lambda vt: words in vt.text(), within_s)

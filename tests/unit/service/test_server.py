@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.service import delta
+from app.service import delta, server
 from app.service import protocol as p
 from app.service.client import RemoteSession
 from app.service.endpoint import Claim
@@ -395,6 +395,28 @@ def test_who_asks_for_a_story_hears_why_there_is_none(own_home: Path) -> None:
         eventually(lambda: not face.failure())
         with pytest.raises(WorkFailed, match=r"^order: q1: no ledger knows it$"):
             face.story("q1")
+
+
+def test_a_face_can_go_on_talking_until_it_has_read_the_farewell(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection closed on unread bytes is reset: a face that said just then that it had seen a
+    picture lost the words behind it, and `stop` said that the engine had gone without any."""
+    monkeypatch.setattr(server, "FAREWELL_S", 30.0)
+    with ScriptedEngine(own_home) as engine:
+        engine.is_busy = True
+        face = Bare.attach(own_home)
+        stopping = threading.Thread(target=engine.__exit__)
+        stopping.start()
+        assert face.hear_until(p.Bye).words == "the engine was stopped"
+        assert face.hear() is None
+        for number in range(3):
+            face.say(p.Seen(version=number), p.Ping(number=number))
+            time.sleep(0.01)  # An answer from the closed end would be an error at the next word.
+        assert stopping.is_alive(), "it waits for the face to hang up"
+        face.close()
+        stopping.join(10)
+        assert not stopping.is_alive()
 
 
 # -- the place -----------------------------------------------------------------------------------
