@@ -29,8 +29,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SETS = {"gui": ["base", "gui"], "test": ["base", "dev"]}
 """What a command needs beyond the base set. `infer` and `train` are for commands to come."""
 
-KERNEL_COMMANDS = frozenset({"demo", "engine", "tui", "gui", "backtest", "bench", "test"})
-"""They run kernels, so they wait for them to be compiled."""
+KERNEL_COMMANDS = frozenset({"demo", "engine", "tui", "gui", "backtest", "bench"})
+"""They run kernels, so they wait for them to be compiled; `test` sees to that beside its checks."""
 
 
 def launch(argv: Sequence[str], *, installed: bool = False) -> int:
@@ -86,13 +86,20 @@ def _run_here(argv: Sequence[str]) -> int:
     if command == "test" and (CHECKOUT / "tests").is_dir():
         from app.setup import checks
 
-        return checks.run(CHECKOUT, rest)
+        return checks.run(CHECKOUT, rest, while_checking=_warm_kernels)
     try:
         from app.cli import main
     except ModuleNotFoundError as error:  # Somebody took a library out of the environment.
         print_error(failures.missing_library(error.name))
         return ExitCode.CONFIG
     return main.main(argv)
+
+
+def _warm_kernels() -> None:
+    """In `.venv`. A person's own environment compiles when kernels are used."""
+    environment = Environment(CHECKOUT)
+    if environment.is_current() and not (kernels := KernelCache(environment)).is_hot():
+        kernels.warm()
 
 
 def _keep_traceback() -> str:
