@@ -29,10 +29,12 @@ def _cut_story(seed: int, schema: Schema) -> tuple[int, list[AnyEvent]]:
     disk = Disk(chance.fork("disk"))
     format_disk(disk, EPOCH_NS, schema)
     acknowledged = 0
+    # Held until the power is back: a connection that the collector closes before would write to a
+    # dead disk, and nobody could catch what that raises.
+    ledger = SimLedger(disk, clock, lambda: 0.004, lambda _: None, schema)
 
     async def story() -> None:
         nonlocal acknowledged
-        ledger = SimLedger(disk, clock, lambda: 0.004, lambda _: None, schema)
         disk.cut_at = disk.writes + 1 + chance.below(400)
         number = 0
         while True:
