@@ -38,8 +38,13 @@ else:
 
 def endings() -> tuple[signal.Signals, ...]:
     """The signals that tell this program to end. A hang-up that whoever started it had ignored
-    (`nohup`) stays ignored: it is meant to outlive its terminal."""
-    return tuple(one for one in _ENDINGS if signal.getsignal(one) is not signal.SIG_IGN)
+    (`nohup`) stays ignored: it is meant to outlive its terminal. Ctrl+C, which shells ignore for
+    what they start in the background, is heard all the same."""
+    return tuple(
+        one
+        for one in _ENDINGS
+        if one.name != "SIGHUP" or signal.getsignal(one) is not signal.SIG_IGN
+    )
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

@@ -54,7 +54,7 @@ def test_to_the_end_is_a_straight_run(setting: Setting, straight: list[e.AnyEven
     assert hand.shots[-1].replay is not None
 
 
-@settings(max_examples=6)
+@settings(max_examples=12)
 @given(
     places=st.lists(st.floats(0, SECONDS), min_size=1, max_size=4),
     end=st.floats(1, SECONDS),
@@ -97,7 +97,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
     return Setting(open_market, two_bots(SIM_INSTRUMENT), scenario)
 
 
-@settings(max_examples=3)
+@settings(max_examples=5)
 @given(
     places=st.lists(st.floats(0, SECONDS), min_size=1, max_size=4),
     end=st.floats(1, SECONDS),
@@ -114,7 +114,7 @@ def test_rows_that_are_read_again_are_the_rows_that_were_read(
     assert list(wandered.events) == list(direct.events)
 
 
-@settings(max_examples=3)
+@settings(max_examples=5)
 @given(
     orders=st.lists(st.tuples(st.floats(0, SECONDS), st.integers(1, 9)), min_size=1, max_size=4),
     away=st.floats(0, SECONDS),

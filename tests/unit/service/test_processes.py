@@ -412,3 +412,12 @@ def test_an_engine_under_nohup_outlives_its_terminal(
             eventually(lambda: shot_of(face).version > version + 5)
         code, _ = engine.stop(signal.SIGTERM)
     assert code == 0
+
+
+def test_an_engine_in_the_background_of_a_script_hears_an_interrupt(own_home: Path) -> None:
+    """A shell without job control has its background programs begin with Ctrl+C ignored."""
+    before = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+    with EngineProcess(own_home, before=before) as engine:
+        code, words = engine.stop(signal.SIGINT)
+    assert code == 0
+    assert "stopped" in words
